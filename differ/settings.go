@@ -1,0 +1,57 @@
+package differ
+
+import (
+	"github.com/deltahook/deltahook/internal/ordered"
+)
+
+// ResponseSettings is the differ's part of `response`: what the items of an
+// answer are, and what of them counts.
+type ResponseSettings struct {
+	// gjson path of the list of items. Absent: the whole body is one item.
+	Items string `yaml:"items" json:"items,omitempty"`
+	// gjson path of an item's id, or a list of paths (a composite id).
+	// Needed with items.
+	ID Paths `yaml:"id" json:"id,omitempty"`
+	// An expression over item and body; false: this item is unknown in
+	// this answer, neither changed nor gone.
+	ItemOK string `yaml:"item_ok" json:"item_ok,omitempty"`
+	// What is compared and told: names, and gjson paths within the item.
+	// Absent: the whole item.
+	Pick ordered.Map[string] `yaml:"pick" json:"pick,omitempty"`
+	// Dotted paths that never count as a change; * is any name or any
+	// element, ** any depth. They are left out of what is told.
+	Ignore []string `yaml:"ignore" json:"ignore,omitempty"`
+}
+
+// Settings is the differ's part of a source in the configuration.
+type Settings struct {
+	Changes ChangeSettings `yaml:"changes" json:"changes,omitempty"`
+	// What is told, by name of the event's type. Each rule that matches a
+	// change makes one event, in this order. Absent: SOURCE.created,
+	// SOURCE.updated and SOURCE.deleted, to all endpoints.
+	Events ordered.Map[RuleSettings] `yaml:"events" json:"events,omitempty"`
+}
+
+// ChangeSettings is when a difference counts as a change.
+type ChangeSettings struct {
+	// What the first answer of a source does: silent (default) only
+	// remembers it, emit tells each item as created.
+	Baseline string `yaml:"baseline" json:"baseline,omitempty" jsonschema:"enum=silent,enum=emit"`
+	// Answers in a row that must lack an item before it counts as deleted.
+	// Default: 2.
+	ConfirmDeletes int `yaml:"confirm_deletes" json:"confirm_deletes,omitempty" jsonschema:"minimum=1,maximum=100"`
+}
+
+// RuleSettings is one rule: which changes make an event, and who is told.
+type RuleSettings struct {
+	// Kinds of change it looks at: created, updated, deleted. Default: all.
+	On []string `yaml:"on" json:"on,omitempty" jsonschema:"enum=created,enum=updated,enum=deleted"`
+	// An expression; false: no event. Default: true.
+	When string `yaml:"when" json:"when,omitempty"`
+	// Names of endpoints. Default: all.
+	To []string `yaml:"to" json:"to,omitempty"`
+}
+
+// Paths is one gjson path or several. In the configuration it is a string or
+// a list of strings.
+type Paths []string

@@ -1,0 +1,2 @@
+// Package egress guards whom this process may reach.
+package egress

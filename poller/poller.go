@@ -1,0 +1,59 @@
+// Package poller asks: it runs each source on its schedule, sends the
+// request, judges whether what came back is an answer at all, and hands every
+// such answer on. It does not know whether anything in it changed.
+//
+// The flow of one poll:
+//
+//	due heap -> worker -> request -> HTTP -> judge -> Sink.Take -> next run
+//
+// A poll that fails at any of these steps changes nothing but the source's
+// failure streak.
+package poller
+
+import (
+	"context"
+	"time"
+)
+
+// Sink takes answers in. The differ is one.
+type Sink interface {
+	// Take takes in one answer, its bookmarks included, and returns when
+	// that is durable. An error means that nothing was taken in; where it
+	// is a *Failure, its class is counted. Take is called concurrently for
+	// different sources, never for the same one.
+	Take(ctx context.Context, a *Answer) error
+
+	// Keep remembers bookmarks that moved without an answer being taken
+	// in: a failure streak, a next run. It does not wait for the disk.
+	Keep(source string, b Bookmarks)
+}
+
+// Answer is what a source said, judged good. The body is shared: nobody may
+// change it.
+type Answer struct {
+	Source   string
+	Received time.Time // when the last byte was read, wall time
+
+	// Unmodified is true where the server said 304: the body is nil and
+	// stands for the one that was taken in last.
+	Unmodified bool
+
+	Status int               // HTTP status
+	Header map[string]string // names in lower case, several values joined by ", "
+	Body   []byte            // valid JSON in UTF-8, no name twice in an object
+
+	Bookmarks Bookmarks // to be committed together with what the answer changes
+}
+
+// Bookmarks is how far a source has come: what the next poll needs to know of
+// the ones before. They move only with the commit of the answer that moved
+// them; the zero value is a source that was never polled.
+type Bookmarks struct {
+	Request      string    `json:"request,omitempty"` // fingerprint of the request that the validators belong to
+	ETag         string    `json:"etag,omitempty"`
+	LastModified string    `json:"last_modified,omitempty"`
+	Next         time.Time `json:"next,omitzero"`          // when the next poll is due
+	Failures     int       `json:"failures,omitempty"`     // failed polls in a row
+	FailingSince time.Time `json:"failing_since,omitzero"` // when the first of them was
+	LastError    string    `json:"last_error,omitempty"`   // class and text of the last of them, without secrets
+}

@@ -1,0 +1,64 @@
+package poller
+
+import (
+	"github.com/deltahook/deltahook/internal/units"
+)
+
+// Settings is the poller's part of a source in the configuration.
+type Settings struct {
+	// When the source is polled: a cron spec of 5 or 6 fields, @hourly and
+	// its kin, or "@every 30s" (at least 1s).
+	Schedule string `yaml:"schedule" json:"schedule" jsonschema:"required"`
+	// IANA zone that a cron spec is read in. Default: UTC.
+	Timezone string `yaml:"timezone" json:"timezone,omitempty"`
+	// Polls start up to this much later, by an amount that the source's
+	// name decides. "@every" schedules are spread by the name anyway.
+	Jitter units.Duration `yaml:"jitter" json:"jitter,omitempty"`
+	// What follows a run that was missed while the daemon was down: once
+	// (default) polls at the start, skip waits for the next time.
+	Missed string `yaml:"missed" json:"missed,omitempty" jsonschema:"enum=once,enum=skip"`
+	// True: the source is not polled; what is known of it is kept.
+	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
+	// What is asked.
+	Request RequestSettings `yaml:"request" json:"request" jsonschema:"required"`
+}
+
+// RequestSettings is what is asked of a source. Strings in url, headers,
+// query, json, form and body may hold {{ expressions }}.
+type RequestSettings struct {
+	// GET or POST. Default: GET, or POST where a body is given.
+	Method string `yaml:"method" json:"method,omitempty" jsonschema:"enum=GET,enum=POST"`
+	// An http or https URL. The value of an expression in it is
+	// percent-encoded for its place; raw(x) leaves it as it is.
+	URL string `yaml:"url" json:"url" jsonschema:"required"`
+	// Headers to send. They go to the URL's own host only: a redirect to
+	// another host is followed without them.
+	Headers map[string]string `yaml:"headers" json:"headers,omitempty"`
+	// Query parameters added to the URL's own.
+	Query map[string]string `yaml:"query" json:"query,omitempty"`
+	// A JSON body; a leaf that is one whole {{ expression }} keeps its type.
+	JSON any `yaml:"json" json:"json,omitempty"`
+	// An application/x-www-form-urlencoded body.
+	Form map[string]string `yaml:"form" json:"form,omitempty"`
+	// A body as it is; set its Content-Type in headers.
+	Body string `yaml:"body" json:"body,omitempty"`
+	// Time for the whole exchange, redirects and body included. Default: 30s.
+	Timeout units.Duration `yaml:"timeout" json:"timeout,omitempty"`
+	// Size of the decompressed answer over which the poll fails. Default: 10MiB.
+	MaxBody units.Size `yaml:"max_body" json:"max_body,omitempty"`
+	// Redirects followed at most; 0 follows none. Default: 5.
+	Redirects *int `yaml:"redirects" json:"redirects,omitempty" jsonschema:"minimum=0,maximum=20"`
+	// Conditional requests by ETag and Last-Modified, on GET: auto (default) or off.
+	Conditional string `yaml:"conditional" json:"conditional,omitempty" jsonschema:"enum=auto,enum=off"`
+}
+
+// ResponseSettings is what makes an answer one; the differ's part of
+// `response` says what is in it.
+type ResponseSettings struct {
+	// How the body is read: auto (default, by content type) or json.
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=auto,enum=json"`
+	// gjson paths that must be there and not null; otherwise the poll failed.
+	Require []string `yaml:"require" json:"require,omitempty"`
+	// An expression over status, headers and body; false: the poll failed.
+	OK string `yaml:"ok" json:"ok,omitempty"`
+}
