@@ -1,0 +1,134 @@
+package expr
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/optimizer"
+	"github.com/expr-lang/expr/types"
+)
+
+// want is the type that an expression must be able to yield.
+type want reflect.Kind
+
+const (
+	wantAny  = want(reflect.Invalid)
+	wantBool = want(reflect.Bool)
+)
+
+// compile is what expr.Compile of the library does, with one difference: the
+// result's type is checked, but no conversion is compiled in, for the
+// library's own turns nil into false.
+func compile(src string, env Env, w want, extra ...function) (*Program, error) {
+	if err := precheck(src); err != nil {
+		return nil, err
+	}
+	config := conf.New(natures(env))
+	config.MaxNodes = maxNodes
+	config.Expect, config.ExpectAny = reflect.Kind(w), true
+	for _, f := range append(builtins, extra...) {
+		config.Functions[f.Name] = f
+	}
+
+	tree, err := checker.ParseCheck(src, config)
+	if err != nil {
+		return nil, explain(err, tree, config)
+	}
+	p := &Program{names: map[string]bool{}, funcs: map[string]any{}}
+	if err := p.inspect(tree.Node, env); err != nil {
+		return nil, err
+	}
+	config.Expect = reflect.Invalid
+	if err := optimizer.Optimize(&tree.Node, config); err != nil {
+		return nil, explain(err, tree, config)
+	}
+	if p.code, err = compiler.Compile(tree, config); err != nil {
+		return nil, explain(err, tree, config)
+	}
+	return p, nil
+}
+
+// precheck finds what the parser would put badly.
+func precheck(src string) error {
+	trimmed := strings.TrimSpace(src)
+	switch {
+	case trimmed == "":
+		return &Error{Text: "the expression is empty"}
+	case len(src) > maxSource:
+		return errorf("the expression is %d bytes long; at most %d are allowed", len(src), maxSource)
+	case strings.HasPrefix(trimmed, opening) && strings.HasSuffix(trimmed, closing):
+		return &Error{Text: "a bare expression is expected here: write it without {{ }}"}
+	}
+	return nil
+}
+
+// natures makes of env what the library's type checker reads.
+func natures(env Env) types.Map {
+	m := make(types.Map, len(env))
+	for name, v := range env {
+		switch v := v.(type) {
+		case nil:
+			m[name] = types.Any
+		case types.Type:
+			m[name] = v
+		default:
+			m[name] = types.TypeOf(v)
+		}
+	}
+	return m
+}
+
+// inspect notes the names that an expression uses, and refuses what the type
+// checker lets pass.
+func (p *Program) inspect(root ast.Node, env Env) error {
+	v := &inspector{program: p, env: env}
+	ast.Walk(&root, v)
+	return v.err
+}
+
+type inspector struct {
+	program *Program
+	env     Env
+	err     error // the first one
+}
+
+// Visit is called by ast.Walk with each node.
+func (v *inspector) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		v.identifier(n)
+	case *ast.CallNode:
+		v.call(n)
+	}
+}
+
+func (v *inspector) identifier(n *ast.IdentifierNode) {
+	// $env is the map of all variables: through it, any name would pass the
+	// type checker.
+	if n.Value == "$env" && v.err == nil {
+		v.err = &Error{Line: 1, Column: n.Location().From + 1, Text: `unknown name "$env"`}
+	}
+	v.program.names[n.Value] = true
+	if fn := v.env[n.Value]; fn != nil && reflect.TypeOf(fn).Kind() == reflect.Func {
+		v.program.funcs[n.Value] = fn
+	}
+}
+
+// call checks a duration that is written out, at load.
+func (v *inspector) call(n *ast.CallNode) {
+	callee, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok || callee.Value != "duration" || len(n.Arguments) != 1 {
+		return
+	}
+	arg, ok := n.Arguments[0].(*ast.StringNode)
+	if !ok {
+		return
+	}
+	if _, err := parseDuration(arg.Value); err != nil && v.err == nil {
+		v.err = &Error{Line: 1, Column: arg.Location().From + 1, Text: err.Error()}
+	}
+}
