@@ -1,0 +1,132 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/deltahook/deltahook/differ"
+)
+
+// ErrNoDaemon says that no daemon answers for a store: the store is free to be
+// opened, or not there.
+var ErrNoDaemon = errors.New("no daemon answers")
+
+// maxAsks is how often a snapshot is asked for when commits get in between.
+const maxAsks = 5
+
+// maxWord is how much of an answer that is no snapshot is read.
+const maxWord = 8 << 10
+
+// Client asks a running daemon on its socket. Close it after use.
+type Client struct{ http *http.Client }
+
+// Dial finds the daemon that holds the store at path and makes sure that it
+// answers. ErrNoDaemon: there is none; any other error: there is something,
+// but it is not this user's to ask.
+func Dial(ctx context.Context, store string) (*Client, error) {
+	path := SocketPath(store)
+	err := guardDir(path)
+	if err == nil {
+		var c net.Conn
+		if c, err = dialSocket(ctx, path); err == nil {
+			_ = c.Close()
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("socket %s: %w", path, ErrNoDaemon)
+	case err != nil:
+		return nil, fmt.Errorf("socket %s: %w", path, err)
+	}
+	return &Client{&http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialSocket(ctx, path)
+		},
+		MaxConnsPerHost:        1,
+		MaxResponseHeaderBytes: maxHeader,
+	}}}, nil
+}
+
+// Close ends the connection.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Ready is nil where the daemon is ready, and otherwise why it is not.
+func (c *Client) Ready(ctx context.Context) error {
+	return expectOK(c.get(ctx, "/readyz"))
+}
+
+// Snapshot gives the state of a source and the items that are there (those
+// that are gone are in the state only), in the order of their keys; contents
+// are the stored ones less the space between tokens. A source that was never
+// committed gives a state of Version 0 and no items.
+func (c *Client) Snapshot(ctx context.Context, source string) (differ.State, []differ.Item, error) {
+	for range maxAsks {
+		state, items, changed, err := c.ask(ctx, source)
+		if err != nil {
+			return differ.State{}, nil, fmt.Errorf("snapshot of %s: %w", source, err)
+		}
+		if !changed {
+			return state, items, nil
+		}
+	}
+	return differ.State{}, nil, fmt.Errorf("snapshot of %s: it changed each of the %d times it was read", source, maxAsks)
+}
+
+func (c *Client) ask(ctx context.Context, source string) (differ.State, []differ.Item, bool, error) {
+	resp, err := c.get(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/snapshot")
+	if err != nil {
+		return differ.State{}, nil, false, err
+	}
+	if resp.StatusCode == http.StatusNotFound {
+		_ = resp.Body.Close()
+		return differ.State{Source: source}, nil, false, nil
+	}
+	if resp.StatusCode != http.StatusOK {
+		return differ.State{}, nil, false, expectOK(resp, nil)
+	}
+	defer resp.Body.Close()
+	return readSnapshot(resp.Body)
+}
+
+func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
+	// The host is not used to find the daemon; a URL must have one.
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://deltahook"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", errors.Unwrap(err)) // less the URL
+	}
+	return resp, nil
+}
+
+// expectOK closes the answer and turns one that is not 200 into an error with
+// the words of its body.
+func expectOK(resp *http.Response, err error) error {
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxWord))
+	if err != nil {
+		return fmt.Errorf("status %d: %w", resp.StatusCode, err)
+	}
+	var p problem
+	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
+		return errors.New(p.Detail)
+	}
+	return fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+}

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+const (
+	maxScrapes    = 4
+	scrapeTimeout = 10 * time.Second
+)
+
+// admin answers on the admin address.
+func (s *Server) admin() http.Handler {
+	mux := http.NewServeMux()
+	s.health(mux)
+	if s.o.Metrics != nil {
+		mux.Handle("GET /metrics", bearer(s.o.Token, promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
+			ErrorLog:            slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelWarn),
+			ErrorHandling:       promhttp.ContinueOnError,
+			MaxRequestsInFlight: maxScrapes,
+			Timeout:             scrapeTimeout,
+		})))
+	}
+	return plain(mux)
+}
+
+// local answers on the socket.
+func (s *Server) local() http.Handler {
+	mux := http.NewServeMux()
+	s.health(mux)
+	mux.Handle("GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots})
+	return plain(mux)
+}
+
+func (s *Server) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if s.o.Ready != nil {
+			if err := s.o.Ready(); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		_, _ = io.WriteString(w, "ok\n")
+	})
+}
+
+// plain keeps browsers from guessing a type and anybody from caching.
+func plain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bearer lets a request through that shows the token as RFC 6750, section 2.1
+// says. The digests are compared, in constant time, so that not even the
+// token's length can be measured.
+func bearer(token secret.Text, next http.Handler) http.Handler {
+	if token.IsZero() {
+		return next
+	}
+	want := sha256.Sum256([]byte(token.Reveal()))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(strings.TrimLeft(shown, " ")))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="deltahook"`)
+			refuse(w, http.StatusUnauthorized, "send the token of server.token as Authorization: Bearer TOKEN")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
