@@ -1,0 +1,99 @@
+# `make run` and `make test` set up what they need and work in an empty clone
+# on a machine with Go, make and git. `make help` lists the rest.
+
+GO       ?= go
+PKGS     ?= ./...
+ARGS     ?=
+FUZZTIME ?= 20s
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BIN      := $(CURDIR)/bin
+
+GOLANGCI_VERSION    := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+GOLANGCI    := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+
+# The race detector needs a C compiler; go env says whether there is one.
+RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+# What builds images here, unless said otherwise.
+ENGINE ?= $(firstword $(foreach e,docker podman buildah,$(if $(shell command -v $(e)),$(e))))
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check fmt lint vet tidy vuln bench fuzz container clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build, then the demo: parcels move, webhooks arrive (ARGS="--for 20s" ends it)
+	$(BIN)/deltahook demo $(ARGS)
+
+build: ## the static binary, bin/deltahook
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/deltahook ./cmd/deltahook
+
+test: test/npm/node_modules/.package-lock.json ## every test, shuffled, with the race detector (PKGS=./poller: one package)
+ifeq ($(RACE),)
+	@echo "test: no C compiler here, so the race detector is left out (install gcc to have it)"
+endif
+	$(GO) test $(RACE) -shuffle=on $(PKGS)
+
+# The official JavaScript library, which signatures are verified with. Without
+# npm the tests that need it say that they were skipped.
+test/npm/node_modules/.package-lock.json: test/npm/package-lock.json
+	@if command -v npm >/dev/null && command -v node >/dev/null; then \
+		cd test/npm && npm ci --ignore-scripts --no-audit --no-fund; \
+	else \
+		echo "test: no npm here, so signatures are not verified with the npm library (install nodejs and npm to have it)"; \
+	fi
+
+check: fmt vet lint tidy vuln ## format, vet, linters, go.mod, known vulnerabilities
+
+fmt: $(GOLANGCI)
+	$(GOLANGCI) fmt --diff
+
+vet:
+	$(GO) vet $(PKGS)
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run $(PKGS)
+
+tidy:
+	$(GO) mod tidy -diff
+
+# The database of vulnerabilities is on the network. Where it cannot be
+# reached, that is said and is no failure; what it finds is (status 3).
+vuln: $(GOVULNCHECK)
+	@out=$$($(GOVULNCHECK) $(PKGS) 2>&1); status=$$?; \
+	case $$status in \
+	0) echo "govulncheck: nothing known against what is used" ;; \
+	3) echo "$$out"; exit 1 ;; \
+	*) if echo "$$out" | grep -qiE 'dial tcp|no such host|connection refused|i/o timeout|deadline exceeded|fetching vulnerabilities|unexpected status'; then \
+		echo "govulncheck: SKIPPED, its database cannot be reached from here"; \
+	   else echo "$$out"; exit 1; fi ;; \
+	esac
+
+$(GOLANGCI):
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(BIN)/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN=$(BIN) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	@mv $(BIN)/govulncheck $@
+
+bench: ## every benchmark, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+fuzz: ## each fuzz target for FUZZTIME (20s)
+	@for pkg in $$($(GO) list $(PKGS)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+container: ## the image deltahook:VERSION, by docker, podman or buildah (ENGINE=podman)
+	@test -n "$(ENGINE)" || { echo "container: neither docker, podman nor buildah is here"; exit 1; }
+	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) --build-arg VERSION=$(VERSION) -t deltahook:$(VERSION) .
+
+clean: ## remove what was built and installed here
+	rm -rf $(BIN) dist test/npm/node_modules
