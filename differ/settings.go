@@ -1,6 +1,8 @@
 package differ
 
 import (
+	"go.yaml.in/yaml/v4"
+
 	"github.com/deltahook/deltahook/internal/ordered"
 )
 
@@ -55,3 +57,17 @@ type RuleSettings struct {
 // Paths is one gjson path or several. In the configuration it is a string or
 // a list of strings.
 type Paths []string
+
+// UnmarshalYAML reads one path or a list of them.
+func (p *Paths) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*p = Paths{n.Value}
+		return nil
+	}
+	var list []string
+	if err := n.Decode(&list); err != nil {
+		return err
+	}
+	*p = list
+	return nil
+}

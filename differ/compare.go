@@ -1,0 +1,203 @@
+package differ
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/deltahook/deltahook/poller"
+)
+
+// finding is what comparing an answer with the memory shows. The memory's
+// content is untouched by it: only what helps the next comparison moves
+// before the commit (spellings, and which items were listed).
+type finding struct {
+	listed   int      // items in the answer
+	unknown  int      // those that item_ok refused
+	changes  []change // in the order of the answer; deletions last
+	baseline bool     // the answer is the first, or the first of a new shape
+	read     bool     // the answer's items were read; false: it is the last one again
+	waiting  []string // keys that are absent, but not often enough yet
+}
+
+// change is one difference.
+type change struct {
+	kind     Change
+	key      string
+	revision uint64
+	hash     Hash
+	item     []byte // the whole item; nil where deleted
+	new, old json.RawMessage
+	diff     json.RawMessage
+	events   []string // types of the events it makes
+}
+
+// comparison is one run over an answer.
+type comparison struct {
+	src  *Source
+	mem  *memory
+	hash hasher
+
+	found finding
+	seen  int             // present items that were listed
+	blind bool            // an unknown item had no id: no absence means anything
+	fresh map[string]bool // keys that the memory does not have
+	buf   []byte
+	canon []byte
+}
+
+// compare finds what a says that mem does not. It is a *poller.Failure where
+// a's items cannot be read: then nothing in it counts.
+func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, error) {
+	c := comparison{src: s, mem: mem, hash: h}
+	c.found.baseline = mem.version == 0 || mem.shape != s.shape
+	same := a.Unmodified || mem.body != 0 && mem.body == h.bytes(a.Body)
+	if same && !c.found.baseline {
+		c.found.listed = mem.present - mem.absent
+		if mem.absent > 0 {
+			c.absences(func(e *entry) bool { return e.missing == 0 })
+		}
+		return &c.found, nil
+	}
+	if a.Unmodified {
+		return nil, poller.Failf(poller.ClassStatus, "status 304, but no answer is remembered that it could stand for")
+	}
+	mem.round++
+	c.found.read = true
+	if err := s.read(a.Body, c.take); err != nil {
+		return nil, err
+	}
+	if !c.found.baseline && !c.blind && c.seen < mem.present {
+		c.absences(func(e *entry) bool { return e.round == mem.round })
+	}
+	return &c.found, nil
+}
+
+// emits reports whether the baseline of mem is told. That of a new shape
+// never is: the items are the same, only what is looked at is not.
+func (s *Source) emits(mem *memory) bool { return s.emitBaseline && mem.version == 0 }
+
+// take compares one item.
+func (c *comparison) take(f found) error {
+	c.found.listed++
+	if f.unknown {
+		c.found.unknown++
+	}
+	if f.key == "" {
+		c.blind = true
+		return nil
+	}
+	e := c.mem.find(f.key)
+	if e == nil && c.fresh[f.key] || e != nil && e.round == c.mem.round {
+		return poller.Failf(poller.ClassItems, "items: the id %q is there twice", clip(f.key))
+	}
+	if e == nil {
+		if c.fresh == nil {
+			c.fresh = map[string]bool{}
+		}
+		c.fresh[f.key] = true
+	} else {
+		e.round = c.mem.round
+		if !e.gone() {
+			c.seen++
+		}
+	}
+	if f.unknown {
+		return nil
+	}
+	spelled := c.hash.text(f.raw)
+	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline {
+		return nil
+	}
+	content, err := c.src.content(c.buf[:0], f.raw)
+	if err != nil {
+		return err
+	}
+	c.buf = content
+	var hash Hash
+	hash, c.canon = hashOf(c.canon, content)
+	c.note(e, f, content, hash)
+	if e != nil && e.hash == hash {
+		e.raw = spelled
+	}
+	return nil
+}
+
+// note adds the change that an item's new content is, if it is one. At a
+// silent baseline each item is noted, at the revision that it has.
+func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
+	ch := change{key: f.key, hash: hash, kind: Created}
+	switch {
+	case c.found.baseline && !c.src.emits(c.mem):
+		if e != nil {
+			ch.revision = e.revision
+		}
+		ch.new = slices.Clone(content)
+		c.found.changes = append(c.found.changes, ch)
+		return
+	case e == nil:
+		ch.revision = 1
+	case e.gone():
+		ch.revision = e.revision + 1
+	case e.hash == hash:
+		return
+	default:
+		ch.kind, ch.revision = Updated, e.revision+1
+	}
+	ch.item = []byte(f.raw)
+	ch.new = slices.Clone(content)
+	c.found.changes = append(c.found.changes, ch)
+}
+
+// absences adds the deletion of each present item that the answer does not
+// list, once that is confirmed.
+func (c *comparison) absences(listed func(*entry) bool) {
+	for i := range c.mem.entries {
+		e := &c.mem.entries[i]
+		switch {
+		case e.gone() || listed(e):
+		case int(e.missing)+1 >= c.src.confirmDeletes:
+			c.found.changes = append(c.found.changes, change{kind: Deleted, key: e.key, revision: e.revision + 1})
+		default:
+			c.found.waiting = append(c.found.waiting, e.key)
+		}
+	}
+}
+
+// settle moves the memory on, after the answer's commit or where there was
+// nothing to commit.
+func (c *finding) settle(mem *memory, a *poller.Answer, h hasher) {
+	for _, ch := range c.changes {
+		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision})
+	}
+	if c.read {
+		mem.body = h.bytes(a.Body)
+		mem.returned()
+	}
+	for _, key := range c.waiting {
+		e := mem.find(key)
+		if e.missing == 0 {
+			mem.absent++
+		}
+		e.missing++
+	}
+}
+
+// returned forgets the absence of items that the last answer lists.
+func (m *memory) returned() {
+	if m.absent == 0 {
+		return
+	}
+	for i := range m.entries {
+		if e := &m.entries[i]; e.missing > 0 && e.round == m.round {
+			e.missing, m.absent = 0, m.absent-1
+		}
+	}
+}
+
+// clip bounds a key in an error's text.
+func clip(key string) string {
+	if len(key) > 80 {
+		return key[:80] + "…"
+	}
+	return key
+}

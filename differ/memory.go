@@ -1,0 +1,106 @@
+package differ
+
+import (
+	"crypto/sha256"
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"github.com/deltahook/deltahook/internal/canon"
+)
+
+// memory is what is kept in memory of a source: a mark for each item, so that
+// an answer is compared without a read. Only the source's own poll uses it.
+// After any commit whose outcome is unknown it is thrown away and read anew.
+type memory struct {
+	version  uint64
+	shape    string
+	since    time.Time
+	doubtful bool // the outcome of a commit is unknown: read it anew
+
+	index   map[string]int // by key, into entries
+	entries []entry
+	present int // entries that are not gone
+	absent  int // entries that are not confirmed gone: missing > 0
+
+	body  uint64 // hash of the last body that was taken in; 0: none
+	round uint32 // counts the answers that were compared
+}
+
+type entry struct {
+	key      string
+	hash     Hash // zero: gone
+	revision uint64
+	raw      uint64 // hash of the item as it was spelled last; 0: not known
+	round    uint32 // the last answer that listed it
+	missing  uint16 // answers in a row that did not
+}
+
+func (e *entry) gone() bool { return e.hash == Hash{} }
+
+// remember makes the memory of a stored state.
+func remember(s State) *memory {
+	m := &memory{version: s.Version, shape: s.Shape, since: s.Since, index: make(map[string]int, len(s.Items))}
+	m.entries = make([]entry, 0, len(s.Items))
+	for key, mark := range s.Items {
+		m.put(key, mark)
+	}
+	return m
+}
+
+// put takes in the stored mark of an item.
+func (m *memory) put(key string, mark Mark) *entry {
+	i, ok := m.index[key]
+	if !ok {
+		key = strings.Clone(key)
+		i = len(m.entries)
+		m.index[key] = i
+		m.entries = append(m.entries, entry{key: key, hash: Hash{}})
+	}
+	e := &m.entries[i]
+	if was, is := !e.gone(), mark.Hash != (Hash{}); was != is {
+		if is {
+			m.present++
+		} else {
+			m.present--
+		}
+	}
+	if e.missing > 0 {
+		e.missing, m.absent = 0, m.absent-1
+	}
+	e.hash, e.revision = mark.Hash, mark.Revision
+	return e
+}
+
+// carry takes over from an older memory how often items were absent: only
+// the contents of a memory can be in doubt.
+func (m *memory) carry(old *memory) {
+	for i := range old.entries {
+		if was := &old.entries[i]; was.missing > 0 {
+			if e := m.find(was.key); e != nil && !e.gone() && e.missing == 0 {
+				e.missing, m.absent = was.missing, m.absent+1
+			}
+		}
+	}
+}
+
+func (m *memory) find(key string) *entry {
+	if i, ok := m.index[key]; ok {
+		return &m.entries[i]
+	}
+	return nil
+}
+
+// hasher compares spellings. Its hashes live as long as the process: the seed
+// is random, so nobody can choose two texts that look the same to it.
+type hasher struct{ seed maphash.Seed }
+
+func (h hasher) text(s string) uint64  { return max(maphash.String(h.seed, s), 1) }
+func (h hasher) bytes(b []byte) uint64 { return max(maphash.Bytes(h.seed, b), 1) }
+
+// hashOf is the hash of content in its canonical form; buf is scratch room.
+func hashOf(buf, content []byte) (Hash, []byte) {
+	buf = canon.Append(buf[:0], content)
+	sum := sha256.Sum256(buf)
+	return Hash(sum[:16]), buf
+}

@@ -1,0 +1,28 @@
+package differ
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	items      *prometheus.GaugeVec
+	changes    *prometheus.CounterVec
+	events     *prometheus.CounterVec
+	ruleErrors *prometheus.CounterVec
+}
+
+// newMetrics registers the differ's metrics; a nil r registers none.
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		items: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "deltahook_items", Help: "Items remembered of a source."}, []string{"source"}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_changes_total", Help: "Changes committed, by kind: created, updated, deleted."}, []string{"source", "change"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_events_total", Help: "Events committed, by type."}, []string{"source", "type"}),
+		ruleErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_rule_errors_total", Help: "Rules that could not be evaluated, and so made no event."}, []string{"source", "type"}),
+	}
+	if r != nil {
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors)
+	}
+	return m
+}

@@ -1,0 +1,153 @@
+package differ
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/deltahook/deltahook/poller"
+)
+
+// outcome is what an answer comes to before anything is written.
+type outcome struct {
+	source  *Source
+	memory  *memory
+	finding *finding
+	silent  bool    // a baseline of which nothing is told
+	commit  *Commit // nil: there is nothing to write
+}
+
+// complete makes the commit: it reads the old contents of what changed,
+// evaluates the rules and renders the events.
+func (d *Differ) complete(ctx context.Context, out *outcome, a *poller.Answer) error {
+	src, mem, found := out.source, out.memory, out.finding
+	out.silent = found.baseline && !src.emits(mem)
+	c := &Commit{
+		Source: src.name, Version: mem.version, Shape: src.shape, Since: mem.since,
+		Bookmarks: a.Bookmarks, Reset: found.baseline,
+	}
+	if found.baseline {
+		c.Since = a.Received.UTC()
+	}
+	if len(found.waiting) > 0 {
+		c.Bookmarks = withoutValidators(c.Bookmarks)
+	}
+	if !out.silent {
+		if err := d.readOld(ctx, mem, src.name, found.changes); err != nil {
+			return err
+		}
+	}
+	for i := range found.changes {
+		ch := &found.changes[i]
+		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: a.Received.UTC()})
+		if out.silent {
+			continue
+		}
+		if err := d.tell(c, src, ch, a); err != nil {
+			return err
+		}
+	}
+	out.commit = c
+	return nil
+}
+
+// readOld fills in what the changed items were.
+func (d *Differ) readOld(ctx context.Context, mem *memory, source string, changes []change) error {
+	byKey := map[string]*change{}
+	keys := make([]string, 0, len(changes))
+	for i := range changes {
+		if ch := &changes[i]; ch.kind != Created {
+			byKey[ch.key] = ch
+			keys = append(keys, ch.key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	items, err := d.store.Items(ctx, source, keys)
+	if err != nil {
+		return storeFailure("reading", err)
+	}
+	for _, item := range items {
+		if ch := byKey[item.Key]; ch != nil {
+			ch.old = item.Content
+			if ch.kind == Updated {
+				ch.diff = Diff(ch.old, ch.new)
+			}
+			delete(byKey, item.Key)
+		}
+	}
+	for key := range byKey {
+		mem.doubtful = true
+		return storeFailure("reading", fmt.Errorf("item %q is in memory and not in the store", clip(key)))
+	}
+	return nil
+}
+
+// tell adds the events that a change makes to c. A rule that cannot be
+// evaluated makes none: that is logged and counted, and stops nothing else.
+func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer) error {
+	f := &facts{source: src.name, change: ch}
+	for i := range src.rules {
+		r := &src.rules[i]
+		matches, err := r.matches(f)
+		if err != nil {
+			d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Inc()
+			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event, "key", clip(ch.key), "err", err)
+			continue
+		}
+		if !matches {
+			continue
+		}
+		e, err := newEvent(r.event, src.name, ch, a.Received.UTC())
+		if err != nil {
+			return storeFailure("naming an event of", err)
+		}
+		for _, endpoint := range r.to {
+			payload, err := d.renderer.Render(&e, endpoint)
+			if err != nil {
+				return poller.Failf(poller.ClassItems, "event %s for endpoint %s: %w", r.event, endpoint, err)
+			}
+			e.Bodies = append(e.Bodies, Body{Endpoint: endpoint, Payload: payload})
+		}
+		ch.events = append(ch.events, r.event)
+		c.Events = append(c.Events, e)
+	}
+	return nil
+}
+
+// Preview is what an answer would come to.
+type Preview struct {
+	Listed   int  // items in the answer
+	Unknown  int  // of them, those that item_ok refuses
+	Baseline bool // true: the answer is remembered as the first
+	Changes  []Changed
+	Waiting  []string // keys that are absent, but not confirmed gone
+	Events   []Event  // as they would be sent; ids are made up anew each time
+}
+
+// Changed is one change of a preview.
+type Changed struct {
+	Key      string
+	Change   Change
+	Revision uint64
+	Events   []string // types of the events it makes
+}
+
+// Preview says what Take would do with an answer, and does none of it.
+func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
+	out, err := d.plan(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	p := &Preview{
+		Listed: out.finding.listed, Unknown: out.finding.unknown,
+		Baseline: out.silent, Waiting: out.finding.waiting,
+	}
+	for _, ch := range out.finding.changes {
+		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events})
+	}
+	if out.commit != nil {
+		p.Events = out.commit.Events
+	}
+	return p, nil
+}

@@ -1,0 +1,196 @@
+package differ
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/deltahook/deltahook/internal/canon"
+	"github.com/deltahook/deltahook/internal/expr"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// maxItems is how many items an answer may have.
+const maxItems = 1_000_000
+
+// found is one item of an answer. Its strings are parts of the body.
+type found struct {
+	key     string // "" where the item is not ok and has no id
+	raw     string
+	unknown bool // item_ok is false
+}
+
+// read gives the items of body to take, one by one, and stops at the first
+// fault. It is a *poller.Failure of class items.
+func (s *Source) read(body []byte, take func(found) error) error {
+	judge, err := s.judge(body)
+	if err != nil {
+		return err
+	}
+	if s.response.Items == "" {
+		return s.readWhole(body, judge, take)
+	}
+	list := gjson.GetBytes(body, s.response.Items)
+	switch {
+	case !list.Exists():
+		return poller.Failf(poller.ClassItems, "items: nothing is at %s", s.response.Items)
+	case !list.IsArray():
+		return poller.Failf(poller.ClassItems, "items: a list was expected at %s, not %s", s.response.Items, kind(list))
+	}
+	n := 0
+	list.ForEach(func(_, item gjson.Result) bool {
+		n++
+		if n > maxItems {
+			err = poller.Failf(poller.ClassItems, "items: more than %d at %s", maxItems, s.response.Items)
+			return false
+		}
+		var f found
+		if f, err = s.item(item, n, judge); err == nil {
+			err = take(f)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// readWhole takes the whole body as one item. Its key is what id says, or the
+// source's name.
+func (s *Source) readWhole(body []byte, judge judge, take func(found) error) error {
+	item := gjson.ParseBytes(body)
+	f := found{key: s.name, raw: item.Raw}
+	if len(s.response.ID) > 0 {
+		var err error
+		if f, err = s.item(item, 1, judge); err != nil {
+			return err
+		}
+		return take(f)
+	}
+	ok, err := judge(item.Raw)
+	if err != nil {
+		return err
+	}
+	f.unknown = !ok
+	return take(f)
+}
+
+// item reads the n-th item of a list, counted from 1.
+func (s *Source) item(item gjson.Result, n int, judge judge) (found, error) {
+	ok, err := judge(item.Raw)
+	if err != nil {
+		return found{}, err
+	}
+	key, missing := s.key(item)
+	if missing != "" && ok {
+		return found{}, poller.Failf(poller.ClassItems, "items: number %d has no id at %s", n, missing)
+	}
+	return found{key: key, raw: item.Raw, unknown: !ok}, nil
+}
+
+// key is the id of an item, or the path at which there is none. The parts of
+// a composite id are joined by "/", and escaped as in a JSON pointer so that
+// two different ids never join to one.
+func (s *Source) key(item gjson.Result) (key, missing string) {
+	if len(s.response.ID) == 1 {
+		id, ok := idText(item.Get(s.response.ID[0]))
+		if !ok {
+			return "", s.response.ID[0]
+		}
+		return id, ""
+	}
+	parts := make([]string, len(s.response.ID))
+	for i, path := range s.response.ID {
+		id, ok := idText(item.Get(path))
+		if !ok {
+			return "", path
+		}
+		parts[i] = pointerEscape.Replace(id)
+	}
+	return strings.Join(parts, "/"), ""
+}
+
+// idText is the text of an id: of a string itself, of a number its canonical
+// form, so that 7 and 7.0 are one. Nothing else is an id.
+func idText(id gjson.Result) (string, bool) {
+	switch id.Type {
+	case gjson.String:
+		return id.Str, id.Str != ""
+	case gjson.Number:
+		return string(canon.Number(nil, []byte(id.Raw))), true
+	default:
+		return "", false
+	}
+}
+
+// judge says whether an item is ok, that is whether it can be believed.
+type judge func(raw string) (bool, error)
+
+// judge compiles item_ok for one body, which is decoded only where it is used.
+func (s *Source) judge(body []byte) (judge, error) {
+	if s.itemOK == nil {
+		return func(string) (bool, error) { return true, nil }, nil
+	}
+	vars := map[string]any{}
+	if s.itemOK.Uses("body") {
+		decoded, err := expr.Decode(body)
+		if err != nil {
+			return nil, poller.Failf(poller.ClassItems, "item_ok: %w", err)
+		}
+		vars["body"] = decoded
+	}
+	return func(raw string) (bool, error) {
+		item, err := expr.Decode([]byte(raw))
+		if err != nil {
+			return false, poller.Failf(poller.ClassItems, "item_ok: %w", err)
+		}
+		vars["item"] = item
+		ok, err := s.itemOK.Bool(vars)
+		if err != nil {
+			return false, poller.Failf(poller.ClassItems, "item_ok: %w", err)
+		}
+		return ok, nil
+	}, nil
+}
+
+// content appends what of an item is compared and told: the picked fields in
+// the order of the configuration, less what is ignored, spelled as the API
+// spells them. A field that the item lacks is left out.
+func (s *Source) content(dst []byte, raw string) ([]byte, error) {
+	if len(s.response.Pick) == 0 {
+		return canon.Compact(dst, []byte(raw), s.ignore), nil
+	}
+	picked := []byte{'{'}
+	for _, p := range s.response.Pick {
+		value := gjson.Get(raw, p.Value)
+		if !value.Exists() || value.Raw == "" {
+			continue
+		}
+		if len(picked) > 1 {
+			picked = append(picked, ',')
+		}
+		picked = canon.Quote(picked, p.Key)
+		picked = append(picked, ':')
+		picked = append(picked, value.Raw...)
+	}
+	picked = append(picked, '}')
+	// A path may compute its value (a literal, a modifier), so what was
+	// valid before need not be now.
+	if err := canon.Valid(picked); err != nil {
+		return nil, poller.Failf(poller.ClassItems, "pick: %w", err)
+	}
+	return canon.Compact(dst, picked, s.ignore), nil
+}
+
+func kind(v gjson.Result) string {
+	switch {
+	case v.IsObject():
+		return "an object"
+	case v.Type == gjson.String:
+		return "text"
+	case v.Type == gjson.Number:
+		return "a number"
+	case v.IsBool():
+		return "true or false"
+	default:
+		return "null"
+	}
+}

@@ -1,0 +1,80 @@
+package differ
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/deltahook/deltahook/internal/expr"
+	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/internal/ordered"
+)
+
+// rule is one compiled rule: each change that it matches makes one event.
+type rule struct {
+	event string   // the type of the event
+	on    []Change // empty: all
+	when  *expr.Program
+	to    []string // names of endpoints
+}
+
+// compileRules compiles the rules of source name, in the order of the file;
+// where there are none, the three that tell every change to all.
+func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], picked, endpoints []string) []rule {
+	if len(rules) == 0 {
+		var out []rule
+		for _, kind := range []Change{Created, Updated, Deleted} {
+			out = append(out, rule{event: name + "." + string(kind), on: []Change{kind}, to: endpoints})
+		}
+		return out
+	}
+	out := make([]rule, 0, len(rules))
+	for _, entry := range rules {
+		compiled := rule{event: entry.Key, to: entry.Value.To}
+		if len(compiled.to) == 0 {
+			compiled.to = endpoints
+		}
+		for _, kind := range entry.Value.On {
+			compiled.on = append(compiled.on, Change(kind))
+		}
+		if src := entry.Value.When; src != "" {
+			program, err := expr.CompileBool(src, ruleEnv(picked))
+			if err != nil {
+				r.At(entry.Key, "when").Errorf("%v", err)
+			}
+			compiled.when = program
+		}
+		out = append(out, compiled)
+	}
+	return out
+}
+
+// matches reports whether a change makes this rule's event. The error is that
+// of the evaluation: it could not be decided.
+func (r *rule) matches(f *facts) (bool, error) {
+	if len(r.on) > 0 && !slices.Contains(r.on, f.change.kind) {
+		return false, nil
+	}
+	if r.when == nil {
+		return true, nil
+	}
+	f.event = r.event
+	vars, err := f.vars(r.when)
+	if err != nil {
+		return false, err
+	}
+	return r.when.Bool(vars)
+}
+
+// newEvent is the event of a rule for a change, without bodies.
+func newEvent(event, source string, ch *change, at time.Time) (Event, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{
+		ID: "evt_" + id.String(), Type: event, Source: source, Key: ch.key, Change: ch.kind,
+		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff,
+	}, nil
+}

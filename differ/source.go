@@ -1,0 +1,111 @@
+package differ
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"github.com/deltahook/deltahook/internal/canon"
+	"github.com/deltahook/deltahook/internal/expr"
+	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/internal/jsonpath"
+)
+
+// defaultConfirmDeletes is how many answers in a row must lack an item.
+const defaultConfirmDeletes = 2
+
+// Source is what the differ knows of one source's settings, compiled. It is
+// immutable.
+type Source struct {
+	name     string
+	shape    string
+	response ResponseSettings
+	ignore   *canon.Paths
+	itemOK   *expr.Program // nil: every item is
+	rules    []rule
+
+	emitBaseline   bool
+	confirmDeletes int
+}
+
+// NewSource compiles the settings of source name. endpoints are the names of
+// all endpoints, those that a rule without `to` tells. The error is the first
+// fault that Check finds.
+func NewSource(name string, s Settings, resp ResponseSettings, endpoints []string) (*Source, error) {
+	r := fault.New()
+	src := compile(r, name, s, resp, endpoints)
+	for _, f := range r.All() {
+		if !f.Warning {
+			return nil, fmt.Errorf("source %s: %v: %s", name, f.Path, f.Text)
+		}
+	}
+	return src, nil
+}
+
+// Check reports all faults of a source's settings; r stands at the source.
+func Check(r fault.Report, name string, s Settings, resp ResponseSettings) {
+	compile(r, name, s, resp, nil)
+}
+
+func compile(r fault.Report, name string, s Settings, resp ResponseSettings, endpoints []string) *Source {
+	src := &Source{
+		name:           name,
+		shape:          shape(resp),
+		response:       resp,
+		emitBaseline:   s.Changes.Baseline == "emit",
+		confirmDeletes: s.Changes.ConfirmDeletes,
+	}
+	if src.confirmDeletes == 0 {
+		src.confirmDeletes = defaultConfirmDeletes
+	}
+	src.compileResponse(r.At("response"), resp)
+	src.rules = compileRules(r.At("events"), name, s.Events, resp.Pick.Keys(), endpoints)
+	return src
+}
+
+func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
+	if resp.Items != "" {
+		checkPath(r.At("items"), resp.Items)
+		if len(resp.ID) == 0 {
+			r.At("items").Errorf("items need an id: set response.id to the path of what tells them apart")
+		}
+	}
+	for i, path := range resp.ID {
+		at := r.At("id")
+		if len(resp.ID) > 1 {
+			at = at.Index(i)
+		}
+		checkPath(at, path)
+	}
+	for _, p := range resp.Pick {
+		checkPath(r.At("pick", p.Key), p.Value)
+	}
+	for i, path := range resp.Ignore {
+		if _, err := canon.ParsePaths(path); err != nil {
+			r.At("ignore").Index(i).Errorf("%q: %v", path, err)
+		}
+	}
+	s.ignore, _ = canon.ParsePaths(resp.Ignore...)
+	if resp.ItemOK != "" {
+		program, err := expr.CompileBool(resp.ItemOK, expr.Env{"item": nil, "body": nil})
+		if err != nil {
+			r.At("item_ok").Errorf("%v", err)
+		}
+		s.itemOK = program
+	}
+}
+
+func checkPath(r fault.Report, path string) {
+	if err := jsonpath.Check(path); err != nil {
+		r.Errorf("%v", err)
+	}
+}
+
+// shape is a fingerprint of what decides an item's key and content: where it
+// differs from the stored one, the stored items say nothing about the new.
+func shape(resp ResponseSettings) string {
+	text, _ := json.Marshal([]any{resp.Items, resp.ID, resp.Pick, resp.Ignore})
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}

@@ -1,0 +1,208 @@
+package differ
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/deltahook/deltahook/poller"
+)
+
+// Options are what a Differ may be given; the zero value works.
+type Options struct {
+	Logger     *slog.Logger          // nil: nothing is logged
+	Registerer prometheus.Registerer // nil: nothing is measured
+	// Wake is called after each commit with the endpoints that have
+	// something to send. It must not block. Nil: nobody is woken.
+	Wake func(endpoints ...string)
+}
+
+// Differ takes answers in. Make it with New; its methods may be called
+// concurrently, but those for one source only one at a time.
+type Differ struct {
+	sources  map[string]*Source
+	store    Store
+	renderer Renderer
+	log      *slog.Logger
+	wake     func(...string)
+	metrics  *metrics
+	hash     hasher
+
+	mu       sync.Mutex
+	memories map[string]*memory
+	stored   map[string]poller.Bookmarks // as the store has them
+	moved    map[string]poller.Bookmarks // to be written by the next flush
+}
+
+// New is a Differ of sources over store. Call Load before the first Take.
+func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
+	d := &Differ{
+		sources: map[string]*Source{}, store: store, renderer: renderer,
+		log: o.Logger, wake: o.Wake, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
+		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]poller.Bookmarks{},
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if d.wake == nil {
+		d.wake = func(...string) {}
+	}
+	for _, s := range sources {
+		d.sources[s.name] = s
+	}
+	return d
+}
+
+// Load reads what is remembered of all sources and gives their bookmarks, by
+// source. Those of a source whose items are read in another way than before
+// come without validators: its next answer must be a whole one.
+func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) {
+	marks := map[string]poller.Bookmarks{}
+	for state, err := range d.store.Load(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("loading what is remembered: %w", err)
+		}
+		src, ok := d.sources[state.Source]
+		if !ok {
+			continue
+		}
+		m := remember(state)
+		d.memories[state.Source] = m
+		d.stored[state.Source] = state.Bookmarks
+		marks[state.Source] = state.Bookmarks
+		if m.version > 0 && m.shape != src.shape || m.version == 0 {
+			marks[state.Source] = withoutValidators(state.Bookmarks)
+		}
+		d.metrics.items.WithLabelValues(state.Source).Set(float64(m.present))
+	}
+	return marks, nil
+}
+
+// Take takes in one answer: it finds what changed, and commits what was seen
+// together with what must be told. It returns when that is durable. The error
+// is a *poller.Failure: of class items where the answer cannot be read, of
+// class store where it could not be committed. In both cases nothing is
+// forgotten, and the next answer is compared with what the store has.
+func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
+	out, err := d.plan(ctx, a)
+	if err != nil {
+		return err
+	}
+	if out.commit == nil {
+		out.finding.settle(out.memory, a, d.hash)
+		d.mark(a.Source, out.memory, a.Bookmarks)
+		return nil
+	}
+	if err := d.store.Commit(ctx, out.commit); err != nil {
+		out.memory.doubtful = true
+		return storeFailure("committing", err)
+	}
+	d.settle(out, a)
+	return nil
+}
+
+// plan is all of Take that writes nothing.
+func (d *Differ) plan(ctx context.Context, a *poller.Answer) (*outcome, error) {
+	src, ok := d.sources[a.Source]
+	if !ok {
+		return nil, poller.Failf(poller.ClassStore, "no source %s is configured", a.Source)
+	}
+	mem, err := d.recall(ctx, a.Source)
+	if err != nil {
+		return nil, err
+	}
+	found, err := src.compare(a, mem, d.hash)
+	if err != nil {
+		return nil, err
+	}
+	out := &outcome{source: src, memory: mem, finding: found}
+	if len(found.changes) == 0 && !found.baseline {
+		return out, nil
+	}
+	return out, d.complete(ctx, out, a)
+}
+
+// recall is the memory of a source, read from the store where it isn't at
+// hand.
+func (d *Differ) recall(ctx context.Context, source string) (*memory, error) {
+	d.mu.Lock()
+	mem := d.memories[source]
+	d.mu.Unlock()
+	if mem != nil && !mem.doubtful {
+		return mem, nil
+	}
+	state := State{Source: source}
+	for s, err := range d.store.Load(ctx, source) {
+		if err != nil {
+			return nil, storeFailure("loading", err)
+		}
+		state = s
+	}
+	fresh := remember(state)
+	if mem != nil {
+		fresh.carry(mem)
+	}
+	d.mu.Lock()
+	d.memories[source] = fresh
+	d.stored[source] = state.Bookmarks
+	d.mu.Unlock()
+	return fresh, nil
+}
+
+// settle moves on after a commit.
+func (d *Differ) settle(out *outcome, a *poller.Answer) {
+	c, mem, found := out.commit, out.memory, out.finding
+	if found.baseline {
+		mem = &memory{index: map[string]int{}}
+		d.mu.Lock()
+		d.memories[a.Source] = mem
+		d.mu.Unlock()
+	}
+	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since
+	found.settle(mem, a, d.hash)
+	d.committed(a.Source, c.Bookmarks)
+	d.metrics.items.WithLabelValues(a.Source).Set(float64(mem.present))
+	d.report(out)
+
+	told := map[string]bool{}
+	for _, e := range c.Events {
+		d.metrics.events.WithLabelValues(e.Source, e.Type).Inc()
+		for _, b := range e.Bodies {
+			told[b.Endpoint] = true
+		}
+	}
+	if len(told) > 0 {
+		d.wake(slices.Collect(maps.Keys(told))...)
+	}
+}
+
+// report logs and counts a commit. A silent baseline is not a change.
+func (d *Differ) report(out *outcome) {
+	name, changes := out.source.name, out.finding.changes
+	if out.silent {
+		text := "first answer remembered, no events"
+		if out.commit.Version > 0 {
+			text = "the settings of its items changed: all of them remembered anew, no events"
+		}
+		d.log.Info(text, "source", name, "items", len(changes))
+		return
+	}
+	for _, ch := range changes {
+		d.metrics.changes.WithLabelValues(name, string(ch.kind)).Inc()
+	}
+	d.log.Debug("changes committed", "source", name, "changes", len(changes), "events", len(out.commit.Events))
+}
+
+func storeFailure(doing string, err error) error {
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrFenced) {
+		return poller.Failf(poller.ClassStore, "%s: %w", doing, err)
+	}
+	return poller.Failf(poller.ClassStore, "%s the snapshot: %w; check the disk that holds the store", doing, err)
+}
