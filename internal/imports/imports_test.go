@@ -148,7 +148,7 @@ func TestJudge(t *testing.T) {
 
 // judge says what is wrong with a package's imports.
 func judge(p pkg) (faults []error) {
-	for _, part := range strings.Split(p.folder(), "/") {
+	for part := range strings.SplitSeq(p.folder(), "/") {
 		if slices.Contains(banned, part) {
 			faults = append(faults, fmt.Errorf("%s: a package named %s says nothing about what it holds; name it for that", p.folder(), part))
 		}
@@ -212,6 +212,7 @@ func within(p, folder string) bool { return p == folder || strings.HasPrefix(p, 
 
 // list asks the go command for the module's packages.
 func list(t *testing.T) ([]pkg, error) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
 	out, err := cmd.Output()
 	if err != nil {
