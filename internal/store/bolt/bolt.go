@@ -1,0 +1,224 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// schema is the version of the file's layout that doc.go describes.
+const schema = 1
+
+// lockWait is how long Open waits for another process to let go of the file,
+// as a restart overlaps.
+const lockWait = 1500 * time.Millisecond
+
+// States of a store that can't be used. Errors wrap them.
+var (
+	ErrClosed   = errors.New("the store is closed")
+	ErrInUse    = errors.New("in use by another deltahook")
+	ErrReadOnly = errors.New("the store was opened to read only")
+)
+
+// Options is how a file is opened. The zero value opens it to write.
+type Options struct {
+	// ReadOnly opens a file that is there and leaves it as it is: what
+	// writes gives ErrReadOnly. Several processes may have a file open so,
+	// but none while another has it open to write.
+	ReadOnly bool
+	// Logger gets the stack of a damaged page, where one was met. Nil: it
+	// is not logged.
+	Logger *slog.Logger
+}
+
+// Store is an open file: a differ.Store and an emitter.Queue. All methods may
+// be called concurrently.
+type Store struct {
+	db  *bbolt.DB
+	log *slog.Logger
+
+	queue  chan *request
+	closed chan struct{} // closed when the committer has answered everything
+
+	// gate is held to send on queue, and locked to close it.
+	gate     sync.RWMutex
+	refusing error // why requests are refused; nil: they aren't
+}
+
+// Open opens the file at path, or makes it with mode 0600 where there is none.
+// A file that another process holds gives ErrInUse within two seconds. A file
+// of a newer schema, or of another program, is refused.
+func Open(path string, o Options) (*Store, error) {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{})}
+	if err := s.open(path, o.ReadOnly); err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	if o.ReadOnly {
+		s.refusing = ErrReadOnly
+		close(s.closed)
+		return s, nil
+	}
+	go s.write()
+	return s, nil
+}
+
+// Close answers all requests that wait and lets go of the file. It may be
+// called again.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	if s.refusing == nil {
+		close(s.queue)
+	}
+	s.refusing = ErrClosed
+	s.gate.Unlock()
+	<-s.closed
+	return s.db.Close()
+}
+
+func (s *Store) open(path string, readOnly bool) error {
+	info, err := os.Stat(path)
+	fresh := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
+	if err != nil && !fresh {
+		return err
+	}
+	if fresh && readOnly {
+		return fs.ErrNotExist
+	}
+	if !fresh {
+		if err := s.inspect(path, readOnly); err != nil || readOnly {
+			return err
+		}
+	}
+	if err := s.mount(path, false); err != nil {
+		return err
+	}
+	if err := s.lay(); err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	if fresh {
+		return syncFolder(filepath.Dir(path))
+	}
+	return nil
+}
+
+// inspect opens an existing file to read and walks it. Opened to write, bbolt
+// walks it too, but in a goroutine of its own, where a damaged page ends the
+// process. It leaves the file open where readOnly.
+func (s *Store) inspect(path string, readOnly bool) error {
+	if err := s.mount(path, true); err != nil {
+		return err
+	}
+	err := s.guard(s.walkPages)
+	if err == nil {
+		err = s.guard(func() error { return s.db.View(checkSchema) })
+	}
+	if readOnly && err == nil {
+		return nil
+	}
+	if errors.Is(err, errNew) && !readOnly {
+		err = nil
+	}
+	return errors.Join(err, s.db.Close())
+}
+
+// mount opens the bbolt file.
+func (s *Store) mount(path string, readOnly bool) error {
+	return s.guard(func() error {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:         lockWait,
+			ReadOnly:        readOnly,
+			NoFreelistSync:  true,
+			FreelistType:    bbolt.FreelistMapType,
+			InitialMmapSize: initialMap,
+			NoStatistics:    true,
+		})
+		switch {
+		case errors.Is(err, berrors.ErrTimeout):
+			return ErrInUse
+		case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+			return fmt.Errorf("not a deltahook store, or %w: %w", ErrDamaged, err)
+		case err != nil:
+			return err
+		}
+		s.db = db
+		return nil
+	})
+}
+
+// initialMap is the address space that the file is given at once: while it is
+// smaller, a commit never waits for readers because the file must be mapped
+// anew. It takes no memory and makes no file larger.
+const initialMap = min(1<<30, math.MaxInt/8)
+
+// lay makes the buckets of a new file.
+func (s *Store) lay() error {
+	return s.guard(func() error {
+		return s.db.Update(func(btx *bbolt.Tx) error {
+			if err := checkSchema(btx); !errors.Is(err, errNew) {
+				return err
+			}
+			for _, b := range buckets() {
+				if _, err := btx.CreateBucket([]byte(b)); err != nil {
+					return err
+				}
+			}
+			key := []byte(schemaKey)
+			return btx.Bucket([]byte(bucketMeta)).Put(key, newRecord(1).uint(schema).seal(bucketMeta, key))
+		})
+	})
+}
+
+const schemaKey = "schema"
+
+var errNew = errors.New("the store has no content yet")
+
+// checkSchema refuses a file that this version can't work with. One without
+// any bucket is new: its maker was stopped before lay.
+func checkSchema(btx *bbolt.Tx) error {
+	if k, _ := btx.Cursor().First(); k == nil {
+		return errNew
+	}
+	meta := btx.Bucket([]byte(bucketMeta))
+	if meta == nil {
+		return errors.New("a bbolt file of another program")
+	}
+	key := []byte(schemaKey)
+	f, err := unseal(bucketMeta, key, meta.Get(key))
+	if err != nil {
+		return err
+	}
+	switch v := f.uint(); {
+	case f.short:
+		return damaged(bucketMeta, key)
+	case v > schema:
+		return fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it", v, schema)
+	}
+	for _, b := range buckets() {
+		if btx.Bucket([]byte(b)) == nil {
+			return fmt.Errorf("bucket %s is missing: the store is %w", b, ErrDamaged)
+		}
+	}
+	return nil
+}
+
+// syncFolder makes a new file's name durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,185 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+)
+
+// checkStep is how many records Check reads in one transaction.
+const checkStep = 1_000
+
+// Check reads every record, verifies its checksum and what it refers to, and
+// gives the first damage. Others may write meanwhile.
+func (s *Store) Check(ctx context.Context) error {
+	for _, b := range buckets() {
+		for from := []byte{}; from != nil; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			err := s.view(func(t *tx) (err error) {
+				from, err = t.checkFrom(b, from)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("check: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkFrom checks some records and gives the key to go on at.
+func (t *tx) checkFrom(b bucket, from []byte) (next []byte, err error) {
+	c := t.cursor(b)
+	n := 0
+	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+		if n++; n > checkStep {
+			return bytes.Clone(k), nil
+		}
+		if _, err := unseal(b, k, v); err != nil {
+			return nil, err
+		}
+		if err := t.checkRecord(b, k, v); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
+	switch b {
+	case bucketSources:
+		err = unsealJSON(b, k, v, &storedSource{})
+	case bucketItems:
+		err = t.checkItem(k, v)
+	case bucketEvents:
+		err = t.checkEvent(k, v)
+	case bucketBodies:
+		err = t.checkBody(k)
+	case bucketDeliveries:
+		err = t.checkDelivery(k, v)
+	case bucketAttempts:
+		_, err = readAttempt(k, v)
+	case bucketLanes, bucketDue, bucketDead:
+		err = t.checkIndex(b, k)
+	case bucketEndpoints:
+		err = t.checkEndpoint(k, v)
+	case bucketMeta, bucketGone:
+	}
+	return err
+}
+
+func (t *tx) checkItem(k, v []byte) error {
+	if _, err := readItem(k, v); err != nil {
+		return err
+	}
+	source, _, ok := cutItemKey(k)
+	if !ok {
+		return damaged(bucketItems, k)
+	}
+	if t.get(bucketSources, []byte(source)) == nil {
+		return misplaced(bucketItems, k, "is of a source without state")
+	}
+	return nil
+}
+
+func (t *tx) checkEvent(k, v []byte) error {
+	e, err := readEvent(k, v)
+	if err != nil {
+		return err
+	}
+	for i := range e.bodies {
+		if _, err := t.payload(string(k), i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) checkBody(k []byte) error {
+	id, _, ok := cutPart(k)
+	if !ok {
+		return damaged(bucketBodies, k)
+	}
+	_, err := t.event(id)
+	return err
+}
+
+// checkDelivery holds that a delivery stands where its state says.
+func (t *tx) checkDelivery(k, v []byte) error {
+	d, err := readDelivery(k, v)
+	if err != nil {
+		return err
+	}
+	number, _ := lastNumber(k)
+	e, err := t.event(d.event)
+	if err != nil {
+		return err
+	}
+	if _, err := t.payload(d.event, d.body); err != nil {
+		return err
+	}
+	lane := lanePrefix(d.endpoint, e.source, e.key)
+	head, found, err := t.laneHead(lane)
+	if err != nil {
+		return err
+	}
+	waits := t.get(bucketLanes, laneKey(lane, number)) != nil
+	due := t.get(bucketDue, dueKey(d.endpoint, d.due, number)) != nil
+	dead := t.get(bucketDead, deadKey(d.settled, number)) != nil
+	switch {
+	case waits != (d.state == stateWaiting):
+		return misplaced(bucketDeliveries, k, "and its lane contradict each other")
+	case due != (waits && found && head == number):
+		return misplaced(bucketDeliveries, k, "and its place in due contradict each other")
+	case dead != (d.state == stateDead):
+		return misplaced(bucketDeliveries, k, "and the dead letters contradict each other")
+	}
+	return nil
+}
+
+// checkIndex holds that an index entry's delivery stands there. That it stands
+// nowhere else is checkDelivery's.
+func (t *tx) checkIndex(b bucket, k []byte) error {
+	number, ok := lastNumber(k)
+	if !ok {
+		return damaged(b, k)
+	}
+	d, found, err := t.delivery(number)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return missing(bucketDeliveries, numberKey(number))
+	}
+	if b == bucketDue && !bytes.Equal(k, dueKey(d.endpoint, d.due, number)) {
+		return misplaced(b, k, "has another time than its delivery")
+	}
+	if (b == bucketDead) != (d.state == stateDead) {
+		return misplaced(b, k, "has a delivery in another state")
+	}
+	return nil
+}
+
+// checkEndpoint counts what waits.
+func (t *tx) checkEndpoint(k, v []byte) error {
+	var e storedEndpoint
+	if err := unsealJSON(bucketEndpoints, k, v, &e); err != nil {
+		return err
+	}
+	prefix := appendPart(nil, string(k))
+	waiting := 0
+	c := t.cursor(bucketLanes)
+	for l, _ := c.Seek(prefix); l != nil && bytes.HasPrefix(l, prefix); l, _ = c.Next() {
+		waiting++
+	}
+	if waiting != e.Waiting {
+		return misplaced(bucketEndpoints, k, fmt.Sprintf("counts %d deliveries that wait where there are %d", e.Waiting, waiting))
+	}
+	if e.Dead < 0 || e.Dead > math.MaxInt32 {
+		return misplaced(bucketEndpoints, k, fmt.Sprintf("counts %d dead letters", e.Dead))
+	}
+	return nil
+}

@@ -1,0 +1,277 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// Commit applies c. See differ.Store. An event whose id is there already is
+// refused, and all of c with it.
+func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
+	p, err := prepare(c)
+	if err == nil {
+		err = s.do(ctx, &request{check: p.check, apply: p.apply, size: p.size})
+	}
+	if err != nil {
+		return fmt.Errorf("commit source %s: %w", c.Source, err)
+	}
+	return nil
+}
+
+// prepared is a commit, encoded as far as it can be before its turn. It shares
+// nothing that the caller could change.
+type prepared struct {
+	source  string
+	version uint64
+	state   storedSource
+	reset   bool
+	items   []preparedItem
+	events  []preparedEvent
+	size    int
+}
+
+type preparedItem struct {
+	key    []byte
+	record record
+	gone   []byte // key in bucketGone; nil: it is there
+}
+
+type preparedEvent struct {
+	id         string
+	event      storedEvent
+	payloads   []record
+	deliveries []preparedDelivery
+}
+
+type preparedDelivery struct {
+	endpoint string
+	body     int
+	lane     []byte
+}
+
+func prepare(c *differ.Commit) (*prepared, error) {
+	if c.Source == "" {
+		return nil, errors.New("it has no name")
+	}
+	p := &prepared{
+		source: c.Source, version: c.Version, reset: c.Reset,
+		state: storedSource{Version: c.Version + 1, Shape: c.Shape, Since: c.Since, Bookmarks: storeBookmarks(c.Bookmarks)},
+		items: make([]preparedItem, 0, len(c.Items)), events: make([]preparedEvent, 0, len(c.Events)),
+	}
+	now := time.Now()
+	for i := range c.Items {
+		if err := p.addItem(&c.Items[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.Events {
+		if err := p.addEvent(&c.Events[i], now); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *prepared) addItem(it *differ.Item) error {
+	if tooLong(p.source, it.Key) {
+		return fmt.Errorf("item %q: key of %d bytes is too long", clip(it.Key), len(it.Key))
+	}
+	key := itemKey(p.source, it.Key)
+	item := preparedItem{key: key, record: itemRecord(key, it)}
+	if it.Hash == (differ.Hash{}) {
+		item.gone = goneKey(it.Seen, key)
+	}
+	p.items = append(p.items, item)
+	p.size += len(key) + len(item.record)
+	return nil
+}
+
+func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
+	if e.ID == "" || tooLong(e.ID) {
+		return fmt.Errorf("event %q: bad id", clip(e.ID))
+	}
+	// The source is the commit's and not the event's, for lanes must be
+	// those of the items that were committed.
+	event := preparedEvent{id: e.ID, event: storedEvent{
+		typ: e.Type, source: p.source, key: e.Key, change: e.Change,
+		revision: e.Revision, seen: e.Time, created: now, deliveries: len(e.Bodies),
+	}}
+	endpoints := make(map[string]bool, len(e.Bodies))
+	payloads := make(map[string]int, 1)
+	for _, b := range e.Bodies {
+		if b.Endpoint == "" || tooLong(b.Endpoint, p.source, e.Key) {
+			return fmt.Errorf("event %s: endpoint %q: bad name", e.ID, clip(b.Endpoint))
+		}
+		if endpoints[b.Endpoint] {
+			return fmt.Errorf("event %s: endpoint %s stands twice", e.ID, b.Endpoint)
+		}
+		endpoints[b.Endpoint] = true
+		index, there := payloads[string(b.Payload)]
+		if !there {
+			index = len(event.payloads)
+			payloads[string(b.Payload)] = index
+			event.payloads = append(event.payloads, bodyRecord(bodyKey(e.ID, index), b.Payload))
+			p.size += len(b.Payload)
+		}
+		event.deliveries = append(event.deliveries, preparedDelivery{
+			endpoint: b.Endpoint, body: index, lane: lanePrefix(b.Endpoint, p.source, e.Key),
+		})
+	}
+	event.event.bodies = len(event.payloads)
+	p.events = append(p.events, event)
+	return nil
+}
+
+func (p *prepared) check(t *tx) error {
+	src, _, err := t.source(p.source)
+	if err != nil {
+		return err
+	}
+	if src.Version != p.version {
+		return differ.ErrConflict
+	}
+	for i := range p.events {
+		if id := p.events[i].id; t.get(bucketEvents, []byte(id)) != nil {
+			return fmt.Errorf("event %s is there already", id)
+		}
+	}
+	return nil
+}
+
+func (p *prepared) apply(t *tx) error {
+	if err := t.putSource(p.source, p.state); err != nil {
+		return err
+	}
+	if p.reset {
+		if err := t.dropItems(p.source); err != nil {
+			return err
+		}
+	}
+	for _, it := range p.items {
+		if err := t.put(bucketItems, it.key, it.record); err != nil {
+			return err
+		}
+		if it.gone != nil {
+			if err := t.mark(bucketGone, it.gone); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range p.events {
+		if err := t.addEvent(&p.events[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropItems removes all items of a source.
+func (t *tx) dropItems(source string) error {
+	prefix := itemPrefix(source)
+	var keys [][]byte
+	c := t.cursor(bucketItems)
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	for _, k := range keys {
+		if err := t.drop(bucketItems, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addEvent writes an event and what is to be delivered of it.
+func (t *tx) addEvent(e *preparedEvent) error {
+	event := e.event
+	event.first = t.bucket(bucketDeliveries).Sequence() + 1
+	key := []byte(e.id)
+	if err := t.put(bucketEvents, key, event.record(key)); err != nil {
+		return err
+	}
+	for i, payload := range e.payloads {
+		if err := t.put(bucketBodies, bodyKey(e.id, i), payload); err != nil {
+			return err
+		}
+	}
+	for _, d := range e.deliveries {
+		if err := t.addDelivery(e, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addDelivery puts a delivery at the end of its lane.
+func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
+	number, err := t.bucket(bucketDeliveries).NextSequence()
+	if err != nil {
+		return err
+	}
+	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting, due: e.event.created}
+	if err := t.putDelivery(number, &d); err != nil {
+		return err
+	}
+	_, behind, err := t.laneHead(p.lane)
+	if err != nil {
+		return err
+	}
+	if err := t.mark(bucketLanes, laneKey(p.lane, number)); err != nil {
+		return err
+	}
+	if !behind {
+		if err := t.mark(bucketDue, dueKey(d.endpoint, d.due, number)); err != nil {
+			return err
+		}
+	}
+	endpoint, err := t.endpoint(d.endpoint)
+	if err != nil {
+		return err
+	}
+	endpoint.Waiting++
+	return nil
+}
+
+// Keep stores bookmarks. See differ.Store.
+func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
+	if len(marks) == 0 {
+		return nil
+	}
+	marks = maps.Clone(marks)
+	names := slices.Sorted(maps.Keys(marks))
+	if names[0] == "" {
+		return errors.New("keep bookmarks: a source has no name")
+	}
+	// Read before anything is written, so that a damaged record is the
+	// answer of this request alone.
+	sources := make([]storedSource, len(names))
+	check := func(t *tx) (err error) {
+		for i, name := range names {
+			if sources[i], _, err = t.source(name); err != nil {
+				return err
+			}
+			sources[i].Bookmarks = storeBookmarks(marks[name])
+		}
+		return nil
+	}
+	apply := func(t *tx) error {
+		for i, name := range names {
+			if err := t.putSource(name, sources[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := s.do(ctx, &request{check: check, apply: apply, size: 256 * len(marks)}); err != nil {
+		return fmt.Errorf("keep bookmarks: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// describe names a record for a person.
+func describe(b bucket, key []byte) string {
+	if what := describeKey(b, key); what != "" {
+		return fmt.Sprintf("%s record of %s", b, what)
+	}
+	return fmt.Sprintf("%s record %q", b, clip(string(key)))
+}
+
+// describeKey spells the parts of a key out, or gives "" where it can't.
+func describeKey(b bucket, key []byte) string {
+	switch b {
+	case bucketMeta:
+		return fmt.Sprintf("%q", clip(string(key)))
+	case bucketSources:
+		return fmt.Sprintf("source %q", clip(string(key)))
+	case bucketEvents:
+		return fmt.Sprintf("event %q", clip(string(key)))
+	case bucketEndpoints:
+		return fmt.Sprintf("endpoint %q", clip(string(key)))
+	case bucketItems:
+		return describeItem(key)
+	case bucketGone:
+		if len(key) > 8 {
+			return describeItem(key[8:])
+		}
+	case bucketBodies:
+		if event, rest, ok := cutPart(key); ok && len(rest) == 2 {
+			return fmt.Sprintf("event %q number %d", clip(event), binary.BigEndian.Uint16(rest))
+		}
+	case bucketAttempts:
+		if len(key) == 12 {
+			return fmt.Sprintf("delivery %d attempt %d", binary.BigEndian.Uint64(key), binary.BigEndian.Uint32(key[8:]))
+		}
+	case bucketDeliveries, bucketDead:
+		if n, ok := lastNumber(key); ok {
+			return fmt.Sprintf("delivery %d", n)
+		}
+	case bucketLanes, bucketDue:
+		if endpoint, rest, ok := cutPart(key); ok && len(rest) >= 8 {
+			n, _ := lastNumber(rest)
+			return fmt.Sprintf("endpoint %q delivery %d", clip(endpoint), n)
+		}
+	}
+	return ""
+}
+
+func describeItem(key []byte) string {
+	source, item, ok := cutItemKey(key)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("source %q key %q", clip(source), clip(item))
+}
+
+// clip keeps a name short enough for an error.
+func clip(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

@@ -1,0 +1,64 @@
+// Package bolt keeps the state in one bbolt file. One process holds the file
+// and every source in it, so nothing here is ever fenced.
+//
+// # The file
+//
+// Every bucket is at the top level. The engine's own index entries have empty
+// bodies.
+//
+//	bucket      key                                        body
+//	meta        "schema"                                   version of this page: 1
+//	sources     source                                     version, shape, since, bookmarks (JSON)
+//	items       source' watch' key                         hash, revision, seen, content
+//	gone        time source' watch' key                    – an item that was gone at that time
+//	events      id                                         type, source, watch, key, change, …
+//	bodies      id' index16                                one distinct payload of an event
+//	deliveries  number64                                   event, endpoint, body index, state, due, …
+//	attempts    number64 index32                           one attempt of a delivery, from 1
+//	lanes       endpoint' source' watch' key' number64     – a delivery that waits
+//	due         endpoint' time number64                    – the first delivery of a lane, by its due time
+//	dead        time number64                              – a dead letter, by when it died
+//	endpoints   endpoint                                   hold, paused, reason, counters (JSON)
+//
+// x' is x behind its length as a uvarint, so that no part can run into the
+// next one. Integers are big endian. A time is Unix nanoseconds as an int64
+// with the sign bit flipped, so that keys sort by it; the zero time sorts
+// first. watch is empty until a source can fan out. A key is at most
+// [MaxKey] bytes of names.
+//
+// A lane is what may not overtake itself: the deliveries of one item to one
+// endpoint. Only its first delivery stands in due, so Pending costs the
+// same whatever waits behind.
+//
+// # Values
+//
+//	crc32c (4) | form (1) | body
+//
+// The checksum (Castagnoli) covers the bucket's name, the key, the form and
+// the body: a record that was damaged, or that turned up under another key, is
+// refused by name ([ErrDamaged]). bbolt itself notices neither. The form is 1;
+// fields may be added at the end of a body, none is renamed or reused.
+//
+// In a body, numbers are uvarints, texts and bytes stand behind their length
+// as a uvarint, times are 8 bytes as in keys. What an API said, and what a
+// receiver is told, is stored byte for byte. Of an event its payloads are
+// kept, not the old and new values that they were made from.
+//
+// # Writing
+//
+// One goroutine writes. It takes all requests that wait, at most 1,024 of them
+// and about 16 MiB, applies them in one transaction with one fsync, and
+// answers all: no timer, so a lone request doesn't wait for company. At most
+// 1,024 more wait in the queue; who comes then, blocks. A request is checked
+// in full before anything of it is written, so one that conflicts leaves the
+// others alone.
+//
+// # Reading
+//
+// No read transaction is open while a caller works on what it read: an open
+// one keeps bbolt from reusing pages and can block a writer that must map the
+// file anew.
+//
+// The list of free pages is not written at each commit but found again at
+// open, which walks the file once.
+package bolt

@@ -1,0 +1,170 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// MaxKey is how many bytes the names in one key may have together: source,
+// item key and endpoint. bbolt takes keys of up to 32 KiB.
+const MaxKey = 32_000
+
+// bucket is the name of a bucket.
+type bucket string
+
+const (
+	bucketMeta       bucket = "meta"
+	bucketSources    bucket = "sources"
+	bucketItems      bucket = "items"
+	bucketGone       bucket = "gone"
+	bucketEvents     bucket = "events"
+	bucketBodies     bucket = "bodies"
+	bucketDeliveries bucket = "deliveries"
+	bucketAttempts   bucket = "attempts"
+	bucketLanes      bucket = "lanes"
+	bucketDue        bucket = "due"
+	bucketDead       bucket = "dead"
+	bucketEndpoints  bucket = "endpoints"
+)
+
+// buckets lists all there are.
+func buckets() []bucket {
+	return []bucket{
+		bucketMeta, bucketSources, bucketItems, bucketGone,
+		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
+		bucketLanes, bucketDue, bucketDead, bucketEndpoints,
+	}
+}
+
+// appendPart appends s behind its length.
+func appendPart(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// cutPart takes the first part off b.
+func cutPart(b []byte) (s string, rest []byte, ok bool) {
+	n, w := binary.Uvarint(b)
+	if w <= 0 || n > uint64(len(b)-w) {
+		return "", nil, false
+	}
+	end := w + int(n)
+	return string(b[w:end]), b[end:], true
+}
+
+// noWatch stands in keys for the watch key, which no source has yet.
+const noWatch = ""
+
+// itemPrefix is what the keys of all items of a source begin with.
+func itemPrefix(source string) []byte {
+	return appendPart(appendPart(nil, source), noWatch)
+}
+
+func itemKey(source, key string) []byte {
+	return append(itemPrefix(source), key...)
+}
+
+// cutItemKey is the reverse of itemKey.
+func cutItemKey(k []byte) (source, key string, ok bool) {
+	source, rest, ok := cutPart(k)
+	if !ok {
+		return "", "", false
+	}
+	if _, rest, ok = cutPart(rest); !ok {
+		return "", "", false
+	}
+	return source, string(rest), true
+}
+
+func goneKey(at time.Time, item []byte) []byte {
+	return append(appendTime(nil, at), item...)
+}
+
+// lanePrefix is what the keys of one lane's deliveries begin with.
+func lanePrefix(endpoint, source, key string) []byte {
+	b := make([]byte, 0, len(endpoint)+len(source)+len(key)+20)
+	b = appendPart(b, endpoint)
+	b = appendPart(b, source)
+	b = appendPart(b, noWatch)
+	return appendPart(b, key)
+}
+
+func laneKey(lane []byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(nil), lane...), number)
+}
+
+func duePrefix(endpoint string) []byte { return appendPart(nil, endpoint) }
+
+func dueKey(endpoint string, due time.Time, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendTime(duePrefix(endpoint), due), number)
+}
+
+// cutDueKey is the reverse of dueKey, less the endpoint's part.
+func cutDueKey(rest []byte) (due time.Time, number uint64, ok bool) {
+	if len(rest) != 16 {
+		return time.Time{}, 0, false
+	}
+	return readTime(rest), binary.BigEndian.Uint64(rest[8:]), true
+}
+
+func deadKey(at time.Time, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendTime(nil, at), number)
+}
+
+func numberKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64(nil, number)
+}
+
+func attemptKey(number uint64, index int) []byte {
+	return binary.BigEndian.AppendUint32(numberKey(number), uint32(index))
+}
+
+func bodyKey(event string, index int) []byte {
+	return binary.BigEndian.AppendUint16(appendPart(nil, event), uint16(index))
+}
+
+// lastNumber is the number that ends a key.
+func lastNumber(k []byte) (uint64, bool) {
+	if len(k) < 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(k[len(k)-8:]), true
+}
+
+// appendTime appends t as 8 bytes that sort as times do.
+func appendTime(b []byte, t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(nanos(t))^(1<<63))
+}
+
+// readTime reads what appendTime wrote at the beginning of b.
+func readTime(b []byte) time.Time {
+	n := int64(binary.BigEndian.Uint64(b) ^ (1 << 63))
+	if n == math.MinInt64 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
+
+// nanos is t in Unix nanoseconds. The zero time is the least; what is out of
+// range, before 1678 or after 2262, becomes the nearest that is in it.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.IsZero():
+		return math.MinInt64
+	case t.Before(time.Unix(0, math.MinInt64+1)):
+		return math.MinInt64 + 1
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+// tooLong says whether names can't stand together in one key.
+func tooLong(names ...string) bool {
+	n := 0
+	for _, name := range names {
+		n += len(name)
+	}
+	return n > MaxKey
+}

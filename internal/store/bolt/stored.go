@@ -1,0 +1,197 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// The types of this file are what stands in the file, apart from what the
+// other packages work with: a field may be added at the end, none is renamed
+// or reused. What each is read from and written to is in doc.go.
+
+// storedSource is a record of sources.
+type storedSource struct {
+	Version   uint64          `json:"version,omitempty"`
+	Shape     string          `json:"shape,omitempty"`
+	Since     time.Time       `json:"since,omitzero"`
+	Bookmarks storedBookmarks `json:"bookmarks,omitzero"`
+}
+
+type storedBookmarks struct {
+	Request      string    `json:"request,omitempty"`
+	ETag         string    `json:"etag,omitempty"`
+	LastModified string    `json:"last_modified,omitempty"`
+	Next         time.Time `json:"next,omitzero"`
+	Failures     int       `json:"failures,omitempty"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	LastError    string    `json:"last_error,omitempty"`
+}
+
+// The two conversions below stop compiling when a bookmark is added that this
+// file doesn't store.
+func storeBookmarks(b poller.Bookmarks) storedBookmarks    { return storedBookmarks(b) }
+func (b storedBookmarks) bookmarks() poller.Bookmarks      { return poller.Bookmarks(b) }
+func (s storedSource) record(key []byte) (record, error)   { return sealJSON(bucketSources, key, s) }
+func (e storedEndpoint) record(key []byte) (record, error) { return sealJSON(bucketEndpoints, key, e) }
+
+// storedEndpoint is a record of endpoints.
+type storedEndpoint struct {
+	Hold    time.Time `json:"hold,omitzero"`
+	Paused  bool      `json:"paused,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Waiting int       `json:"waiting,omitempty"`
+	Dead    int       `json:"dead,omitempty"`
+}
+
+func sealJSON(b bucket, key []byte, v any) (record, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return newRecord(len(data)).raw(data).seal(b, key), nil
+}
+
+func unsealJSON(b bucket, key, value []byte, v any) error {
+	f, err := unseal(b, key, value)
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(f.rest, v) != nil {
+		return damaged(b, key)
+	}
+	return nil
+}
+
+// storedItem is a record of items.
+type storedItem struct {
+	hash     differ.Hash
+	revision uint64
+	seen     time.Time
+	content  []byte // in the file
+}
+
+func itemRecord(key []byte, it *differ.Item) record {
+	return newRecord(len(it.Content)+40).
+		raw(it.Hash[:]).uint(it.Revision).time(it.Seen).bytes(it.Content).
+		seal(bucketItems, key)
+}
+
+func readItem(key, value []byte) (storedItem, error) {
+	f, err := unseal(bucketItems, key, value)
+	if err != nil {
+		return storedItem{}, err
+	}
+	var it storedItem
+	copy(it.hash[:], f.raw(uint64(len(it.hash))))
+	it.revision, it.seen, it.content = f.uint(), f.time(), f.bytes()
+	return it, f.end(bucketItems, key)
+}
+
+func (it *storedItem) gone() bool { return it.hash == differ.Hash{} }
+
+// item is it with a copy of its content.
+func (it *storedItem) item(key string) differ.Item {
+	item := differ.Item{Key: key, Hash: it.hash, Revision: it.revision, Seen: it.seen}
+	if len(it.content) > 0 {
+		item.Content = bytes.Clone(it.content)
+	}
+	return item
+}
+
+// storedEvent is a record of events.
+type storedEvent struct {
+	typ, source, key string
+	change           differ.Change
+	revision         uint64
+	seen             time.Time // differ.Event.Time
+	created          time.Time // when it was committed
+	bodies           int       // its payloads are numbered from 0 in bodies
+	first            uint64    // number of its first delivery
+	deliveries       int       // they are numbered on from there
+}
+
+func (e *storedEvent) record(key []byte) record {
+	return newRecord(len(e.typ)+len(e.source)+len(e.key)+60).
+		text(e.typ).text(e.source).text(noWatch).text(e.key).
+		text(string(e.change)).uint(e.revision).time(e.seen).time(e.created).
+		uint(uint64(e.bodies)).uint(e.first).uint(uint64(e.deliveries)).
+		seal(bucketEvents, key)
+}
+
+func readEvent(key, value []byte) (storedEvent, error) {
+	f, err := unseal(bucketEvents, key, value)
+	if err != nil {
+		return storedEvent{}, err
+	}
+	var e storedEvent
+	e.typ, e.source = f.text(), f.text()
+	_ = f.text() // the watch key
+	e.key, e.change = f.text(), differ.Change(f.text())
+	e.revision, e.seen, e.created = f.uint(), f.time(), f.time()
+	e.bodies, e.first, e.deliveries = int(f.uint()), f.uint(), int(f.uint())
+	return e, f.end(bucketEvents, key)
+}
+
+func bodyRecord(key, payload []byte) record {
+	return newRecord(len(payload)+4).bytes(payload).seal(bucketBodies, key)
+}
+
+// state is emitter.State as one byte.
+type state uint64
+
+const (
+	stateWaiting   state = 1
+	stateDelivered state = 2
+	stateDead      state = 3
+)
+
+// storedDelivery is a record of deliveries.
+type storedDelivery struct {
+	event    string
+	endpoint string
+	body     int // which of the event's payloads
+	state    state
+	due      time.Time
+	attempts int
+	settled  time.Time // when it was delivered or died; zero: it waits
+}
+
+func (d *storedDelivery) record(key []byte) record {
+	return newRecord(len(d.event)+len(d.endpoint)+40).
+		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
+		time(d.due).uint(uint64(d.attempts)).time(d.settled).
+		seal(bucketDeliveries, key)
+}
+
+func readDelivery(key, value []byte) (storedDelivery, error) {
+	f, err := unseal(bucketDeliveries, key, value)
+	if err != nil {
+		return storedDelivery{}, err
+	}
+	var d storedDelivery
+	d.event, d.endpoint, d.body, d.state = f.text(), f.text(), int(f.uint()), state(f.uint())
+	d.due, d.attempts, d.settled = f.time(), int(f.uint()), f.time()
+	return d, f.end(bucketDeliveries, key)
+}
+
+func attemptRecord(key []byte, a *emitter.Attempt) record {
+	return newRecord(len(a.Response)+len(a.Reason)+60).
+		time(a.At).uint(uint64(max(a.Took, 0))).uint(uint64(max(a.Status, 0))).
+		text(string(a.Error)).text(a.Reason).bytes(a.Response).
+		seal(bucketAttempts, key)
+}
+
+func readAttempt(key, value []byte) (emitter.Attempt, error) {
+	f, err := unseal(bucketAttempts, key, value)
+	if err != nil {
+		return emitter.Attempt{}, err
+	}
+	a := emitter.Attempt{At: f.time(), Took: time.Duration(f.uint()), Status: int(f.uint())}
+	a.Error, a.Reason, a.Response = emitter.ErrorClass(f.text()), f.text(), bytes.Clone(f.bytes())
+	return a, f.end(bucketAttempts, key)
+}

@@ -1,0 +1,127 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// tx is a transaction with what its requests share.
+type tx struct {
+	btx *bbolt.Tx
+	now time.Time
+
+	// endpoints holds the endpoints that were changed, until flush: a
+	// batch changes a few of them very often.
+	endpoints map[string]*storedEndpoint
+}
+
+func newTx(btx *bbolt.Tx) *tx {
+	return &tx{btx: btx, now: time.Now().UTC(), endpoints: map[string]*storedEndpoint{}}
+}
+
+func (t *tx) bucket(b bucket) *bbolt.Bucket { return t.btx.Bucket([]byte(b)) }
+func (t *tx) cursor(b bucket) *bbolt.Cursor { return t.bucket(b).Cursor() }
+
+func (t *tx) get(b bucket, key []byte) []byte          { return t.bucket(b).Get(key) }
+func (t *tx) put(b bucket, key []byte, r record) error { return t.bucket(b).Put(key, r) }
+func (t *tx) mark(b bucket, key []byte) error          { return t.put(b, key, entry(b, key)) }
+func (t *tx) drop(b bucket, key []byte) error          { return t.bucket(b).Delete(key) }
+
+// source reads the record of a source; the zero value where there is none.
+func (t *tx) source(name string) (src storedSource, found bool, err error) {
+	key := []byte(name)
+	v := t.get(bucketSources, key)
+	if v == nil {
+		return storedSource{}, false, nil
+	}
+	err = unsealJSON(bucketSources, key, v, &src)
+	return src, true, err
+}
+
+func (t *tx) putSource(name string, src storedSource) error {
+	key := []byte(name)
+	r, err := src.record(key)
+	if err != nil {
+		return err
+	}
+	return t.put(bucketSources, key, r)
+}
+
+// delivery reads a delivery; found is false where there is none.
+func (t *tx) delivery(number uint64) (d storedDelivery, found bool, err error) {
+	key := numberKey(number)
+	v := t.get(bucketDeliveries, key)
+	if v == nil {
+		return storedDelivery{}, false, nil
+	}
+	d, err = readDelivery(key, v)
+	return d, true, err
+}
+
+func (t *tx) putDelivery(number uint64, d *storedDelivery) error {
+	key := numberKey(number)
+	return t.put(bucketDeliveries, key, d.record(key))
+}
+
+// event reads an event that a record refers to, so that it must be there.
+func (t *tx) event(id string) (storedEvent, error) {
+	key := []byte(id)
+	v := t.get(bucketEvents, key)
+	if v == nil {
+		return storedEvent{}, missing(bucketEvents, key)
+	}
+	return readEvent(key, v)
+}
+
+// laneHead is the number of the first delivery of a lane.
+func (t *tx) laneHead(lane []byte) (number uint64, found bool, err error) {
+	k, v := t.cursor(bucketLanes).Seek(lane)
+	if len(k) != len(lane)+8 || string(k[:len(lane)]) != string(lane) {
+		return 0, false, nil
+	}
+	if _, err := unseal(bucketLanes, k, v); err != nil {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint64(k[len(lane):]), true, nil
+}
+
+// readEndpoint reads an endpoint's record; zero where there is none.
+func (t *tx) readEndpoint(name string) (e storedEndpoint, err error) {
+	key := []byte(name)
+	if v := t.get(bucketEndpoints, key); v != nil {
+		err = unsealJSON(bucketEndpoints, key, v, &e)
+	}
+	return e, err
+}
+
+// endpoint gives an endpoint to change. flush writes it.
+func (t *tx) endpoint(name string) (*storedEndpoint, error) {
+	if e := t.endpoints[name]; e != nil {
+		return e, nil
+	}
+	e, err := t.readEndpoint(name)
+	if err != nil {
+		return nil, err
+	}
+	t.endpoints[name] = &e
+	return &e, nil
+}
+
+// flush writes what the requests of the transaction changed together.
+func (t *tx) flush() error {
+	for _, name := range slices.Sorted(maps.Keys(t.endpoints)) {
+		key := []byte(name)
+		r, err := t.endpoints[name].record(key)
+		if err != nil {
+			return err
+		}
+		if err := t.put(bucketEndpoints, key, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+// Package mem keeps the state in memory: for tests, and for dry runs that must
+// leave no trace. It keeps the contract of an engine except that nothing
+// outlives the process. Nothing is ever swept: it grows with what is told.
+//
+// It is written to be plainly right rather than fast, so that other engines can
+// be compared with it.
+package mem
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// Store is a state in memory: a differ.Store and an emitter.Queue. All methods
+// may be called concurrently.
+type Store struct {
+	mu        sync.Mutex
+	sources   map[string]*source
+	events    map[string]bool // ids
+	last      uint64          // number of the latest delivery
+	waiting   map[uint64]*delivery
+	lanes     map[lane][]*delivery // those that wait, first come first
+	due       map[string]*agenda   // by endpoint: the first of each lane
+	endpoints map[string]*emitter.EndpointState
+}
+
+// source is a source's state; the marks of State.Items are in items.
+type source struct {
+	state differ.State
+	items map[string]differ.Item
+}
+
+// New makes an empty store.
+func New() *Store {
+	return &Store{
+		sources: map[string]*source{}, events: map[string]bool{},
+		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
+		due: map[string]*agenda{}, endpoints: map[string]*emitter.EndpointState{},
+	}
+}
+
+// Load streams states in the order of their names. See differ.Store.
+func (s *Store) Load(ctx context.Context, sources ...string) iter.Seq2[differ.State, error] {
+	return func(yield func(differ.State, error) bool) {
+		names := sources
+		if len(names) == 0 {
+			names = s.names()
+		}
+		for _, name := range names {
+			if err := ctx.Err(); err != nil {
+				yield(differ.State{}, fmt.Errorf("load source %s: %w", name, err))
+				return
+			}
+			s.mu.Lock()
+			state, found := s.state(name)
+			s.mu.Unlock()
+			if found && !yield(state, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.sources))
+}
+
+func (s *Store) state(name string) (state differ.State, found bool) {
+	src := s.sources[name]
+	if src == nil {
+		return differ.State{}, false
+	}
+	state = src.state
+	state.Items = make(map[string]differ.Mark, len(src.items))
+	for key, it := range src.items {
+		state.Items[key] = differ.Mark{Hash: it.Hash, Revision: it.Revision}
+	}
+	return state, true
+}
+
+// Items gives the content of items. See differ.Store.
+func (s *Store) Items(ctx context.Context, name string, keys []string) ([]differ.Item, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items := make([]differ.Item, 0, len(keys))
+	if src := s.sources[name]; src != nil {
+		for _, key := range keys {
+			if it, there := src.items[key]; there {
+				items = append(items, clone(it))
+			}
+		}
+	}
+	return items, nil
+}
+
+// Snapshot gives the state of one source and all its items that are there, in
+// the order of their keys. A source that was never committed has the state of
+// its name alone.
+func (s *Store) Snapshot(ctx context.Context, name string) (differ.State, []differ.Item, error) {
+	if err := ctx.Err(); err != nil {
+		return differ.State{}, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, found := s.state(name)
+	if !found {
+		return differ.State{Source: name}, nil, nil
+	}
+	var items []differ.Item
+	for _, key := range slices.Sorted(maps.Keys(s.sources[name].items)) {
+		if it := s.sources[name].items[key]; it.Hash != (differ.Hash{}) {
+			items = append(items, clone(it))
+		}
+	}
+	return state, items, nil
+}
+
+// Commit applies c. See differ.Store. An event whose id is there already is
+// refused, and all of c with it.
+func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.check(c); err != nil {
+		return fmt.Errorf("commit source %s: %w", c.Source, err)
+	}
+	src := s.source(c.Source)
+	src.state.Version, src.state.Shape = c.Version+1, c.Shape
+	src.state.Since, src.state.Bookmarks = c.Since, c.Bookmarks
+	if c.Reset {
+		clear(src.items)
+	}
+	for _, it := range c.Items {
+		src.items[it.Key] = clone(it)
+	}
+	now := time.Now()
+	for i := range c.Events {
+		s.tell(c.Source, &c.Events[i], now)
+	}
+	return nil
+}
+
+func (s *Store) check(c *differ.Commit) error {
+	if c.Source == "" {
+		return errors.New("it has no name")
+	}
+	var version uint64
+	if src := s.sources[c.Source]; src != nil {
+		version = src.state.Version
+	}
+	if version != c.Version {
+		return differ.ErrConflict
+	}
+	for _, e := range c.Events {
+		if e.ID == "" || s.events[e.ID] {
+			return fmt.Errorf("event %q is there already, or has no id", e.ID)
+		}
+		endpoints := map[string]bool{}
+		for _, b := range e.Bodies {
+			if b.Endpoint == "" || endpoints[b.Endpoint] {
+				return fmt.Errorf("event %s: endpoint %q has no name or stands twice", e.ID, b.Endpoint)
+			}
+			endpoints[b.Endpoint] = true
+		}
+	}
+	return nil
+}
+
+// source gives a source's state, a new one where there is none.
+func (s *Store) source(name string) *source {
+	src := s.sources[name]
+	if src == nil {
+		src = &source{state: differ.State{Source: name}, items: map[string]differ.Item{}}
+		s.sources[name] = src
+	}
+	return src
+}
+
+// Keep stores bookmarks. See differ.Store.
+func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, there := marks[""]; there {
+		return errors.New("keep bookmarks: a source has no name")
+	}
+	for name, b := range marks {
+		s.source(name).state.Bookmarks = b
+	}
+	return nil
+}
+
+func clone(it differ.Item) differ.Item {
+	it.Content = bytes.Clone(it.Content)
+	return it
+}
