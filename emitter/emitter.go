@@ -25,7 +25,12 @@ type Queue interface {
 
 	// Settle records outcomes, all or nothing, and returns when they are
 	// durable. An outcome of a delivery that is no longer there is passed
-	// over.
+	// over. An error leaves it unknown whether they were recorded; the
+	// caller settles them again.
+	//
+	// A verdict's hold becomes the endpoint's where it lasts longer than
+	// the one that is stored. A delivery that arrived ends a pause and its
+	// hold, unless its own verdict has a hold.
 	Settle(ctx context.Context, outcomes []Outcome) error
 
 	// Endpoint is the stored state of an endpoint; zero where there is none.
@@ -107,7 +112,8 @@ type Verdict struct {
 	// Hold, where not zero, is until when nothing is sent to the endpoint.
 	Hold time.Time
 	// Paused says that the hold is a pause (410, disable) and not a wait
-	// that the receiver asked for.
+	// that the receiver asked for: after it, or after a restart, one
+	// delivery at a time is tried until one arrives.
 	Paused bool
 	Reason string // in words
 }

@@ -1,0 +1,156 @@
+package emitter
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deltahook/deltahook/internal/fault"
+)
+
+// Bounds of the settings.
+const (
+	longestURL      = 8 << 10
+	longestTimeout  = 10 * time.Minute
+	longestWait     = 30 * 24 * time.Hour
+	mostWaits       = 100
+	mostSecrets     = 16
+	mostConcurrency = 256
+)
+
+// reserved are headers that the emitter or the connection sets. With
+// Idempotency-Key net/http would repeat a request by itself.
+var reserved = []string{
+	"connection", "content-encoding", "content-length", "content-type", "expect", "host",
+	"idempotency-key", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+	HeaderID, HeaderTimestamp, HeaderSignature, "x-idempotency-key",
+}
+
+// Check reports what is wrong with the settings to r, which is at
+// endpoints.NAME. What it finds never quotes a secret, nor a URL's path.
+func (s Settings) Check(r fault.Report) {
+	s.checkURL(r.At("url"))
+	if s.Format != "" && s.Format != "standard" {
+		r.At("format").Errorf("%q is not a format: expected standard", s.Format)
+	}
+	s.checkSecrets(r)
+	s.checkHeaders(r.At("headers"))
+	if d := s.Timeout.Std(); d < 0 || d > longestTimeout {
+		r.At("timeout").Errorf("%s is not between 0 and %s", d, longestTimeout)
+	}
+	if s.Concurrency < 0 || s.Concurrency > mostConcurrency {
+		r.At("concurrency").Errorf("%d is not between 1 and %d", s.Concurrency, mostConcurrency)
+	}
+	s.Retry.check(r.At("retry"))
+}
+
+func (s Settings) checkURL(r fault.Report) {
+	u, err := parseURL(s.URL)
+	if err != nil {
+		r.Errorf("%v", err)
+		return
+	}
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		r.Warnf("plain http to %s: anyone on the way can read the events and the headers", u.Host)
+	}
+}
+
+// parseURL reads an endpoint's URL. Its errors don't quote it, for its path
+// may be a credential.
+func parseURL(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, errors.New("an http or https URL is needed")
+	}
+	if len(text) > longestURL {
+		return nil, errors.New("the URL is longer than 8 KiB")
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("this is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("the URL doesn't begin with https:// or http://")
+	case u.Hostname() == "":
+		return nil, errors.New("the URL has no host")
+	case u.Fragment != "":
+		return nil, errors.New("the URL has a #fragment, which is never sent")
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+func (s Settings) checkSecrets(r fault.Report) {
+	list := r.At("secrets")
+	for i, text := range s.Secrets {
+		if _, err := ParseSecret(text.Reveal()); err != nil {
+			list.Index(i).Errorf("%v", err)
+		}
+	}
+	if len(s.Secrets) > mostSecrets {
+		list.Errorf("%d secrets: more than %d", len(s.Secrets), mostSecrets)
+	}
+	switch s.Signature {
+	case "", "standard":
+		if len(s.Secrets) == 0 {
+			r.Warnf("no secrets: webhooks are not signed, so the receiver can't tell them from forged ones (signature: none says that this is meant)")
+		}
+	case "none":
+		if len(s.Secrets) > 0 {
+			list.Warnf("these are not used: signature is none")
+		}
+	default:
+		r.At("signature").Errorf("%q is not a signature: expected standard or none", s.Signature)
+	}
+}
+
+func (s Settings) checkHeaders(r fault.Report) {
+	for name, value := range s.Headers {
+		switch {
+		case !isToken(name):
+			r.At(name).Errorf("%q is not the name of a header", name)
+		case slices.Contains(reserved, strings.ToLower(name)):
+			r.At(name).Errorf("%s is set by deltahook itself", name)
+		case strings.ContainsFunc(value.Reveal(), isControl):
+			r.At(name).Errorf("the value has a line end or another control character")
+		}
+	}
+}
+
+// isToken reports whether s may be a header's name (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
+
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+
+func (s RetrySettings) check(r fault.Report) {
+	list := r.At("schedule")
+	for i, d := range s.Schedule {
+		if d.Std() < time.Millisecond || d.Std() > longestWait {
+			list.Index(i).Errorf("%s is not between 1ms and 30d", d)
+		}
+	}
+	if len(s.Schedule) > mostWaits {
+		list.Errorf("%d waits: more than %d", len(s.Schedule), mostWaits)
+	}
+	if s.Jitter != nil && (*s.Jitter < 0 || *s.Jitter > 1) {
+		r.At("jitter").Errorf("%s is not between 0%% and 100%%", *s.Jitter)
+	}
+	for i, status := range s.Permanent {
+		if status < 300 || status > 599 {
+			r.At("permanent").Index(i).Errorf("%d is not a status between 300 and 599", status)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package emitter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+// Defaults of an endpoint's settings.
+const (
+	defaultTimeout     = 20 * time.Second
+	defaultConcurrency = 4
+)
+
+// EndpointOptions is what endpoints have in common. The zero value is fit for
+// use: public addresses only.
+type EndpointOptions struct {
+	Version  string           // for the user agent; "": dev
+	Egress   egress.Policy    // whom the endpoint may be
+	Redactor *secret.Redactor // cuts further secrets out of what is kept of answers; nil: none
+	// Transport makes the requests instead of the endpoint's own, which
+	// guards addresses. For tests.
+	Transport http.RoundTripper
+}
+
+// Endpoint is a receiver, ready to be sent to. It is safe for concurrent use.
+type Endpoint struct {
+	name        string
+	url         *url.URL
+	header      http.Header // of each request; cloned, never changed
+	signers     []Signer
+	timeout     time.Duration
+	policy      Policy
+	concurrency int
+	disabled    bool
+	client      *retryablehttp.Client
+	closeIdle   func()
+	redactors   [2]*secret.Redactor
+}
+
+// NewEndpoint makes an endpoint of settings that Check has nothing against.
+// The error, which says no secret, is about settings that it has something
+// against.
+func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) {
+	u, err := parseURL(s.URL)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %s: url: %w", name, err)
+	}
+	e := &Endpoint{
+		name:        name,
+		url:         u,
+		header:      http.Header{},
+		timeout:     cmp.Or(s.Timeout.Std(), defaultTimeout),
+		policy:      s.Retry.Policy(),
+		concurrency: cmp.Or(s.Concurrency, defaultConcurrency),
+		disabled:    s.Disabled,
+		redactors:   [2]*secret.Redactor{o.Redactor, secret.NewRedactor(s.confidential(u)...)},
+	}
+	for key, value := range s.Headers {
+		e.header.Set(key, value.Reveal())
+	}
+	e.header.Set("Content-Type", "application/json")
+	if e.header.Get("User-Agent") == "" {
+		e.header.Set("User-Agent", "Deltahook/"+cmp.Or(o.Version, "dev"))
+	}
+	if s.Signature != "none" {
+		for i, text := range s.Secrets {
+			signer, err := ParseSecret(text.Reveal())
+			if err != nil {
+				return nil, fmt.Errorf("endpoint %s: secret %d: %w", name, i+1, err)
+			}
+			e.signers = append(e.signers, signer)
+		}
+	}
+	e.connect(o)
+	return e, nil
+}
+
+// Name is the endpoint's name in the configuration.
+func (e *Endpoint) Name() string { return e.name }
+
+// Host is what may be shown of the endpoint's URL: scheme and host.
+func (e *Endpoint) Host() string { return e.url.Scheme + "://" + e.url.Host }
+
+// Close drops the connections that are kept open for the next attempt. The
+// endpoint stays usable.
+func (e *Endpoint) Close() { e.closeIdle() }
+
+// connect builds the client. Each endpoint has its own connections: as many
+// as it has attempts in flight, kept for the next ones.
+func (e *Endpoint) connect(o EndpointOptions) {
+	transport := o.Transport
+	e.closeIdle = func() {}
+	if transport == nil {
+		dialer := &net.Dialer{Timeout: e.timeout, Control: o.Egress.Control}
+		own := &http.Transport{
+			Proxy:                  nil, // the guard sees addresses, and a proxy would hide them
+			DialContext:            dialer.DialContext,
+			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    e.timeout,
+			MaxIdleConns:           e.concurrency,
+			MaxIdleConnsPerHost:    e.concurrency,
+			IdleConnTimeout:        10 * time.Minute, // outlasts the usual polling interval
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true, // what is kept of the answer is as it was sent
+		}
+		transport, e.closeIdle = own, own.CloseIdleConnections
+	}
+	e.client = &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport:     still{transport},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax:     1, // two tries
+		CheckRetry:   retryDial,
+		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 100 * time.Millisecond },
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+}
+
+// retryDial permits a second try where no byte of the request can have been
+// written, because there was no connection, and where trying again at once may
+// help: neither after a refused address nor after a timeout.
+func retryDial(ctx context.Context, _ *http.Response, err error) (bool, error) {
+	var op *net.OpError
+	var refused *egress.Refused
+	return errors.As(err, &op) && op.Op == "dial" && !op.Timeout() && !errors.As(err, &refused) && ctx.Err() == nil, nil
+}
+
+// still is a transport whose answers lead nowhere: without a Location
+// net/http hands a redirect over as it came, even one whose Location it can't
+// parse. It also hides CloseIdleConnections, which go-retryablehttp would call
+// after each attempt that failed, at the cost of the other connections.
+type still struct{ http.RoundTripper }
+
+// RoundTrip is the transport's, less the answer's Location.
+func (s still) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := s.RoundTripper.RoundTrip(r)
+	if err == nil {
+		answer.Header.Del("Location")
+	}
+	return answer, err
+}

@@ -1,0 +1,41 @@
+package emitter
+
+import "time"
+
+// gate is whether an endpoint may be sent to: the outlet's copy of the stored
+// state. While it is paused, and the hold is over, one delivery at a time is
+// tried, until one arrives.
+type gate struct {
+	hold   time.Time // nothing is sent before this
+	paused bool
+	reason string
+	since  time.Time // when hold was set; zero: before this start
+}
+
+// restore takes up what is stored, at a start.
+func (g *gate) restore(s EndpointState) {
+	g.paused, g.reason = s.Paused, s.Reason
+	if !s.Paused {
+		g.hold = s.Hold
+	}
+}
+
+// pass lets the gate and the verdict of an attempt agree, so that the queue
+// comes to the same state as the gate. A hold that lasts longer outweighs one
+// that is shorter, and a delivery that arrives ends a pause, but not one that
+// began while it was on its way.
+func (g *gate) pass(now time.Time, out *Outcome) {
+	v := &out.Verdict
+	switch {
+	case !v.Hold.IsZero() && v.Hold.After(g.hold):
+		g.hold, g.paused, g.reason, g.since = v.Hold, v.Paused || g.paused, v.Reason, now
+		v.Paused = g.paused
+	case !v.Hold.IsZero():
+		g.paused = g.paused || v.Paused
+		v.Hold, v.Paused = g.hold, g.paused
+	case v.State == Delivered && g.paused && !out.Attempt.At.Before(g.since):
+		g.hold, g.paused, g.reason = time.Time{}, false, ""
+	case v.State == Delivered && now.Before(g.hold):
+		v.Hold, v.Paused, v.Reason = g.hold, g.paused, g.reason // it goes on
+	}
+}

@@ -1,0 +1,90 @@
+package emitter
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// scrapeTime bounds how long one scrape may read the queue.
+const scrapeTime = 2 * time.Second
+
+// meters are the emitter's metrics. Labels are endpoints' names and the fixed
+// results, so their number is bounded by the configuration.
+type meters struct {
+	attempts *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	delay    prometheus.Histogram
+}
+
+// results are the values of the label "result", by what Judge made of it.
+var results = map[State]string{Delivered: "delivered", Waiting: "retry", Dead: "dead"}
+
+func newMeters() *meters {
+	return &meters{
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_attempts_total",
+			Help: "Attempts to deliver, by endpoint and result: delivered, retry, dead.",
+		}, []string{"endpoint", "result"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "deltahook_attempt_duration_seconds",
+			Help:    "Time from the start of an attempt to the end of its answer.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 60},
+		}, []string{"endpoint"}),
+		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "deltahook_delivery_delay_seconds",
+			Help:    "Time from the commit of an event to its delivery.",
+			Buckets: []float64{.001, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 1800, 3600, 21600, 86400},
+		}),
+	}
+}
+
+// register adds the metrics, and what the queue says of the endpoints, to r.
+func (m *meters) register(r prometheus.Registerer, q Queue, names []string) {
+	for _, name := range names {
+		for _, result := range results {
+			m.attempts.WithLabelValues(name, result)
+		}
+		m.took.WithLabelValues(name)
+	}
+	r.MustRegister(m.attempts, m.took, m.delay, &backlog{queue: q, names: names})
+}
+
+func (m *meters) count(endpoint string, o Outcome) {
+	m.attempts.WithLabelValues(endpoint, results[o.Verdict.State]).Inc()
+	m.took.WithLabelValues(endpoint).Observe(o.Attempt.Took.Seconds())
+	if o.Verdict.State == Delivered {
+		end := o.Attempt.At.Add(o.Attempt.Took)
+		m.delay.Observe(max(0, end.Sub(o.Delivery.Created)).Seconds())
+	}
+}
+
+// backlog asks the queue at each scrape. An endpoint that it can't tell of is
+// left out of that scrape.
+type backlog struct {
+	queue Queue
+	names []string
+}
+
+var (
+	waitingDesc = prometheus.NewDesc("deltahook_deliveries_waiting", "Deliveries in the queue.", []string{"endpoint"}, nil)
+	deadDesc    = prometheus.NewDesc("deltahook_dead_letters", "Dead letters kept.", []string{"endpoint"}, nil)
+)
+
+// Describe names the two metrics.
+func (b *backlog) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc; ch <- deadDesc }
+
+// Collect reads the queue.
+func (b *backlog) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	for _, name := range b.names {
+		s, err := b.queue.Endpoint(ctx, name)
+		if err != nil {
+			continue
+		}
+		ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting), name)
+		ch <- prometheus.MustNewConstMetric(deadDesc, prometheus.GaugeValue, float64(s.Dead), name)
+	}
+}

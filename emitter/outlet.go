@@ -1,0 +1,248 @@
+package emitter
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// lookAfter is when an outlet looks into the queue by itself, for a
+	// lost hint and for a clock that was set.
+	lookAfter = time.Minute
+
+	// aheadOfSettling bounds, in multiples of the concurrency, how many
+	// outcomes may wait to be settled before nothing new is sent.
+	aheadOfSettling = 4
+)
+
+// outlet sends what waits for one endpoint. All of its fields belong to the
+// goroutine of run; attempts and settling run beside it and report by channel.
+//
+//	Pending -> launch -> Send (goroutines) -> finish -> settle (goroutine) -> settled
+//
+// A delivery is in taken from its launch until its outcome is durable: the
+// queue gives it again in between, and it must not be sent again.
+type outlet struct {
+	endpoint *Endpoint
+	queue    Queue
+	log      *slog.Logger
+	meters   *meters
+
+	wake     chan struct{}
+	finished chan Outcome // capacity: the concurrency, so that no attempt waits here
+	settled  chan error   // capacity 1
+	helpers  sync.WaitGroup
+
+	taken    map[uint64]bool
+	flying   int       // attempts in flight
+	ended    []Outcome // not handed to Settle yet
+	settling []Outcome // handed to Settle
+
+	look      bool      // the queue may have something
+	next      time.Time // when something waiting is due; zero: nothing is known to wait
+	gate      gate
+	reading   trouble
+	writing   trouble
+	reporting streak
+}
+
+func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters) *outlet {
+	return &outlet{
+		endpoint: e, queue: q, log: log, meters: m,
+		wake:      make(chan struct{}, 1),
+		finished:  make(chan Outcome, e.concurrency),
+		settled:   make(chan error, 1),
+		taken:     map[uint64]bool{},
+		look:      true,
+		reading:   trouble{log: log, what: "read the queue"},
+		writing:   trouble{log: log, what: "settle deliveries"},
+		reporting: streak{log: log},
+	}
+}
+
+// hint tells the outlet to look into the queue. Others may call it.
+func (o *outlet) hint() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run delivers until ctx ends, and then lasts until nothing is in flight and
+// nothing unsettled, or until settles ends.
+func (o *outlet) run(ctx, attempts, settles context.Context) {
+	defer o.helpers.Wait()
+	if !o.restore(ctx) {
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stopping := ctx.Done()
+	for {
+		now := time.Now()
+		o.settle(settles, now)
+		if ctx.Err() == nil {
+			o.dispatch(ctx, attempts, now)
+		} else if len(o.taken) == 0 {
+			return
+		}
+		timer.Reset(o.sleep(time.Now()))
+		select {
+		case out := <-o.finished:
+			o.finish(attempts, out)
+			o.gather(attempts)
+		case err := <-o.settled:
+			o.afterSettle(err)
+		case <-o.wake:
+			o.look = true
+		case <-timer.C:
+			o.look = true
+		case <-stopping:
+			stopping = nil
+		case <-settles.Done():
+			return
+		}
+	}
+}
+
+// restore takes up the endpoint's stored state. It is false where ctx ended
+// first. A hold that a receiver asked for is kept over a restart. A pause is
+// tried at once, with one delivery, for a restart may be the mended URL.
+func (o *outlet) restore(ctx context.Context) bool {
+	for {
+		s, err := o.queue.Endpoint(ctx, o.endpoint.name)
+		if ctx.Err() != nil {
+			return false
+		}
+		now := time.Now()
+		o.reading.note(now, err)
+		if err == nil {
+			o.gate.restore(s)
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(o.reading.until.Sub(now)):
+		}
+	}
+}
+
+// room is how many attempts may be started now.
+func (o *outlet) room() int {
+	if o.writing.bad() {
+		return 0 // what is sent now could be sent again after a crash
+	}
+	limit := o.endpoint.concurrency
+	if o.gate.paused {
+		limit = 1
+	}
+	return min(limit-o.flying, aheadOfSettling*o.endpoint.concurrency-len(o.taken))
+}
+
+// dispatch starts attempts of what is due, if it may.
+func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
+	room := o.room()
+	if !o.look || room <= 0 || now.Before(o.gate.hold) || now.Before(o.reading.until) {
+		return
+	}
+	batch, err := o.queue.Pending(ctx, o.endpoint.name, now, room+len(o.taken))
+	if ctx.Err() != nil {
+		return
+	}
+	o.reading.note(now, err)
+	if err != nil {
+		return
+	}
+	o.look, o.next = false, batch.Next
+	for _, d := range batch.Due {
+		if o.taken[d.Number] {
+			continue
+		}
+		if room--; room < 0 {
+			break // the slot that frees next looks again
+		}
+		o.launch(attempts, d)
+	}
+}
+
+func (o *outlet) launch(attempts context.Context, d Delivery) {
+	o.taken[d.Number] = true
+	o.flying++
+	o.helpers.Go(func() {
+		o.finished <- Outcome{Delivery: d, Attempt: o.endpoint.Send(attempts, d)}
+	})
+}
+
+// gather takes in what else has ended, so that it is settled together.
+func (o *outlet) gather(attempts context.Context) {
+	for {
+		select {
+		case out := <-o.finished:
+			o.finish(attempts, out)
+		default:
+			return
+		}
+	}
+}
+
+// finish judges an attempt that has ended.
+func (o *outlet) finish(attempts context.Context, out Outcome) {
+	o.flying--
+	o.look = true
+	if out.Attempt.Status == 0 && attempts.Err() != nil {
+		delete(o.taken, out.Delivery.Number) // cut short by the drain: nothing was learnt
+		return
+	}
+	now := time.Now().Round(0).UTC()
+	out.Verdict = Judge(out.Attempt, o.endpoint.policy, out.Delivery.Attempts+1, now, rand.Float64())
+	o.gate.pass(now, &out)
+	o.meters.count(o.endpoint.name, out)
+	o.reporting.note(now, out)
+	o.ended = append(o.ended, out)
+}
+
+// settle hands over what has ended, all at once, unless a hand-over is under
+// way or the last one failed a moment ago.
+func (o *outlet) settle(ctx context.Context, now time.Time) {
+	if len(o.ended) == 0 || o.settling != nil || now.Before(o.writing.until) {
+		return
+	}
+	batch := o.ended
+	o.settling, o.ended = batch, nil
+	o.helpers.Go(func() { o.settled <- o.queue.Settle(ctx, batch) })
+}
+
+// afterSettle drops what is durable, or keeps it for the next hand-over: an
+// outcome that is known is never asked of the receiver again.
+func (o *outlet) afterSettle(err error) {
+	o.writing.note(time.Now(), err)
+	if err != nil {
+		o.ended = append(o.settling, o.ended...)
+	} else {
+		for _, out := range o.settling {
+			delete(o.taken, out.Delivery.Number)
+		}
+	}
+	o.settling, o.look = nil, true
+}
+
+// sleep is how long nothing but a channel needs attention.
+func (o *outlet) sleep(now time.Time) time.Duration {
+	wait := lookAfter
+	until := func(t time.Time) {
+		if t.After(now) {
+			wait = min(wait, t.Sub(now))
+		}
+	}
+	if !o.next.IsZero() {
+		until(o.next)
+	}
+	until(o.gate.hold)
+	until(o.reading.until)
+	until(o.writing.until)
+	return wait
+}

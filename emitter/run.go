@@ -1,0 +1,102 @@
+package emitter
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/deltahook/deltahook/differ"
+)
+
+const (
+	defaultDrain = 10 * time.Second
+	settleGrace  = 2 * time.Second // to settle what ended by the end of the drain
+)
+
+// Options is what an emitter may be told. The zero value is fit for use.
+type Options struct {
+	Logger     *slog.Logger          // nil: nothing is logged
+	Registerer prometheus.Registerer // nil: nothing is measured; one serves one emitter
+	Drain      time.Duration         // how long attempts in flight get at the end; 0: 10 s
+}
+
+// Emitter delivers what waits in a queue. Its methods may be called
+// concurrently; Run once.
+type Emitter struct {
+	outlets map[string]*outlet
+	drain   time.Duration
+}
+
+// New makes an emitter for endpoints, whose names differ.
+func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
+	m := &Emitter{outlets: map[string]*outlet{}, drain: cmp.Or(o.Drain, defaultDrain)}
+	logger := cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	meters := newMeters()
+	var names []string
+	for _, e := range endpoints {
+		m.outlets[e.name] = newOutlet(e, q, logger.With("endpoint", e.name), meters)
+		names = append(names, e.name)
+	}
+	if o.Registerer != nil {
+		meters.register(o.Registerer, q, names)
+	}
+	return m
+}
+
+// Render gives the body of e for endpoint, in that endpoint's format. It is
+// a differ.Renderer's.
+func (m *Emitter) Render(e *differ.Event, endpoint string) ([]byte, error) {
+	if m.outlets[endpoint] == nil {
+		return nil, fmt.Errorf("render for %s: there is no such endpoint", endpoint)
+	}
+	return RenderStandard(e)
+}
+
+// Wake hints that something was committed for the named endpoints, or for
+// any where none is named. It never blocks, and a lost hint costs at most
+// the minute after which each endpoint looks by itself.
+func (m *Emitter) Wake(endpoints ...string) {
+	for _, name := range endpoints {
+		if o := m.outlets[name]; o != nil {
+			o.hint()
+		}
+	}
+	if len(endpoints) == 0 {
+		for _, o := range m.outlets {
+			o.hint()
+		}
+	}
+}
+
+// Run delivers until ctx ends. From then on nothing new is sent; attempts in
+// flight get the drain's time to end and are settled, and Run returns, nil
+// always, two seconds after the drain at the latest. An attempt that did not
+// end in time is made again after the next start, with the same id and body.
+func (m *Emitter) Run(ctx context.Context) error {
+	attempts, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	settles, give := context.WithCancel(context.WithoutCancel(ctx))
+	defer give()
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(m.drain, cut)
+		time.AfterFunc(m.drain+settleGrace, give)
+	})()
+
+	var all sync.WaitGroup
+	for _, o := range m.outlets {
+		if !o.endpoint.disabled {
+			all.Go(func() { o.run(ctx, attempts, settles) })
+		}
+	}
+	all.Wait()
+	for _, o := range m.outlets {
+		o.endpoint.Close()
+	}
+	<-ctx.Done() // where every endpoint is disabled
+	return nil
+}

@@ -1,0 +1,105 @@
+package emitter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/deltahook/deltahook/internal/egress"
+)
+
+// Send makes one attempt to deliver d, within the endpoint's timeout, and
+// records it. Of d it needs Event and Body. The signature and the timestamp
+// are made here, for this attempt. Where ctx ends first, the attempt has no
+// status and says nothing about the receiver.
+//
+// A connection that is refused at once is tried a second time after 100 ms;
+// nothing that may have reached the receiver is ever repeated here.
+func (e *Endpoint) Send(ctx context.Context, d Delivery) Attempt {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	a := Attempt{At: start.Round(0).UTC()}
+	e.exchange(ctx, d, start, &a)
+	a.Took = time.Since(start)
+	return a
+}
+
+// exchange sends the request and enters what comes back into a.
+func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *Attempt) {
+	request := &retryablehttp.Request{Request: e.request(ctx, d, now)}
+	if err := request.SetBody(d.Body); err != nil {
+		a.Error, a.Reason = ErrorRequest, e.text(err.Error())
+		return
+	}
+	answer, err := e.client.Do(request)
+	if err != nil {
+		a.Error, a.Reason = e.classify(err)
+		return
+	}
+	defer answer.Body.Close()
+	a.Status = answer.StatusCode
+	a.Directive = directive(answer.Header)
+	a.Response = e.keep(answer.Body)
+	if isSuccess(a.Status) {
+		return
+	}
+	a.Reason = describe(a.Status)
+	if wait, ok := ParseRetryAfter(answer.Header.Get("Retry-After"), time.Now()); ok {
+		a.RetryAfter = wait
+	}
+}
+
+func (e *Endpoint) request(ctx context.Context, d Delivery, now time.Time) *http.Request {
+	header := maps.Clone(e.header)
+	header.Set(HeaderID, d.Event)
+	header.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
+	if signature := Sign(e.signers, d.Event, now, d.Body); signature != "" {
+		header.Set(HeaderSignature, signature)
+	}
+	r := &http.Request{
+		Method: http.MethodPost, URL: e.url, Host: e.url.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	return r.WithContext(ctx)
+}
+
+// directive is what webhook-delivery of an answer asks for, "" where it is
+// nothing that is known.
+func directive(h http.Header) string {
+	switch v := h.Get("Webhook-Delivery"); v {
+	case DirectiveAbort, DirectiveDisable:
+		return v
+	default:
+		return ""
+	}
+}
+
+// classify makes a class and words of an error of net/http. The *url.Error
+// around it is dropped, for it quotes the whole URL.
+func (e *Endpoint) classify(err error) (ErrorClass, string) {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	var refused *egress.Refused
+	var timeout net.Error
+	switch {
+	case errors.As(err, &refused):
+		return ErrorRefused, e.text(fmt.Sprintf("%s: %v", e.Host(), refused))
+	case errors.Is(err, context.Canceled):
+		return ErrorNetwork, e.Host() + ": the attempt was cut short"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return ErrorTimeout, fmt.Sprintf("%s: no answer within %s", e.Host(), e.timeout)
+	default:
+		return ErrorNetwork, e.text(fmt.Sprintf("%s: %v", e.Host(), err))
+	}
+}

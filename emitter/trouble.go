@@ -1,0 +1,78 @@
+package emitter
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Waits after the queue failed: doubled each time.
+const (
+	shortestTrouble = 100 * time.Millisecond
+	longestTrouble  = 30 * time.Second
+)
+
+// trouble is a streak of failures of the queue. It is told once when it
+// begins and once when it ends; the next try is not before until.
+type trouble struct {
+	log   *slog.Logger
+	what  string
+	wait  time.Duration
+	since time.Time
+	until time.Time
+}
+
+// note enters the result of a try.
+func (t *trouble) note(now time.Time, err error) {
+	if err == nil {
+		if t.bad() {
+			t.log.Info("the queue works again", "what", t.what, "after", now.Sub(t.since))
+		}
+		t.wait, t.until = 0, time.Time{}
+		return
+	}
+	if !t.bad() {
+		t.since = now
+		t.log.Error("the queue fails", "what", t.what, "err", err)
+	}
+	t.wait = min(max(2*t.wait, shortestTrouble), longestTrouble)
+	t.until = now.Add(t.wait)
+}
+
+// bad reports whether the last try failed.
+func (t *trouble) bad() bool { return t.wait > 0 }
+
+// quiet is the time in which an endpoint's failing is told at most once.
+const quiet = time.Minute
+
+// streak is a row of attempts of one endpoint that were not delivered. It is
+// told once when it begins and once when it ends. One that begins within a
+// minute of the last that was told is not told, so that a receiver that fails
+// now and then doesn't fill the log.
+type streak struct {
+	log    *slog.Logger
+	failed int       // attempts in a row
+	since  time.Time // the first of them
+	told   bool      // this streak was told
+	last   time.Time // when one was told
+}
+
+func (s *streak) note(now time.Time, out Outcome) {
+	d, v := out.Delivery, out.Verdict
+	if v.State == Delivered {
+		if s.told {
+			s.log.Info("endpoint works again", "failed", s.failed, "after", now.Sub(s.since))
+		}
+		s.failed, s.told = 0, false
+		return
+	}
+	if s.failed++; s.failed == 1 {
+		s.since = now
+	}
+	if !s.told && (s.last.IsZero() || now.Sub(s.last) >= quiet) {
+		s.told, s.last = true, now
+		s.log.Warn("endpoint fails", "event", d.Event, "delivery", d.Number, "attempt", d.Attempts+1, "err", v.Reason)
+	}
+	if v.State == Dead {
+		s.log.Warn("dead letter", "event", d.Event, "delivery", d.Number, "source", d.Source, "key", d.Key, "attempt", d.Attempts+1, "err", v.Reason)
+	}
+}
