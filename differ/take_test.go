@@ -1,0 +1,438 @@
+package differ_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/ordered"
+	"github.com/deltahook/deltahook/internal/store/mem"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// renderer makes payloads that a test can read.
+type renderer struct{}
+
+func (renderer) Render(e *differ.Event, endpoint string) ([]byte, error) {
+	return []byte(e.ID + " for " + endpoint), nil
+}
+
+// recorder is a store that remembers what was committed, and fails on demand.
+type recorder struct {
+	differ.Store
+	commits []*differ.Commit
+	kept    atomic.Int64 // bookmarks that a flush wrote
+	before  error        // returned by Commit, which then does nothing
+	after   error        // returned by Commit, which has then done it
+}
+
+func (r *recorder) Commit(ctx context.Context, c *differ.Commit) error {
+	if r.before != nil {
+		return r.before
+	}
+	if err := r.Store.Commit(ctx, c); err != nil {
+		return err
+	}
+	r.commits = append(r.commits, c)
+	return r.after
+}
+
+func (r *recorder) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
+	r.kept.Add(int64(len(marks)))
+	return r.Store.Keep(ctx, marks)
+}
+
+// bench plays answers to one source called "s".
+type bench struct {
+	t        testing.TB
+	store    *recorder
+	source   *differ.Source
+	differ   *differ.Differ
+	options  differ.Options
+	told     int // events seen so far
+	received time.Time
+}
+
+func newBench(t testing.TB, s differ.Settings, r differ.ResponseSettings) *bench {
+	t.Helper()
+	b := &bench{t: t, store: &recorder{Store: mem.New()}, received: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
+	b.configure(s, r)
+	return b
+}
+
+// configure starts a new differ over the same store, as a restart does.
+func (b *bench) configure(s differ.Settings, r differ.ResponseSettings) map[string]poller.Bookmarks {
+	b.t.Helper()
+	source, err := differ.NewSource("s", s, r, []string{"shop"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.source = source
+	return b.restart()
+}
+
+func (b *bench) restart() map[string]poller.Bookmarks {
+	b.t.Helper()
+	b.differ = differ.New([]*differ.Source{b.source}, b.store, renderer{}, b.options)
+	marks, err := b.differ.Load(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return marks
+}
+
+func (b *bench) answer(body string) *poller.Answer {
+	b.received = b.received.Add(time.Minute)
+	return &poller.Answer{Source: "s", Status: 200, Body: []byte(body), Received: b.received}
+}
+
+// take plays one answer and gives the events that it made, as
+// "type key@revision".
+func (b *bench) take(body string) []string {
+	b.t.Helper()
+	if err := b.differ.Take(b.t.Context(), b.answer(body)); err != nil {
+		b.t.Fatalf("taking %.60s: %v", body, err)
+	}
+	return b.events()
+}
+
+// events gives the events committed since it was asked last.
+func (b *bench) events() []string {
+	var all []differ.Event
+	for _, c := range b.store.commits {
+		all = append(all, c.Events...)
+	}
+	var out []string
+	for _, e := range all[b.told:] {
+		out = append(out, fmt.Sprintf("%s %s@%d", e.Type, e.Key, e.Revision))
+	}
+	b.told = len(all)
+	return out
+}
+
+func (b *bench) expect(body string, want ...string) {
+	b.t.Helper()
+	if diff := cmp.Diff(want, b.take(body)); diff != "" {
+		b.t.Errorf("events of %.80s (-want +got):\n%s", body, diff)
+	}
+}
+
+// refused plays an answer that must not be taken in, and gives the failure.
+func (b *bench) refused(body string) *poller.Failure {
+	b.t.Helper()
+	before := len(b.store.commits)
+	err := b.differ.Take(b.t.Context(), b.answer(body))
+	var failure *poller.Failure
+	if !errors.As(err, &failure) {
+		b.t.Fatalf("taking %.60s: got %v, want a failure", body, err)
+	}
+	if len(b.store.commits) != before {
+		b.t.Errorf("%.60s was refused, and something was committed", body)
+	}
+	return failure
+}
+
+var listed = differ.ResponseSettings{Items: "items", ID: differ.Paths{"id"}}
+
+func atOnce(s differ.Settings) differ.Settings {
+	s.Changes.ConfirmDeletes = 1
+	return s
+}
+
+func TestFirstAnswerIsSilent(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(`{"items":[{"id":1,"s":"a"},{"id":2,"s":"a"}]}`)
+	b.expect(`{"items":[{"id":1,"s":"b"},{"id":2,"s":"a"}]}`, "s.updated 1@1")
+}
+
+func TestAnEmptyFirstAnswerIsABaseline(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(`{"items":[]}`)
+	b.expect(`{"items":[{"id":1}]}`, "s.created 1@1")
+}
+
+func TestBaselineCanBeTold(t *testing.T) {
+	b := newBench(t, differ.Settings{Changes: differ.ChangeSettings{Baseline: "emit"}}, listed)
+	b.expect(`{"items":[{"id":1},{"id":2}]}`, "s.created 1@1", "s.created 2@1")
+}
+
+func TestChangesAreToldOnce(t *testing.T) {
+	b := newBench(t, atOnce(differ.Settings{}), listed)
+	b.expect(`{"items":[{"id":1,"s":"a"},{"id":2,"s":"a"},{"id":3,"s":"a"}]}`)
+	changed := `{"items":[{"id":4,"s":"n"},{"id":1,"s":"b"},{"id":3,"s":"a"}]}`
+	b.expect(changed, "s.created 4@1", "s.updated 1@1", "s.deleted 2@1")
+	commits := len(b.store.commits)
+	b.expect(changed)
+	b.expect(`{"items":[{"id":3,"s":"a"},{"id":1,"s":"b"},{"id":4,"s":"n"}],"time":1}`)
+	b.restart()
+	b.expect(changed)
+	if len(b.store.commits) != commits {
+		t.Error("an answer that changes nothing was committed")
+	}
+}
+
+func TestSpellingIsNoChange(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(`{"items":[{"id":1,"price":112.13,"name":"é","deep":{"a":1,"b":[1,2]}}]}`)
+	b.expect(`{"items":[{"deep":{"b":[1.0,2e0],"a":1},"name":"\u00e9","price":112.1300,"id":1.0}]}`)
+	b.expect(`{"items":[{"id":1,"price":112.13,"name":"é","deep":{"a":1,"b":[2,1]}}]}`, "s.updated 1@1")
+}
+
+func TestEveryDigitCounts(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(`{"items":[{"id":1,"n":9007199254740992}]}`)
+	b.expect(`{"items":[{"id":1,"n":9007199254740993}]}`, "s.updated 1@1")
+	e := b.store.commits[1].Events[0]
+	if want := `{"id":1,"n":9007199254740993}`; string(e.New) != want {
+		t.Errorf("new is %s, want %s", e.New, want)
+	}
+	if want := `[{"op":"replace","path":"/n","value":9007199254740993}]`; string(e.Diff) != want {
+		t.Errorf("diff is %s, want %s", e.Diff, want)
+	}
+}
+
+func TestPickAndIgnore(t *testing.T) {
+	r := listed
+	r.Pick = ordered.Map[string]{{Key: "status", Value: "last.code"}, {Key: "meta", Value: "meta"}}
+	r.Ignore = []string{"meta.at", "meta.*.count"}
+	b := newBench(t, differ.Settings{}, r)
+	b.expect(`{"items":[{"id":1,"last":{"code":"A"},"noise":1,"meta":{"at":1,"x":{"count":1,"v":1}}}]}`)
+	b.expect(`{"items":[{"id":1,"last":{"code":"A"},"noise":2,"meta":{"at":2,"x":{"count":2,"v":1}}}]}`)
+	b.expect(`{"items":[{"id":1,"last":{"code":"B"},"noise":3,"meta":{"at":3,"x":{"count":3,"v":1}}}]}`, "s.updated 1@1")
+	e := b.store.commits[1].Events[0]
+	if want := `{"status":"B","meta":{"x":{"v":1}}}`; string(e.New) != want {
+		t.Errorf("new is %s, want %s", e.New, want)
+	}
+	b.expect(`{"items":[{"id":1,"meta":{"at":3,"x":{"count":3,"v":1}}}]}`, "s.updated 1@2")
+}
+
+func TestWholeDocument(t *testing.T) {
+	b := newBench(t, differ.Settings{}, differ.ResponseSettings{Ignore: []string{"time"}})
+	b.expect(`{"temp":20.5,"time":1}`)
+	b.expect(`{"temp":20.5,"time":2}`)
+	b.expect(`{"temp":21,"time":3}`, "s.updated s@1")
+
+	byID := newBench(t, atOnce(differ.Settings{}), differ.ResponseSettings{ID: differ.Paths{"trip"}})
+	byID.expect(`{"trip":"x","s":1}`)
+	byID.expect(`{"trip":"y","s":1}`, "s.created y@1", "s.deleted x@1")
+}
+
+func TestCompositeIDsDoNotMix(t *testing.T) {
+	r := differ.ResponseSettings{Items: "@this", ID: differ.Paths{"a", "b"}}
+	b := newBench(t, differ.Settings{}, r)
+	b.expect(`[]`)
+	b.expect(`[{"a":"x/y","b":"z"},{"a":"x","b":"y/z"},{"a":7,"b":"8"}]`, "s.created x~1y/z@1", "s.created x/y~1z@1", "s.created 7/8@1")
+}
+
+func TestDeletionIsConfirmed(t *testing.T) {
+	const both, one = `{"items":[{"id":1},{"id":2}]}`, `{"items":[{"id":1}]}`
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(both)
+	b.expect(one)
+	b.expect(both)
+	b.expect(one)
+	b.expect(`{"items":[{"id":1,"x":1}]}`, "s.updated 1@1", "s.deleted 2@1")
+	b.expect(`{"items":[{"id":1,"x":1},{"id":2}]}`, "s.created 2@2")
+}
+
+func TestTheSameAnswerConfirmsADeletion(t *testing.T) {
+	for name, again := range map[string]*poller.Answer{
+		"the same bytes": {Source: "s", Status: 200, Body: []byte(`{"items":[{"id":1}]}`)},
+		"304":            {Source: "s", Status: 304, Unmodified: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, differ.Settings{Changes: differ.ChangeSettings{ConfirmDeletes: 3}}, listed)
+			b.expect(`{"items":[{"id":1},{"id":2}]}`)
+			b.expect(`{"items":[{"id":1}]}`)
+			for _, want := range [][]string{nil, {"s.deleted 2@1"}, nil} {
+				if err := b.differ.Take(t.Context(), again); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, b.events()); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// An absence that was counted in memory only must not be forgotten behind an
+// ETag: until it is confirmed, none is stored.
+func TestNoValidatorIsStoredWhileADeletionWaits(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	take := func(body, etag string) {
+		a := b.answer(body)
+		a.Bookmarks = poller.Bookmarks{Request: "r", ETag: etag}
+		if err := b.differ.Take(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take(`{"items":[{"id":1,"s":1},{"id":2}]}`, "one")
+	if marks := b.restart(); marks["s"].ETag != "one" {
+		t.Fatalf("stored ETag is %q, want that of the baseline", marks["s"].ETag)
+	}
+	take(`{"items":[{"id":1,"s":2}]}`, "two")
+	if marks := b.restart(); marks["s"].ETag != "" {
+		t.Errorf("ETag %q is stored though a deletion waits to be confirmed", marks["s"].ETag)
+	}
+}
+
+func TestFaultyAnswersChangeNothing(t *testing.T) {
+	const good = `{"items":[{"id":1,"s":"a"},{"id":2,"s":"a"}]}`
+	b := newBench(t, atOnce(differ.Settings{}), listed)
+	b.expect(good)
+	for body, want := range map[string]string{
+		`{}`:                              "nothing is at items",
+		`{"error":"limit reached"}`:       "nothing is at items",
+		`{"items":null}`:                  "a list was expected at items, not null",
+		`{"items":{}}`:                    "a list was expected at items, not an object",
+		`{"items":"x"}`:                   "a list was expected at items, not text",
+		`{"items":7}`:                     "not a number",
+		`{"items":false}`:                 "not true or false",
+		`{"items":[{"id":1,"s":"b"},{}]}`: "number 2 has no id at id",
+		`{"items":[{"id":null}]}`:         "number 1 has no id at id",
+		`{"items":[{"id":""}]}`:           "number 1 has no id at id",
+		`{"items":[{"id":{"x":1}}]}`:      "number 1 has no id at id",
+		`{"items":[{"id":3},{"id":"3"}]}`: `the id "3" is there twice`,
+		`{"items":[{"id":1,"s":"b"},{"id":1,"s":"b"}]}`: `the id "1" is there twice`,
+		`{"items":[1,2]}`: "number 1 has no id at id",
+	} {
+		f := b.refused(body)
+		if f.Class != poller.ClassItems || !strings.Contains(f.Error(), want) {
+			t.Errorf("%s: got %v, want class items and %q", body, f, want)
+		}
+		b.expect(good)
+	}
+	b.expect(`{"items":[{"id":1,"s":"c"},{"id":2,"s":"a"}]}`, "s.updated 1@1")
+}
+
+func TestUnknownItems(t *testing.T) {
+	r := listed
+	r.ItemOK = `item.error == nil`
+	b := newBench(t, atOnce(differ.Settings{}), r)
+	b.expect(`{"items":[{"id":1,"s":"a"},{"id":2,"s":"a"}]}`)
+	b.expect(`{"items":[{"id":1,"error":"x"},{"id":2,"s":"b"}]}`, "s.updated 2@1")
+	b.expect(`{"items":[{"id":1,"s":"a"},{"id":2,"s":"b"}]}`)
+	// An unknown item without an id could be any: nothing counts as gone.
+	b.expect(`{"items":[{"error":"x"},{"id":2,"s":"c"}]}`, "s.updated 2@2")
+	b.expect(`{"items":[{"id":2,"s":"c"}]}`, "s.deleted 1@1")
+}
+
+func TestRules(t *testing.T) {
+	r := listed
+	r.Pick = ordered.Map[string]{{Key: "status", Value: "s"}, {Key: "price", Value: "p"}}
+	rules := ordered.Map[differ.RuleSettings]{
+		{Key: "done", Value: differ.RuleSettings{On: []string{"updated"}, When: `new.status == "DL"`, To: []string{"shop"}}},
+		{Key: "fell", Value: differ.RuleSettings{When: `change == "updated" && pct(old.price, new.price) <= -5`, To: []string{"slack", "shop"}}},
+		{Key: "any", Value: differ.RuleSettings{When: `changed("status") || item.flag == true`}},
+		{Key: "new", Value: differ.RuleSettings{On: []string{"created"}, When: `old == {} && key == "9" && source == "s" && revision == 1 && type == "new"`}},
+	}
+	b := newBench(t, atOnce(differ.Settings{Events: rules}), r)
+	b.expect(`{"items":[{"id":1,"s":"OD","p":100},{"id":2,"s":"OD","p":100}]}`)
+	b.expect(`{"items":[{"id":1,"s":"DL","p":100},{"id":2,"s":"OD","p":95}]}`, "done 1@1", "any 1@1", "fell 2@1")
+	b.expect(`{"items":[{"id":1,"s":"DL","p":95.1},{"id":2,"s":"OD","p":95},{"id":9,"s":"OD"}]}`, "done 1@2", "any 9@1", "new 9@1")
+	b.expect(`{"items":[{"id":1,"s":"DL","p":95.2,"flag":true},{"id":2,"s":"OD","p":95},{"id":9,"s":"OD"}]}`, "done 1@3", "any 1@3")
+
+	var to []string
+	for _, body := range b.store.commits[1].Events[2].Bodies {
+		to = append(to, body.Endpoint)
+	}
+	if want := []string{"slack", "shop"}; !slices.Equal(to, want) {
+		t.Errorf("the event goes to %v, want %v", to, want)
+	}
+}
+
+func TestARuleThatFailsStopsNoOther(t *testing.T) {
+	rules := ordered.Map[differ.RuleSettings]{
+		{Key: "bad", Value: differ.RuleSettings{When: `new.s + 1 > 2`}},
+		{Key: "good", Value: differ.RuleSettings{}},
+	}
+	b := newBench(t, differ.Settings{Events: rules}, listed)
+	b.expect(`{"items":[{"id":1,"s":"a"}]}`)
+	b.expect(`{"items":[{"id":1,"s":"b"}]}`, "good 1@1")
+	b.expect(`{"items":[{"id":1,"s":7}]}`, "bad 1@2", "good 1@2")
+}
+
+// What the commit's answer says and what it did are two things: both ways
+// round, one change is told exactly once.
+func TestUnknownOutcomeOfACommit(t *testing.T) {
+	lost := errors.New("the connection went away")
+	for name, set := range map[string]func(*recorder, error){
+		"it was applied": func(r *recorder, err error) { r.after = err },
+		"it was not":     func(r *recorder, err error) { r.before = err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, atOnce(differ.Settings{}), listed)
+			b.expect(`{"items":[{"id":1,"s":"a"},{"id":2}]}`)
+			const changed = `{"items":[{"id":1,"s":"b"},{"id":3}]}`
+			set(b.store, lost)
+			if err := b.differ.Take(t.Context(), b.answer(changed)); !errors.Is(err, lost) {
+				t.Fatalf("got %v, want the store's error", err)
+			}
+			set(b.store, nil)
+			if err := b.differ.Take(t.Context(), b.answer(changed)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"s.updated 1@1", "s.created 3@1", "s.deleted 2@1"}, b.events()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			b.expect(changed)
+		})
+	}
+}
+
+func TestNewShapeIsANewSilentBaseline(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(`{"items":[{"id":1,"s":"a","t":1}]}`)
+	b.expect(`{"items":[{"id":1,"s":"b","t":1}]}`, "s.updated 1@1")
+	a := b.answer(`{"items":[{"id":1,"s":"b","t":2}]}`)
+	a.Bookmarks = poller.Bookmarks{Request: "r", ETag: "e"}
+	if err := b.differ.Take(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	b.events()
+
+	r := listed
+	r.Pick = ordered.Map[string]{{Key: "state", Value: "s"}}
+	if marks := b.configure(differ.Settings{}, r); marks["s"].ETag != "" {
+		t.Error("the validators of the old shape are still used")
+	}
+	b.expect(`{"items":[{"id":1,"s":"c","t":3},{"id":2,"s":"a"}]}`)
+	b.expect(`{"items":[{"id":1,"s":"d","t":3},{"id":2,"s":"a"}]}`, "s.updated 1@3")
+}
+
+func TestUnmodifiedNeedsSomethingToStandFor(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	err := b.differ.Take(t.Context(), &poller.Answer{Source: "s", Status: 304, Unmodified: true})
+	if err == nil || !strings.Contains(err.Error(), "304") {
+		t.Errorf("got %v, want a failure that names the status", err)
+	}
+}
+
+func TestPreviewWritesNothing(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.expect(`{"items":[{"id":1,"s":"a"},{"id":2}]}`)
+	p, err := b.differ.Preview(t.Context(), b.answer(`{"items":[{"id":1,"s":"b"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []differ.Changed{{Key: "1", Change: differ.Updated, Revision: 1, Events: []string{"s.updated"}}}
+	if diff := cmp.Diff(want, p.Changes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(p.Events) != 1 || !json.Valid(p.Events[0].Diff) || !slices.Equal(p.Waiting, []string{"2"}) {
+		t.Errorf("preview is %+v", p)
+	}
+	if len(b.store.commits) != 1 {
+		t.Error("something was committed")
+	}
+}
