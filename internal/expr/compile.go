@@ -2,6 +2,7 @@ package expr
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -30,24 +31,26 @@ func compile(src string, env Env, w want, extra ...function) (*Program, error) {
 	config := conf.New(natures(env))
 	config.MaxNodes = maxNodes
 	config.Expect, config.ExpectAny = reflect.Kind(w), true
-	for _, f := range append(builtins, extra...) {
+	for _, f := range slices.Concat(builtins, extra) {
 		config.Functions[f.Name] = f
 	}
 
 	tree, err := checker.ParseCheck(src, config)
 	if err != nil {
-		return nil, explain(err, tree, config)
+		e := explain(err)
+		suggest(e, err, tree, config)
+		return nil, e
 	}
-	p := &Program{names: map[string]bool{}, funcs: map[string]any{}}
+	p := &Program{names: map[string]bool{}, funcs: map[string]any{}, gives: tree.Node.Type()}
 	if err := p.inspect(tree.Node, env); err != nil {
 		return nil, err
 	}
 	config.Expect = reflect.Invalid
 	if err := optimizer.Optimize(&tree.Node, config); err != nil {
-		return nil, explain(err, tree, config)
+		return nil, explain(err)
 	}
 	if p.code, err = compiler.Compile(tree, config); err != nil {
-		return nil, explain(err, tree, config)
+		return nil, explain(err)
 	}
 	return p, nil
 }

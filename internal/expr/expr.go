@@ -11,6 +11,7 @@
 //
 //	uuid()           a random UUID (version 4)
 //	duration("7d")   as the language's own, with d (24 hours) and w besides
+//	fromJSON(text)   as the language's own, but whole numbers keep all digits
 //	raw(x)           in URLs only: x without percent-encoding
 //
 // An expression may be 10,000 bytes long and have 2,000 nodes, and its lists
@@ -21,6 +22,7 @@ package expr
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/expr-lang/expr/vm"
 )
@@ -44,6 +46,7 @@ type Program struct {
 	code  *vm.Program
 	names map[string]bool // used at the top level
 	funcs map[string]any  // functions of the Env among them
+	gives reflect.Type    // of the result, as far as it shows at load
 }
 
 // Compile compiles src, whatever the type of its result. An error is an *Error.
@@ -60,7 +63,7 @@ func (p *Program) Eval(vars map[string]any) (any, error) {
 	machine := vm.VM{MemoryBudget: maxMemory}
 	v, err := machine.Run(p.code, p.withFuncs(vars))
 	if err != nil {
-		return nil, explainRun(err)
+		return nil, explain(err)
 	}
 	return v, nil
 }

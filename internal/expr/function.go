@@ -26,6 +26,11 @@ var builtins = []function{
 		Func:  func(args ...any) (any, error) { return parseDuration(args[0].(string)) },
 		Types: []reflect.Type{reflect.TypeFor[func(string) time.Duration]()},
 	},
+	{
+		Name:  "fromJSON",
+		Func:  func(args ...any) (any, error) { return Decode([]byte(args[0].(string))) },
+		Types: []reflect.Type{reflect.TypeFor[func(string) any]()},
+	},
 }
 
 // raw marks a value that goes into a URL as it is.

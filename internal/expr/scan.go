@@ -24,7 +24,7 @@ func scan(src string) (int, error) {
 	for depth := 0; ; {
 		token, err := lex.Next()
 		if err != nil {
-			return 0, explainScan(err)
+			return 0, explain(err)
 		}
 		switch {
 		case token.Is(lexer.EOF):
@@ -44,14 +44,6 @@ func scan(src string) (int, error) {
 	}
 }
 
-func explainScan(err error) error {
-	var fe *file.Error
-	if !errors.As(err, &fe) {
-		return &Error{Text: oneLine(err.Error())}
-	}
-	return &Error{Line: fe.Line, Column: fe.Column + 1, Text: oneLine(fe.Message)}
-}
-
 // byteOffset is the offset in bytes of the character n of s.
 func byteOffset(s string, n int) int {
 	at := 0
@@ -69,18 +61,17 @@ func place(s string, at int) (line, column int) {
 	return line, 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
 }
 
-// shift moves the place of an error in the expression that begins at start to
-// its place in the whole text.
-func shift(err error, text string, start int) error {
+// shift moves the place of an error in an expression to its place in the text
+// around it: the expression begins at line and column, behind its braces.
+func shift(err error, line, column int) error {
 	var e *Error
 	if !errors.As(err, &e) {
-		return err
+		e = &Error{Text: err.Error()}
 	}
-	line, column := place(text, start)
-	switch {
-	case e.Line == 0:
-		return &Error{Line: line, Column: max(column-len(opening), 1), Text: e.Text}
-	case e.Line == 1:
+	switch e.Line {
+	case 0: // the whole of it, braces and all
+		return &Error{Line: line, Column: column - len(opening), Text: e.Text}
+	case 1:
 		return &Error{Line: line, Column: column + e.Column - 1, Text: e.Text}
 	default:
 		return &Error{Line: line + e.Line - 1, Column: e.Column, Text: e.Text}
