@@ -35,6 +35,8 @@ test: test/npm/node_modules/.package-lock.json ## every test, shuffled, with the
 ifeq ($(RACE),)
 	@echo "test: no C compiler here, so the race detector is left out (install gcc to have it)"
 endif
+	@for tool in buildah podman runc; do command -v $$tool >/dev/null || \
+		echo "test: no $$tool here, so the container image is not tested"; done
 	$(GO) test $(RACE) -shuffle=on $(PKGS)
 
 # The official JavaScript library, which signatures are verified with. Without
