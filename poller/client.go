@@ -1,0 +1,71 @@
+package poller
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+// Bounds of the connections that all sources share.
+const (
+	dialTimeout   = 10 * time.Second // for DNS and TCP together, and again for TLS
+	idleTimeout   = 10 * time.Minute // a new TLS connection costs as much as 23 polls, so it outlasts usual intervals
+	idleConns     = 512              // to all hosts together, or to one
+	maxHeader     = 1 << 20          // bytes of an answer's header
+	pingAfter     = 30 * time.Second // of silence on HTTP/2: finds connections that a router forgot
+	pingTimeout   = 15 * time.Second
+	largestPooled = 1 << 20 // buffers that grew beyond are left to the collector
+)
+
+// ClientOptions is what all sources' exchanges have in common.
+type ClientOptions struct {
+	Version  string           // told in the user agent, Deltahook/VERSION; empty: no version is told
+	Egress   egress.Policy    // whom sources may reach; the zero value is public addresses only
+	Redactor *secret.Redactor // cuts secrets out of errors and previews; nil cuts nothing
+}
+
+// Client is the process's HTTP client for polling: one pool of connections
+// for all sources. It is safe for concurrent use.
+type Client struct {
+	transport http.RoundTripper
+	agent     string
+	redactor  *secret.Redactor
+	buffers   sync.Pool // of *bytes.Buffer
+}
+
+// NewClient makes the client. It opens no connection. A proxy named in the
+// environment is not used: the egress policy would see only the proxy's
+// address.
+func NewClient(o ClientOptions) *Client {
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: o.Egress.Control}
+	agent := "Deltahook"
+	if o.Version != "" {
+		agent += "/" + o.Version
+	}
+	return &Client{
+		agent:    agent,
+		redactor: o.Redactor,
+		transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    dialTimeout,
+			MaxIdleConns:           idleConns,
+			MaxIdleConnsPerHost:    idleConns,
+			IdleConnTimeout:        idleTimeout,
+			MaxResponseHeaderBytes: maxHeader,
+			ForceAttemptHTTP2:      true,
+			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		},
+	}
+}
+
+// Close closes the connections that are idle. Those in use close when their
+// exchange ends.
+func (c *Client) Close() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,91 @@
+package poller
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+// exchange sends w and follows redirects; hops is how many. http.Client isn't
+// used for it: on the way to another host it takes along every header but a
+// few, it names the URL that it comes from (Referer), and its errors show URLs
+// with their queries.
+func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp *http.Response, hops int, err error) {
+	req, err := w.request(ctx)
+	if err != nil {
+		return nil, 0, &Failure{Class: ClassRequest, Err: err}
+	}
+	given.set(req.Header)
+	for {
+		resp, err = s.client.transport.RoundTrip(req)
+		if err != nil || !redirects(resp) {
+			return resp, hops, err
+		}
+		discard(resp.Body)
+		if w, err = w.follow(resp); err != nil {
+			return nil, hops, err
+		}
+		if hops++; hops > s.redirects {
+			return nil, hops, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
+				status(resp), secret.Host(w.url.String()), s.redirects)
+		}
+		if req, err = w.request(ctx); err != nil {
+			return nil, hops, &Failure{Class: ClassRedirect, Err: err}
+		}
+	}
+}
+
+// redirects reports whether resp names another place to ask.
+func redirects(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location") != ""
+	}
+	return false
+}
+
+// follow is the request that resp, the answer to w, redirects to. To another
+// origin (scheme, host and port) no header of the configuration goes along and
+// no body; since what follows is made of what went there, neither comes back
+// on the way home.
+func (w *wire) follow(resp *http.Response) (*wire, error) {
+	target, err := w.url.Parse(resp.Header.Get("Location"))
+	if err != nil || target.Host == "" {
+		return nil, Failf(ClassRedirect, "%s to what is no URL", status(resp))
+	}
+	shown := secret.Host(target.String())
+	switch {
+	case target.Scheme != "http" && target.Scheme != "https":
+		return nil, Failf(ClassRedirect, "%s to %s: only http and https are followed", status(resp), shown)
+	case w.url.Scheme == "https" && target.Scheme == "http":
+		return nil, Failf(ClassRedirect, "%s to %s: a step down from https is not followed", status(resp), shown)
+	}
+	target.User, target.Fragment, target.RawFragment = nil, "", ""
+	next := &wire{method: w.method, url: target, header: w.header, base: w.base, host: w.host, body: w.body}
+	if resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusPermanentRedirect {
+		// RFC 9110 lets 301 and 302 turn a POST into a GET, and everybody does.
+		next.method, next.body = http.MethodGet, nil
+		next.header = w.header.Clone()
+		next.header.Del("Content-Type")
+	}
+	if origin(target) != origin(w.url) {
+		if next.body != nil {
+			return nil, Failf(ClassRedirect, "%s to %s: a body is not sent on to another host", status(resp), shown)
+		}
+		next.header, next.host = w.base, ""
+	}
+	return next, nil
+}
+
+// origin is what must be equal for two URLs to belong to one server.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+}

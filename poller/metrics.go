@@ -1,0 +1,59 @@
+package poller
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Results of a poll beside the classes of failure.
+const (
+	resultOK         = "ok"
+	resultUnmodified = "unmodified"
+)
+
+// metrics are the poller's.
+type metrics struct {
+	polls    *prometheus.CounterVec
+	duration prometheus.Histogram
+	lateness prometheus.Histogram
+	sources  prometheus.Gauge
+	failing  prometheus.Gauge
+}
+
+// newMetrics registers the metrics at r; nil registers none. It panics where
+// they are registered there already.
+func newMetrics(r prometheus.Registerer) *metrics {
+	with := promauto.With(r)
+	return &metrics{
+		polls: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_polls_total",
+			Help: "Polls that ended, by source and result: ok, unmodified (304), or the class of failure.",
+		}, []string{"source", "result"}),
+		duration: with.NewHistogram(prometheus.HistogramOpts{
+			Name:    "deltahook_poll_duration_seconds",
+			Help:    "Time from the start of a poll until its answer was taken in or it failed.",
+			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}),
+		lateness: with.NewHistogram(prometheus.HistogramOpts{
+			Name:    "deltahook_poll_lateness_seconds",
+			Help:    "Time from when a poll was due until it started.",
+			Buckets: []float64{.005, .01, .02, .05, .1, .25, .5, 1, 5, 30, 60, 300},
+		}),
+		sources: with.NewGauge(prometheus.GaugeOpts{
+			Name: "deltahook_sources",
+			Help: "Sources that are polled.",
+		}),
+		failing: with.NewGauge(prometheus.GaugeOpts{
+			Name: "deltahook_sources_failing",
+			Help: "Sources whose last poll failed.",
+		}),
+	}
+}
+
+// polled counts a poll that ended.
+func (m *metrics) polled(source, result string, took time.Duration) {
+	m.polls.WithLabelValues(source, result).Inc()
+	m.duration.Observe(took.Seconds())
+}

@@ -1,0 +1,54 @@
+package poller
+
+import (
+	"container/heap"
+	"time"
+)
+
+// firstPace is the time that each source adds to the span over which sources
+// that are to be polled at the start are spread.
+const firstPace = 10 * time.Millisecond
+
+// plan puts every job into the queue, for its first run.
+//
+// Sources that were never polled, and those that missed a run and make up for
+// it, are polled soon: spread by their names over 10 ms each, or over their
+// interval where that is shorter.
+func (p *Poller) plan(now time.Time) {
+	var soon []*job
+	for _, j := range p.jobs {
+		switch next := j.marks.Next; {
+		case next.IsZero(), !next.After(now) && !j.source.skipMissed:
+			soon = append(soon, j)
+		case !next.After(now):
+			j.due = j.source.schedule.Next(now)
+		default:
+			j.due = resume(j.source.schedule, j.marks, now)
+		}
+	}
+	for _, j := range soon {
+		first := j.source.schedule.Next(now)
+		interval := j.source.schedule.Next(first).Sub(first)
+		window := min(interval, time.Duration(len(soon))*firstPace)
+		j.due = now.Add(spread(j.source.name, window)).Round(0)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue = append(p.queue, p.jobs...)
+	heap.Init(&p.queue)
+}
+
+// resume is the next run of a source whose stored one is yet to come. The
+// schedule may have been changed since, so that it is sooner; but not while
+// the stored one stands for a wait after failures, which is never longer than
+// the longest Retry-After.
+func resume(s Schedule, marks Bookmarks, now time.Time) time.Time {
+	latest := s.Next(now)
+	if wait := now.Add(longestWait); marks.Failures > 0 && latest.Before(wait) {
+		latest = wait
+	}
+	if marks.Next.Before(latest) {
+		return marks.Next
+	}
+	return latest
+}

@@ -1,0 +1,78 @@
+package poller
+
+import (
+	"context"
+	"time"
+)
+
+// Waits after failures: 1s, 2s, 4s … 10m.
+const (
+	firstBackoff   = time.Second
+	longestBackoff = 10 * time.Minute
+)
+
+// poll polls a source once and plans its next run. What fell due meanwhile is
+// not made up for.
+func (p *Poller) poll(ctx context.Context, j *job) {
+	started := time.Now()
+	p.metrics.lateness.Observe(max(0, started.Sub(j.due)).Seconds())
+	answer, err := j.source.Ask(ctx, j.marks)
+	if err == nil {
+		answer.Bookmarks.Next = j.source.schedule.Next(answer.Received)
+		err = p.sink.Take(ctx, answer)
+	}
+	now := time.Now()
+	switch {
+	case err == nil:
+		p.succeeded(j, answer, now, now.Sub(started))
+	case ctx.Err() != nil:
+		// Cut off at the end of the drain: that says nothing about the source.
+	default:
+		p.failed(j, j.source.client.failure(err), now, now.Sub(started))
+	}
+}
+
+// succeeded goes on from an answer that was taken in.
+func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration) {
+	result := resultOK
+	if a.Unmodified {
+		result = resultUnmodified
+	}
+	p.metrics.polled(j.source.name, result, took)
+	if j.marks.Failures > 0 {
+		p.metrics.failing.Dec()
+		j.streak.end(p.log, j.source.name, j.marks, now)
+	}
+	j.marks = a.Bookmarks
+	j.due = j.source.schedule.Next(now)
+}
+
+// failed counts a failure; the marks keep everything else.
+func (p *Poller) failed(j *job, f *Failure, now time.Time, took time.Duration) {
+	p.metrics.polled(j.source.name, string(f.Class), took)
+	if j.marks.Failures == 0 {
+		p.metrics.failing.Inc()
+		j.marks.FailingSince = now.Round(0).UTC()
+	}
+	j.marks.Failures++
+	j.marks.LastError = f.Error()
+	j.due = retryAt(j.source.schedule, now, j.marks.Failures, f.After)
+	j.marks.Next = j.due
+	j.streak.failed(p.log, j.source.name, f, j.marks, now)
+	p.sink.Keep(j.source.name, j.marks)
+}
+
+// retryAt is when a source that failed n times in a row runs again: on its
+// schedule, but neither before its backoff has passed nor before the time that
+// the server asked for.
+func retryAt(s Schedule, now time.Time, n int, after time.Duration) time.Time {
+	wait := longestBackoff
+	if n < 11 {
+		wait = min(wait, firstBackoff<<(n-1))
+	}
+	next, earliest := s.Next(now), now.Add(max(wait, after)).Round(0).UTC()
+	if next.Before(earliest) {
+		return earliest
+	}
+	return next
+}

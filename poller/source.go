@@ -1,0 +1,114 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/deltahook/deltahook/internal/fault"
+)
+
+// Source is one source, compiled: how it is asked, when, and what makes its
+// answer one. It is immutable and safe for concurrent use. Make it with
+// NewSource.
+type Source struct {
+	name        string
+	schedule    Schedule
+	skipMissed  bool
+	disabled    bool
+	timeout     time.Duration
+	maxBody     int64
+	redirects   int
+	conditional bool
+	request     *request
+	judge       *judge
+	client      *Client
+}
+
+// NewSource compiles a source. The error is the first of the faults that
+// Settings.Check and ResponseSettings.Check report.
+func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Source, error) {
+	r := fault.New()
+	src := s.compile(r, name)
+	src.judge = resp.compile(r.At("response"))
+	for _, f := range r.All() {
+		if !f.Warning {
+			return nil, fmt.Errorf("source %s: %s: %s", name, strings.Join(f.Path, "."), f.Text)
+		}
+	}
+	src.client = c
+	if err := src.request.fix(c.agent, src.judge.fingerprint); err != nil {
+		return nil, fmt.Errorf("source %s: request.%w", name, err)
+	}
+	return src, nil
+}
+
+// Name is the source's name in the configuration.
+func (s *Source) Name() string { return s.name }
+
+// Schedule is when the source is polled.
+func (s *Source) Schedule() Schedule { return s.schedule }
+
+// Ask makes one exchange and judges what came back. The marks are those of the
+// last answer that was taken in; the new ones, in Answer.Bookmarks, have the
+// request's fingerprint and the validators, and neither a next run nor
+// failures. The error is always a *Failure, and so is a ctx that ends.
+func (s *Source) Ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
+	answer, err := s.ask(ctx, marks)
+	if err != nil {
+		return nil, s.client.failure(err)
+	}
+	return answer, nil
+}
+
+func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
+	w, err := s.request.wire(s.client.agent, s.judge.fingerprint)
+	if err != nil {
+		return nil, &Failure{Class: ClassRequest, Err: err}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no complete answer within %s", s.timeout))
+	defer cancel()
+
+	given := s.validators(w, marks)
+	resp, hops, err := s.exchange(ctx, w, given)
+	if err != nil {
+		return nil, transportFailure(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotModified && !given.none() && hops == 0 {
+		return s.unmodified(resp, w, given), nil
+	}
+	if err := judgeStatus(resp, time.Now()); err != nil {
+		discard(resp.Body)
+		return nil, err
+	}
+	body, err := s.client.read(resp, s.maxBody)
+	if err != nil {
+		return nil, transportFailure(ctx, err)
+	}
+	answer := &Answer{
+		Source:    s.name,
+		Received:  time.Now(),
+		Status:    resp.StatusCode,
+		Header:    flatten(resp.Header),
+		Bookmarks: Bookmarks{Request: w.fingerprint},
+	}
+	if answer.Body, err = s.judge.body(answer, body); err != nil {
+		return nil, err
+	}
+	if hops == 0 && s.mayValidate(w) {
+		answer.Bookmarks.ETag, answer.Bookmarks.LastModified = validatorsOf(resp.Header)
+	}
+	return answer, nil
+}
+
+// flatten is a header as Answer has it.
+func flatten(h http.Header) map[string]string {
+	flat := make(map[string]string, len(h))
+	for name, values := range h {
+		flat[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return flat
+}

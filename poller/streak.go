@@ -1,0 +1,50 @@
+package poller
+
+import (
+	"log/slog"
+	"time"
+)
+
+// logPause is the least time between two lines about one streak.
+const logPause = time.Minute
+
+// streak is what was told of a source's failures in a row: one line when they
+// start, one when their class changes, though at most one a minute, and one
+// when they end.
+type streak struct {
+	class Class // told last; "": nothing
+	at    time.Time
+}
+
+// failed tells of a failure where there is news in it.
+func (s *streak) failed(log *slog.Logger, source string, f *Failure, m Bookmarks, now time.Time) {
+	if f.Class == s.class || s.class != "" && now.Sub(s.at) < logPause {
+		return
+	}
+	s.class, s.at = f.Class, now
+	log.Warn("poll failed", "source", source, "err", f.Error(), "failures", m.Failures,
+		"next", m.Next.Format(time.RFC3339), "advice", advice[f.Class])
+}
+
+// end tells that a streak is over; m is of before.
+func (s *streak) end(log *slog.Logger, source string, m Bookmarks, now time.Time) {
+	*s = streak{}
+	log.Info("poll works again", "source", source, "failures", m.Failures,
+		"lasted", now.Sub(m.FailingSince).Round(time.Second).String(), "was", m.LastError)
+}
+
+// advice is what a person can do about a class of failure.
+var advice = map[Class]string{
+	ClassRequest:  "mend the expressions in request",
+	ClassNetwork:  "check the host, the network and the certificate",
+	ClassRefused:  "name the address in egress.sources.allow, if it is meant",
+	ClassTimeout:  "raise request.timeout, if the API is only slow",
+	ClassRedirect: "set request.url to where it leads",
+	ClassStatus:   "check the URL and the credentials, or wait",
+	ClassTooLarge: "raise request.max_body, or ask for less",
+	ClassFormat:   "look at the answer with `deltahook poll`",
+	ClassRequire:  "look at the answer with `deltahook poll`",
+	ClassOK:       "look at the answer with `deltahook poll`",
+	ClassItems:    "look at the answer with `deltahook poll`, and check items and id",
+	ClassStore:    "check the disk",
+}
