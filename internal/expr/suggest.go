@@ -40,10 +40,10 @@ func suggest(e *Error, err error, tree *parser.Tree, config *conf.Config) {
 // didYouMean is " (did you mean …?)" about the nearest name, the first of
 // several that are equally near; "" where none is near.
 func didYouMean(name string, names []string) string {
-	best, distance := "", 4
+	best, least := "", 1+maxWrong(name)
 	for _, n := range names {
-		if d := levenshtein.Distance(name, n, nil); d < distance && isNear(name, n, d) {
-			best, distance = n, d
+		if d := distance(name, n); d < least {
+			best, least = n, d
 		}
 	}
 	if best == "" {
@@ -52,10 +52,16 @@ func didYouMean(name string, names []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
-// isNear allows one wrong letter in each three begun, but never all of them,
-// and two letters swapped.
-func isNear(a, b string, distance int) bool {
-	return distance <= min((len(a)+2)/3, len(a)-1) || distance == 2 && sameLetters(a, b)
+// maxWrong allows one wrong letter in each three begun, but never all.
+func maxWrong(name string) int { return min((len(name)+2)/3, len(name)-1) }
+
+// distance is the number of wrong letters; two letters swapped count once.
+func distance(a, b string) int {
+	d := levenshtein.Distance(a, b, nil)
+	if d == 2 && sameLetters(a, b) {
+		return 1
+	}
+	return d
 }
 
 func sameLetters(a, b string) bool {
