@@ -1,0 +1,233 @@
+package configs
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	objection "github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+// markSecrets finds the values that must never be shown: those that the
+// schema calls writeOnly, and headers and query parameters of requests whose
+// names say that they carry a credential.
+func (l *loader) markSecrets() {
+	l.markBelow(nil, l.root, compiled())
+}
+
+func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
+	r := resolved(s)
+	if r == nil && len(path) > 0 && !n.private {
+		return
+	}
+	if (holdsSecrets(r) || carriesCredential(path, n) || n.private) && n.text != "" {
+		n.private = true
+		l.secrets = append(l.secrets, n.text)
+	}
+	for _, f := range n.fields {
+		l.markBelow(append(path[:len(path):len(path)], f.name), f.value, below(r, f.name))
+	}
+	for i, v := range n.index {
+		name := strconv.Itoa(i)
+		l.markBelow(append(path[:len(path):len(path)], name), v, below(r, name))
+	}
+}
+
+// holdsSecrets reports whether a scalar in the place of s is a secret: s is
+// one, or a list or a mapping of them that was forgotten.
+func holdsSecrets(s *jsonschema.Schema) bool {
+	if s == nil || s.WriteOnly {
+		return s != nil
+	}
+	more, _ := s.AdditionalProperties.(*jsonschema.Schema)
+	return holdsSecrets(resolved(s.Items2020)) || holdsSecrets(resolved(more))
+}
+
+// templated is a value that is computed at run time: it is not itself secret.
+var templated = regexp.MustCompile(`\{\{`)
+
+// carriesCredential reports whether a setting is a header or a query
+// parameter of a request that usually carries a credential. Shorter values
+// than 8 bytes are words such as "true" that would mutilate every log line.
+func carriesCredential(path []string, n *node) bool {
+	return len(path) == 5 && path[2] == "request" && (path[3] == "headers" || path[3] == "query") &&
+		secret.Name(path[4]) && len(n.text) >= 8 && !templated.MatchString(n.text)
+}
+
+// checkShape holds the tree against the schema and reports what does not fit.
+func (l *loader) checkShape() {
+	leaves := l.validate()
+	if l.convert(leaves) {
+		leaves = l.validate()
+	}
+	// Unknown keys come first: one that is meant to be a missing key covers it.
+	for _, e := range leaves {
+		if k, ok := e.ErrorKind.(*objection.AdditionalProperties); ok {
+			l.unknown(e.InstanceLocation, k.Properties)
+		}
+	}
+	for _, e := range leaves {
+		l.misfit(e)
+	}
+	l.checkValues(nil, l.root, compiled())
+}
+
+// validate gives the schema's single objections to the tree.
+func (l *loader) validate() []*jsonschema.ValidationError {
+	var whole *jsonschema.ValidationError
+	if !errors.As(compiled().Validate(l.root.value()), &whole) {
+		return nil
+	}
+	return flatten(nil, whole)
+}
+
+// flatten takes an objection apart, except where one of several shapes was
+// asked for: there only the whole says something.
+func flatten(into []*jsonschema.ValidationError, e *jsonschema.ValidationError) []*jsonschema.ValidationError {
+	switch e.ErrorKind.(type) {
+	case *objection.AnyOf, *objection.OneOf, *objection.PropertyNames:
+		return append(into, e)
+	}
+	if len(e.Causes) == 0 {
+		return append(into, e)
+	}
+	for _, c := range e.Causes {
+		into = flatten(into, c)
+	}
+	return into
+}
+
+// wholeValue is a text that is nothing but one ${…}.
+var wholeValue = regexp.MustCompile(`^\$\{[^{}]*\}$`)
+
+// jsonNumberForm is a number as JSON writes it.
+var jsonNumberForm = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// convert makes numbers and booleans of texts that are one ${…} where the
+// schema wants them, and reports whether it did.
+func (l *loader) convert(leaves []*jsonschema.ValidationError) (changed bool) {
+	for _, e := range leaves {
+		k, ok := e.ErrorKind.(*objection.Type)
+		n := l.at(e.InstanceLocation)
+		if !ok || n == nil || n.kind != text || !wholeValue.MatchString(n.written) {
+			continue
+		}
+		for _, want := range k.Want {
+			switch {
+			case want == "boolean" && (n.text == "true" || n.text == "false"):
+				n.kind, changed = boolean, true
+			case (want == "integer" || want == "number") && jsonNumberForm.MatchString(n.text):
+				n.kind, n.number, changed = number, n.text, true
+			}
+		}
+	}
+	return changed
+}
+
+// at is the value of a setting; nil: it is not there.
+func (l *loader) at(path []string) *node {
+	n := l.root
+	for _, p := range path {
+		n = n.get(p)
+	}
+	return n
+}
+
+// locate is the place of a setting: of its value where that is a scalar or a
+// list, of its key where it is a mapping, of what it would stand in where it
+// is missing. A value that came from defaults has its path there.
+func (l *loader) locate(path []string) (position, []string) {
+	n, at := l.root, l.root.at
+	for _, p := range path {
+		f, v := n.field(p), n.get(p)
+		if v == nil {
+			return at, path
+		}
+		at = v.at
+		if f != nil && v.kind == mapping {
+			at = f.at
+		}
+		n = v
+	}
+	return at, l.home(path, n)
+}
+
+// home is the path under defaults of a value that came from there.
+func (l *loader) home(path []string, n *node) []string {
+	if len(path) < 3 || !shared[path[0]] {
+		return path
+	}
+	there := append([]string{"defaults", map[string]string{"sources": "source", "endpoints": "endpoint"}[path[0]]}, path[2:]...)
+	if l.at(there) == n {
+		return there
+	}
+	return path
+}
+
+// fault reports what is wrong with the value of a setting.
+func (l *loader) fault(path []string, what string) {
+	at, shown := l.locate(path)
+	l.report(at, shown, what)
+	l.cover(path)
+}
+
+// faultAtKey reports what is wrong with a key.
+func (l *loader) faultAtKey(path []string, what string) {
+	parent := path[:len(path)-1]
+	f := l.at(parent).field(path[len(path)-1])
+	if f == nil {
+		l.fault(path, what)
+		return
+	}
+	l.report(f.at, l.home(path, f.value), what)
+	l.cover(path)
+}
+
+// unknown reports keys that the schema has not.
+func (l *loader) unknown(path, names []string) {
+	slices.Sort(names)
+	s := schemaAt(path)
+	for _, name := range names {
+		at := append(path[:len(path):len(path)], name)
+		if l.isCovered(at) {
+			continue
+		}
+		near, where := nearest(name, s)
+		l.faultAtKey(at, "unknown key"+didYouMean(where))
+		if near != "" {
+			l.cover(append(path[:len(path):len(path)], near))
+		}
+	}
+}
+
+// checkValues looks at what the schema's objections don't tell well. It reads
+// every quantity, for a pattern does not know how much is too much; and it
+// checks names, for the checker reports those with a path that a later
+// objection may have overwritten (jsonschema v6.0.3, objValidator).
+func (l *loader) checkValues(path []string, n *node, s *jsonschema.Schema) {
+	if s == nil {
+		return
+	}
+	if q, ok := quantities[titled(s)]; ok && (n.kind == text || n.kind == number) && !l.isCovered(path) {
+		if err := q.read(n.text); err != nil {
+			l.fault(path, l.shown(n)+" "+q.beyond)
+		}
+		return
+	}
+	names := resolved(s).PropertyNames
+	for _, f := range n.fields {
+		at := append(path[:len(path):len(path)], f.name)
+		if names != nil && names.Validate(f.name) != nil {
+			l.faultAtKey(at, badName(f.name, names))
+		}
+		l.checkValues(at, f.value, below(s, f.name))
+	}
+	for i, v := range n.index {
+		name := strconv.Itoa(i)
+		l.checkValues(append(path[:len(path):len(path)], name), v, below(s, name))
+	}
+}

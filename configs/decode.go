@@ -1,0 +1,78 @@
+package configs
+
+import (
+	"path/filepath"
+	"strconv"
+
+	"github.com/deltahook/deltahook/emitter"
+)
+
+// decode fills the structs from what has no fault so far: a setting with a
+// fault is left out, so that the checks of meaning can look at all the rest.
+func (l *loader) decode() *Config {
+	cfg := standard()
+	root := l.sound(nil, l.root)
+	apart := map[string]bool{"sources": true, "endpoints": true, "defaults": true}
+	l.into(nil, root.without(apart), cfg)
+	if !filepath.IsAbs(cfg.Store) {
+		cfg.Store = filepath.Join(l.dir, cfg.Store)
+	}
+	if all := root.get("sources"); all != nil {
+		for _, f := range all.fields {
+			var s Source
+			l.into([]string{"sources", f.name}, f.value, &s)
+			cfg.Sources[f.name] = s
+		}
+	}
+	if all := root.get("endpoints"); all != nil {
+		for _, f := range all.fields {
+			var s emitter.Settings
+			l.into([]string{"endpoints", f.name}, f.value, &s)
+			cfg.Endpoints[f.name] = s
+		}
+	}
+	if d := root.get("defaults"); d != nil {
+		l.into([]string{"defaults"}, d, &cfg.Defaults)
+	}
+	return cfg
+}
+
+// into decodes one part of the tree. The schema was satisfied, so an error
+// here is one that it cannot express.
+func (l *loader) into(path []string, n *node, out any) {
+	if err := n.yaml().Decode(out); err != nil {
+		l.fault(path, "cannot be read: "+err.Error())
+	}
+}
+
+// sound is the tree without the settings that have a fault. A list with a
+// faulty element is left out as a whole.
+func (l *loader) sound(path []string, n *node) *node {
+	if len(l.covered) == 0 || n.kind != mapping {
+		return n
+	}
+	out := &node{kind: mapping, at: n.at}
+	for _, f := range n.fields {
+		at := append(path[:len(path):len(path)], f.name)
+		if l.isCovered(at) || l.anyCovered(at, f.value) {
+			continue
+		}
+		f.value = l.sound(at, f.value)
+		out.add(f)
+	}
+	return out
+}
+
+// anyCovered reports whether something in a list has a fault.
+func (l *loader) anyCovered(path []string, n *node) bool {
+	if n.kind != list {
+		return false
+	}
+	found := false
+	for i, v := range n.index {
+		v.walk(append(path[:len(path):len(path)], strconv.Itoa(i)), func(p []string, _ *node) {
+			found = found || l.isCovered(p)
+		})
+	}
+	return found
+}

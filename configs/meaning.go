@@ -1,0 +1,129 @@
+package configs
+
+import (
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/fault"
+)
+
+// checkMeaning asks the stages about their settings, then checks what no
+// stage can see alone.
+func (l *loader) checkMeaning(cfg *Config) {
+	r := fault.New()
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		s, at := cfg.Sources[name], r.At("sources", name)
+		s.Poll.Check(at)
+		s.Response.Judge.Check(at.At("response"))
+		differ.Check(at, name, s.Diff, s.Response.Read)
+		l.checkRoutes(at, s.Diff)
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
+		cfg.Endpoints[name].Check(r.At("endpoints", name))
+	}
+	if all := l.root.get("sources"); all == nil || len(all.fields) == 0 {
+		r.At("sources").Warnf("no source is configured: nothing will be polled")
+	}
+	checkStore(r.At("store"), l.root.get("store"))
+	checkServer(r.At("server"), cfg.Server)
+	checkReach(r.At("egress", "sources", "allow"), cfg.Egress.Sources)
+	checkReach(r.At("egress", "endpoints", "allow"), cfg.Egress.Endpoints)
+	checkRetention(r.At("retention"), cfg.Retention)
+	l.take(r)
+}
+
+// take gives the stages' faults their places. A setting that has one already
+// gets no second: it was left out and would be judged by its absence.
+func (l *loader) take(r fault.Report) {
+	for _, f := range r.All() {
+		at, path := l.locate(f.Path)
+		found := Located{at.file, at.line, at.column, dotted(path), f.Text}
+		switch {
+		case f.Warning:
+			l.warnings = append(l.warnings, found)
+		case !l.isCovered(f.Path):
+			l.faults = append(l.faults, found)
+		}
+	}
+}
+
+// checkRoutes reports rules whose events go to an endpoint that is not there.
+func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
+	var names []string
+	if all := l.root.get("endpoints"); all != nil {
+		for _, f := range all.fields {
+			names = append(names, f.name)
+		}
+	}
+	for _, rule := range s.Events {
+		for i, to := range rule.Value.To {
+			if !slices.Contains(names, to) {
+				r.At("events", rule.Key, "to").Index(i).Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
+			}
+		}
+	}
+}
+
+// checkStore reports a store that this version cannot open.
+func checkStore(r fault.Report, n *node) {
+	if n == nil || n.kind != text {
+		return
+	}
+	scheme, _, isURL := strings.Cut(n.text, "://")
+	switch {
+	case n.text == "":
+		r.Errorf("the path of a file was expected")
+	case isURL && (scheme == "postgres" || scheme == "postgresql"):
+		r.Errorf("PostgreSQL is not in this version: the path of a file was expected")
+	case isURL:
+		r.Errorf("the path of a file was expected, not a URL")
+	}
+}
+
+// checkServer reports an address that cannot be listened on, and one that
+// others can reach without a token.
+func checkServer(r fault.Report, s Server) {
+	if s.Listen == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		r.At("listen").Errorf("%q is not HOST:PORT", clip(s.Listen))
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		r.At("listen").Errorf("%q is not a port from 0 to 65535", clip(port))
+		return
+	} else if n == 0 {
+		r.At("listen").Warnf("port 0 is another one at each start")
+	}
+	addr, err := netip.ParseAddr(host)
+	loopback := host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+	if !loopback && s.Token.IsZero() {
+		r.At("token").Errorf("is needed where listen (%s) is not a loopback address", clip(s.Listen))
+	}
+}
+
+// checkReach reports what is no address and no network.
+func checkReach(r fault.Report, s Reach) {
+	for i, a := range s.Allow {
+		if _, err := egress.ParsePrefix(a); err != nil {
+			r.Index(i).Errorf("%v", err)
+		}
+	}
+}
+
+// checkRetention reports times that would keep nothing.
+func checkRetention(r fault.Report, s Retention) {
+	for name, d := range map[string]int64{"events": int64(s.Events), "attempts": int64(s.Attempts), "dead": int64(s.Dead)} {
+		if d <= 0 {
+			r.At(name).Errorf("must be longer than 0")
+		}
+	}
+}
