@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,7 +37,7 @@ func newEngine(t *testing.T) *engine {
 		t.Skipf("the image is not tested: %s", missing)
 	}
 	// Not t.TempDir: podman takes no more than 50 characters.
-	dir, err := os.MkdirTemp("", "dh")
+	dir, err := os.MkdirTemp("", "dh") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func (e *engine) run(t *testing.T, name, image string, options []string, args ..
 // command is buildah or podman on this storage.
 func (e *engine) command(t *testing.T, tool string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(tool, append(e.storage[:len(e.storage):len(e.storage)], args...)...)
+	cmd := exec.Command(tool, slices.Concat(e.storage, args)...)
 	cmd.Env = append(os.Environ(), "HOME="+e.dir, "XDG_CONFIG_HOME="+e.dir)
 	return cmd
 }
