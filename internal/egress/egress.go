@@ -44,11 +44,11 @@ func (p Policy) Check(addr netip.Addr) error {
 	if !addr.IsValid() {
 		return &Refused{Addr: addr, Why: "not an address", Hint: "nothing permits it"}
 	}
-	if why, ok := metadata[addr]; ok {
+	if why, ok := metadata[untranslate(addr)]; ok {
 		if p.names(addr) {
 			return nil
 		}
-		return &Refused{Addr: addr, Why: why, Hint: fmt.Sprintf("only %q in egress.sources.allow or egress.endpoints.allow permits it", addr)}
+		return &Refused{Addr: addr, Why: why, Hint: fmt.Sprintf("only %q itself in egress.sources.allow or egress.endpoints.allow permits it", addr)}
 	}
 	for _, prefix := range p.Allow {
 		if unmap(prefix).Contains(addr) {
@@ -59,7 +59,7 @@ func (p Policy) Check(addr netip.Addr) error {
 	if r == nil || p.AllowPrivate && r.private {
 		return nil
 	}
-	return &Refused{Addr: addr, Why: r.why, Hint: "egress.sources.allow or egress.endpoints.allow permits addresses by name"}
+	return &Refused{Addr: addr, Why: r.why, Hint: "egress.sources.allow or egress.endpoints.allow may name it, or its range"}
 }
 
 // names reports whether the allow list has addr itself, not only a range

@@ -18,6 +18,20 @@ var metadata = map[netip.Addr]string{
 	netip.MustParseAddr("fd00:ec2::254"):   "it is the metadata address of AWS",
 }
 
+// translated is the range in which DNS64 and NAT64 give every IPv4 address an
+// IPv6 one, in its last 4 bytes (RFC 6052). Where an IPv6-only network has it
+// in its allow list, the metadata addresses in it must stay shut.
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
+// untranslate is the IPv4 address that addr leads to through NAT64, or addr.
+func untranslate(addr netip.Addr) netip.Addr {
+	if !translated.Contains(addr) {
+		return addr
+	}
+	b := addr.As16()
+	return netip.AddrFrom4([4]byte(b[12:]))
+}
+
 // ranges4 and ranges6 follow the special-purpose address registries of IANA
 // (https://www.iana.org/assignments/iana-ipv4-special-registry,
 // https://www.iana.org/assignments/iana-ipv6-special-registry), less the
