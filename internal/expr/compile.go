@@ -42,7 +42,7 @@ func compile(src string, env Env, w want, extra ...function) (*Program, error) {
 		return nil, e
 	}
 	p := &Program{names: map[string]bool{}, funcs: map[string]any{}, gives: tree.Node.Type()}
-	if err := p.inspect(tree.Node, env); err != nil {
+	if err := p.inspect(tree.Node, src, env); err != nil {
 		return nil, err
 	}
 	config.Expect = reflect.Invalid
@@ -87,16 +87,24 @@ func natures(env Env) types.Map {
 
 // inspect notes the names that an expression uses, and refuses what the type
 // checker lets pass.
-func (p *Program) inspect(root ast.Node, env Env) error {
-	v := &inspector{program: p, env: env}
+func (p *Program) inspect(root ast.Node, src string, env Env) error {
+	v := &inspector{program: p, src: src, env: env}
 	ast.Walk(&root, v)
 	return v.err
 }
 
 type inspector struct {
 	program *Program
+	src     string
 	env     Env
 	err     error // the first one
+}
+
+func (v *inspector) fail(at ast.Node, text string) {
+	if v.err == nil {
+		line, column := place(v.src, byteOffset(v.src, at.Location().From))
+		v.err = &Error{Line: line, Column: column, Text: text}
+	}
 }
 
 // Visit is called by ast.Walk with each node.
@@ -112,8 +120,8 @@ func (v *inspector) Visit(node *ast.Node) {
 func (v *inspector) identifier(n *ast.IdentifierNode) {
 	// $env is the map of all variables: through it, any name would pass the
 	// type checker.
-	if n.Value == "$env" && v.err == nil {
-		v.err = &Error{Line: 1, Column: n.Location().From + 1, Text: `unknown name "$env"`}
+	if n.Value == "$env" {
+		v.fail(n, `unknown name "$env"`)
 	}
 	v.program.names[n.Value] = true
 	if fn := v.env[n.Value]; fn != nil && reflect.TypeOf(fn).Kind() == reflect.Func {
@@ -131,7 +139,7 @@ func (v *inspector) call(n *ast.CallNode) {
 	if !ok {
 		return
 	}
-	if _, err := parseDuration(arg.Value); err != nil && v.err == nil {
-		v.err = &Error{Line: 1, Column: arg.Location().From + 1, Text: err.Error()}
+	if _, err := parseDuration(arg.Value); err != nil {
+		v.fail(arg, err.Error())
 	}
 }

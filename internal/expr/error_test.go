@@ -42,10 +42,12 @@ func TestBadExpressions(t *testing.T) {
 		`duration("7x") > now()`:         `column 16: invalid operation: > (mismatched types duration and time)`,
 		`since + duration("7x")`:         `gives time, not true or false`,
 		`since < now() + duration("7x")`: `column 26: "7x" is not a duration such as 30s, 5m, 2h or 7d`,
-		`key`:                            `gives string, not true or false`,
-		`1 + 1`:                          `gives int, not true or false`,
-		`{"a": 1}`:                       `gives map, not true or false`,
-		`raw(key) == ""`:                 `column 1: unknown name "raw"`,
+		"key == '' &&\n since < now() + duration('7x')": `line 2, column 27: "7x" is not a duration such as 30s, 5m, 2h or 7d`,
+		"\n$env == nil":  `line 2, column 1: unknown name "$env"`,
+		`key`:            `gives string, not true or false`,
+		`1 + 1`:          `gives int, not true or false`,
+		`{"a": 1}`:       `gives map, not true or false`,
+		`raw(key) == ""`: `column 1: unknown name "raw"`,
 	} {
 		_, err := expr.CompileBool(src, rule)
 		if err == nil || err.Error() != want {

@@ -22,6 +22,7 @@ package expr
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 
 	"github.com/expr-lang/expr/vm"
@@ -58,7 +59,9 @@ func CompileBool(src string, env Env) (*Program, error) { return compile(src, en
 
 // Eval evaluates the expression. A name that vars lacks is nil. Values of
 // vars must be of the types that the Env said; what stands below `any` should
-// come from Decode. The error may quote values, but never the expression.
+// come from Decode. The result must not be changed, for it may share parts
+// with vars and with the program. The error may quote values, but never the
+// expression.
 func (p *Program) Eval(vars map[string]any) (any, error) {
 	machine := vm.VM{MemoryBudget: maxMemory}
 	v, err := machine.Run(p.code, p.withFuncs(vars))
@@ -108,8 +111,6 @@ func (p *Program) withFuncs(vars map[string]any) map[string]any {
 // cloneVars is a copy of vars with room for one more.
 func cloneVars(vars map[string]any) map[string]any {
 	c := make(map[string]any, len(vars)+1)
-	for k, v := range vars {
-		c[k] = v
-	}
+	maps.Copy(c, vars)
 	return c
 }
