@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -74,8 +75,8 @@ func sameLetters(a, b string) bool {
 // fieldsAt are the fields of the map in which the field that err is about was
 // looked for.
 func fieldsAt(root ast.Node, err error) []string {
-	fe, ok := err.(*file.Error)
-	if !ok {
+	var fe *file.Error
+	if !errors.As(err, &fe) {
 		return nil
 	}
 	finder := &memberFinder{at: fe.Location}

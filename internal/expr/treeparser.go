@@ -12,9 +12,12 @@ import (
 type treeParser struct{ errs []TreeError }
 
 func (p *treeParser) fail(path []string, err error) node {
-	p.errs = append(p.errs, TreeError{Path: slices.Clone(path), Err: err})
+	p.errs = append(p.errs, TreeError{Path: path, Err: err})
 	return nil
 }
+
+// below is the path of key in path, which it leaves alone.
+func below(path []string, key string) []string { return append(slices.Clip(path), key) }
 
 func (p *treeParser) parse(v any, env Env, path []string) node {
 	switch v := v.(type) {
@@ -27,7 +30,7 @@ func (p *treeParser) parse(v any, env Env, path []string) node {
 	case []any:
 		out := make(listNode, len(v))
 		for i, e := range v {
-			out[i] = p.parse(e, env, append(path, strconv.Itoa(i)))
+			out[i] = p.parse(e, env, below(path, strconv.Itoa(i)))
 		}
 		return out
 	case map[string]any:
@@ -54,7 +57,7 @@ func (p *treeParser) fields(m map[string]any, env Env, path []string) node {
 		if k == eachKey {
 			continue
 		}
-		at := append(path, k)
+		at := below(path, k)
 		if strings.Contains(k, opening) {
 			p.fail(at, errorf("a key cannot hold an expression"))
 		}
@@ -65,7 +68,7 @@ func (p *treeParser) fields(m map[string]any, env Env, path []string) node {
 }
 
 func (p *treeParser) each(src any, m map[string]any, env Env, path []string) node {
-	at := append(path, eachKey)
+	at := below(path, eachKey)
 	text, ok := src.(string)
 	if !ok {
 		return p.fail(at, errorf("an expression is expected here, not %s", describe(src)))
