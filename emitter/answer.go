@@ -25,13 +25,14 @@ func (e *Endpoint) keep(body io.Reader) []byte {
 	if err == nil {
 		_, _ = io.CopyN(io.Discard, body, maxRead-int64(len(head)))
 	}
-	text := e.redact(string(head))
+	text := strings.ToValidUTF8(e.redact(string(head)), string(utf8.RuneError))
+	limit := maxKept
 	if len(head) == maxKept+tail {
 		// The end may be the beginning of a secret: it goes, wherever
 		// the cutting has moved it.
-		text = text[:max(0, len(text)-tail)]
+		limit = min(limit, max(0, len(text)-tail))
 	}
-	text = clip(text, maxKept)
+	text = clip(text, limit)
 	if text == "" {
 		return nil
 	}
