@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// parts are the stages' own forms of a configuration, sorted by name.
+type parts struct {
+	client    *poller.Client
+	polled    []*poller.Source
+	diffed    []*differ.Source
+	endpoints []*emitter.Endpoint
+}
+
+// assemble compiles a configuration that was loaded without a fault.
+func assemble(cfg *configs.Config, redactor *secret.Redactor) (*parts, error) {
+	sources, err := policy(cfg.Egress.Sources)
+	if err != nil {
+		return nil, fmt.Errorf("egress.sources: %w", err)
+	}
+	endpoints, err := policy(cfg.Egress.Endpoints)
+	if err != nil {
+		return nil, fmt.Errorf("egress.endpoints: %w", err)
+	}
+	p := &parts{client: poller.NewClient(poller.ClientOptions{Version: version, Egress: sources, Redactor: redactor})}
+	names := sortedNames(cfg.Endpoints)
+	for _, name := range names {
+		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{Version: version, Egress: endpoints, Redactor: redactor})
+		if err != nil {
+			return nil, err
+		}
+		p.endpoints = append(p.endpoints, e)
+	}
+	for _, name := range sortedNames(cfg.Sources) {
+		s := cfg.Sources[name]
+		polled, err := poller.NewSource(name, s.Poll, s.Response.Judge, p.client)
+		if err != nil {
+			return nil, err
+		}
+		diffed, err := differ.NewSource(name, s.Diff, s.Response.Read, names)
+		if err != nil {
+			return nil, err
+		}
+		p.polled = append(p.polled, polled)
+		p.diffed = append(p.diffed, diffed)
+	}
+	return p, nil
+}
+
+func policy(r configs.Reach) (egress.Policy, error) {
+	p := egress.Policy{AllowPrivate: r.AllowPrivate}
+	var allow []netip.Prefix
+	for _, text := range r.Allow {
+		prefix, err := egress.ParsePrefix(text)
+		if err != nil {
+			return p, err
+		}
+		allow = append(allow, prefix)
+	}
+	p.Allow = allow
+	return p, nil
+}
+
+// close gives up the connections that are idle.
+func (p *parts) close() {
+	p.client.Close()
+	for _, e := range p.endpoints {
+		e.Close()
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "check",
+		GroupID: "dry",
+		Short:   "Say what is wrong with the configuration, or what it would run and when",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.check()
+		},
+	}
+}
+
+func (a *app) check() error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	redactor := cfg.Redactor()
+	parts, err := assemble(cfg, redactor)
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	now := time.Now()
+	fmt.Fprintln(w, "SOURCE\tSCHEDULE\tNEXT\tREQUEST")
+	for _, s := range parts.polled {
+		settings := cfg.Sources[s.Name()].Poll
+		next := "disabled"
+		if !settings.Disabled {
+			at := s.Schedule().Next(now)
+			next = fmt.Sprintf("%s (in %s)", at.Format("2006-01-02 15:04:05 MST"), at.Sub(now).Round(time.Second))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name(), settings.Schedule, next, redactor.URL(settings.Request.URL))
+	}
+	fmt.Fprintln(w, "\nENDPOINT\tFORMAT\tSIGNED\tTO")
+	for _, e := range parts.endpoints {
+		settings := cfg.Endpoints[e.Name()]
+		fmt.Fprintf(w, "%s\tstandard\t%s\t%s\n", e.Name(), signed(settings), secret.Host(settings.URL))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "\n%s: %d sources, %d endpoints, no faults\n", cfg.Files[0], len(parts.polled), len(parts.endpoints))
+	return err
+}
+
+func signed(s emitter.Settings) string {
+	switch {
+	case s.Disabled:
+		return "disabled"
+	case s.Signature == "none" || len(s.Secrets) == 0:
+		return "no"
+	case len(s.Secrets) == 1:
+		return "yes"
+	default:
+		return fmt.Sprintf("%d secrets", len(s.Secrets))
+	}
+}

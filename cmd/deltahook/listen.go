@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+func (a *app) listenCommand() *cobra.Command {
+	var (
+		addr    string
+		secrets []string
+		fail    int
+		delay   time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:     "listen",
+		GroupID: "hooks",
+		Short:   "Receive webhooks here: print each one and verify its signature",
+		Example: `  deltahook listen --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+  deltahook listen --addr 127.0.0.1:9001 --fail 503   # a receiver that is down`,
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			a.started = false
+			defer func() { a.started = true }()
+			for _, s := range secrets {
+				if err := emitter.Verify([]string{s}, http.Header{}, nil, time.Now()); !errors.Is(err, emitter.ErrHeaders) {
+					a.started = false
+					return fmt.Errorf("--secret: %w", err)
+				}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", addr)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "listening on http://%s/ (Ctrl-C ends it)\n", l.Addr())
+			show := &console{printer: printer{w: a.out, hide: secret.NewRedactor(secrets...)}}
+			return serve(cmd.Context(), l, &receiver{
+				keys: secrets,
+				show: show.webhook,
+				answer: func(webhook) int {
+					wait(cmd.Context(), delay)
+					return fail
+				},
+			})
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:9000", "address to listen on")
+	cmd.Flags().StringArrayVar(&secrets, "secret", nil, "secret to verify with: whsec_… or whsk_…, or a public key whpk_… (may be given several times)")
+	cmd.Flags().IntVar(&fail, "fail", http.StatusOK, "answer every webhook with this status")
+	cmd.Flags().DurationVar(&delay, "delay", 0, "wait so long before each answer")
+	return cmd
+}
+
+// console prints webhooks, one at a time.
+type console struct {
+	mu sync.Mutex
+	printer
+}
+
+func (c *console) webhook(h webhook, status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	verified := "signature verified"
+	if h.Verified != nil {
+		verified = h.Verified.Error()
+	}
+	what := "a webhook"
+	if h.Standard {
+		what = fmt.Sprintf("%s  %s/%s  %s, revision %d", h.Type, h.Data.Source, h.Data.Key, h.Data.Change, h.Data.Revision)
+	}
+	c.printf("%s  %s  %s  %s, answered %d\n", time.Now().Format(time.TimeOnly), what, h.ID, verified, status)
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, h.Body, "", "  ") != nil {
+		pretty.Reset()
+		fmt.Fprintf(&pretty, "%q", h.Body)
+	}
+	c.block(pretty.String())
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/lmittmann/tint"
+
+	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+// newLogger logs to w as the configuration says: in colour where w is a
+// terminal. Whatever is logged passes the redactor first: types and messages
+// are written so that no secret is in them, and this is the second lock.
+func newLogger(w io.Writer, cfg configs.Log, redactor *secret.Redactor) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // one of four, as the schema says
+	hide := func(_ []string, a slog.Attr) slog.Attr {
+		switch v := a.Value.Any().(type) {
+		case string:
+			a.Value = slog.StringValue(redactor.Text(v))
+		case error:
+			a.Value = slog.StringValue(redactor.Text(v.Error()))
+		}
+		return a
+	}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: hide}
+	switch {
+	case cfg.Format == "json":
+		return slog.New(slog.NewJSONHandler(w, options))
+	case isTerminal(w):
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05", ReplaceAttr: hide}))
+	default:
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+}

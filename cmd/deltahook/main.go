@@ -1,0 +1,90 @@
+// Command deltahook polls APIs, finds out what changed, and tells it by
+// signed webhooks. See README.md, or run it with --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deltahook/deltahook/configs"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1 // something failed at run time
+	exitUsage  = 2 // a faulty configuration or command line
+)
+
+func main() {
+	// The first signal ends the run in order; the second, for which nobody
+	// listens any more, ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and gives the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var faulty *configs.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &faulty):
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	case !a.started:
+		fmt.Fprintf(stderr, "deltahook: %v\nRun 'deltahook --help' for usage.\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "deltahook: %v\n", err)
+		return exitFailed
+	}
+}
+
+// app is what the commands share.
+type app struct {
+	out, err io.Writer
+	config   string // path of --config; "": look for one
+	started  bool   // the command line was good, and the command runs
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "deltahook",
+		Short: "Poll APIs, find out what changed, tell it by signed webhooks",
+		Long: `Deltahook asks APIs that can only be polled, compares each answer with the
+snapshot that it keeps, and sends a signed webhook when something changed.
+
+Start with 'deltahook demo': it needs no network and no configuration.`,
+		Version:           version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { a.started = true; return nil },
+	}
+	root.SetVersionTemplate("deltahook {{.Version}}\n")
+	root.PersistentFlags().StringVarP(&a.config, "config", "c", "",
+		"configuration file or folder (default: $DELTAHOOK_CONFIG, or deltahook.yaml, .yml or .toml here)")
+	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml")
+	root.AddGroup(&cobra.Group{ID: "daemon", Title: "The daemon:"}, &cobra.Group{ID: "dry", Title: "Try a configuration:"},
+		&cobra.Group{ID: "hooks", Title: "Try webhooks:"})
+	root.AddCommand(
+		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
+		a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
+		a.listenCommand(), a.sendCommand(),
+		a.versionCommand(),
+	)
+	return root
+}

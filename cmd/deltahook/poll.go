@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/poller"
+)
+
+func (a *app) pollCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "poll SOURCE",
+		GroupID: "dry",
+		Short:   "Ask a source once and show what would be told; change nothing",
+		Long: `Ask a source once, and show the request (secrets hidden), the shape of the
+answer, its items, what differs from the stored snapshot, and the events and
+payloads that would be sent. Nothing is stored and nothing is sent. It works
+beside a running daemon.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeSources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			return a.poll(cmd.Context(), cfg, args[0])
+		},
+	}
+}
+
+func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error {
+	redactor := cfg.Redactor()
+	dry, err := newDryRun(cfg, name, redactor)
+	if err != nil {
+		return err
+	}
+	defer dry.parts.close()
+	show := &printer{w: a.out, hide: redactor}
+
+	// Without validators: a 304 would show nothing.
+	preview, err := dry.polled.Preview(poller.Bookmarks{})
+	if err != nil {
+		return err
+	}
+	show.request(preview)
+	start := time.Now()
+	answer, err := dry.polled.Ask(ctx, poller.Bookmarks{})
+	if err != nil {
+		return fmt.Errorf("the poll failed, and would have changed nothing: %w", err)
+	}
+	show.answer(answer, time.Since(start))
+
+	snapshot, err := freeze(ctx, cfg, name)
+	if err != nil {
+		return err
+	}
+	show.section("Snapshot", fmt.Sprintf("%d items at version %d, from %s", len(snapshot.items), snapshot.state.Version, snapshot.from))
+	d := dry.differ(snapshot)
+	if _, err := d.Load(ctx); err != nil {
+		return err
+	}
+	outcome, err := d.Preview(ctx, answer)
+	if err != nil {
+		return fmt.Errorf("the answer is not taken in, and changes nothing: %w", err)
+	}
+	show.outcome(outcome)
+	return show.err
+}
+
+// dryRun is one source with everything that its events go through.
+type dryRun struct {
+	parts  *parts
+	polled *poller.Source
+	diffed *differ.Source
+}
+
+func newDryRun(cfg *configs.Config, name string, redactor *secret.Redactor) (*dryRun, error) {
+	if _, err := sourceNamed(cfg, name); err != nil {
+		return nil, err
+	}
+	parts, err := assemble(cfg, redactor)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range parts.polled {
+		if s.Name() == name {
+			return &dryRun{parts, s, parts.diffed[i]}, nil
+		}
+	}
+	return nil, fmt.Errorf("source %s is configured and was not assembled", name)
+}
+
+// differ is a differ of the one source over store, rendering as the daemon
+// would.
+func (r *dryRun) differ(store differ.Store) *differ.Differ {
+	return differ.New([]*differ.Source{r.diffed}, store, emitter.New(r.parts.endpoints, nil, emitter.Options{}), differ.Options{})
+}

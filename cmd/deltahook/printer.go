@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// shownMost is how many changes, or events, a dry run prints.
+const shownMost = 50
+
+// printer writes what a dry run found for a person to read. The first error
+// of the writer ends it.
+type printer struct {
+	w       io.Writer
+	hide    *secret.Redactor
+	confirm int // of the source's confirm_deletes, where deletions are shown early
+	err     error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.w, p.hide.Text(fmt.Sprintf(format, args...)))
+	}
+}
+
+// section writes a heading and the first line under it.
+func (p *printer) section(name, text string) { p.printf("%-9s %s\n", name, text) }
+
+// more writes a further line of a section.
+func (p *printer) more(format string, args ...any) {
+	p.printf("%s\n", strings.Repeat(" ", 10)+fmt.Sprintf(format, args...))
+}
+
+func (p *printer) request(r poller.Preview) {
+	p.section("Request", r.Method+" "+r.URL)
+	for _, name := range sortedNames(r.Header) {
+		p.more("%s: %s", name, strings.Join(r.Header[name], ", "))
+	}
+	if r.Body != "" {
+		p.more("")
+		p.block(r.Body)
+	}
+}
+
+func (p *printer) answer(a *poller.Answer, took time.Duration) {
+	p.section("Answer", fmt.Sprintf("status %d in %s, %d bytes", a.Status, took.Round(time.Millisecond), len(a.Body)))
+	p.block(shape(a.Body))
+}
+
+// block writes text, indented.
+func (p *printer) block(text string) {
+	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
+		p.more("%s", strings.TrimRight(line, "\n"))
+	}
+}
+
+func (p *printer) outcome(o *differ.Preview) {
+	items := fmt.Sprintf("%d listed", o.Listed)
+	if o.Unknown > 0 {
+		items += fmt.Sprintf(", %d of them not ok (item_ok): neither changed nor gone", o.Unknown)
+	}
+	p.section("Items", items)
+	if o.Baseline {
+		p.section("Changes", "none: this is the first answer, it would be remembered without telling anything")
+		return
+	}
+	p.changes(o)
+	p.events(o.Events)
+}
+
+func (p *printer) changes(o *differ.Preview) {
+	p.section("Changes", fmt.Sprint(len(o.Changes)))
+	for i, c := range o.Changes {
+		if i == shownMost {
+			p.more("… and %d more", len(o.Changes)-i)
+			break
+		}
+		told := "no rule matches"
+		if len(c.Events) > 0 {
+			told = strings.Join(c.Events, ", ")
+		}
+		p.more("%-8s %s (revision %d): %s", c.Change, c.Key, c.Revision, told)
+	}
+	if deleted := slices.ContainsFunc(o.Changes, func(c differ.Changed) bool { return c.Change == differ.Deleted }); deleted && p.confirm != 1 {
+		p.more("a deletion is told once %d answers in a row lack the item", max(p.confirm, 2))
+	}
+	for _, key := range o.Waiting[:min(len(o.Waiting), shownMost)] {
+		p.more("absent   %s: not yet told as deleted, the next answers must confirm it", key)
+	}
+}
+
+func (p *printer) events(events []differ.Event) {
+	p.section("Events", fmt.Sprint(len(events)))
+	for i := range events {
+		e := &events[i]
+		if i == shownMost {
+			p.more("… and %d more", len(events)-i)
+			break
+		}
+		if len(e.Bodies) == 0 {
+			p.more("%s: told to nobody, for there is no endpoint", e.Type)
+		}
+		for _, group := range byPayload(e.Bodies) {
+			p.more("%s to %s:", e.Type, strings.Join(group.endpoints, ", "))
+			var pretty bytes.Buffer
+			if json.Indent(&pretty, group.payload, "  ", "  ") != nil {
+				pretty.Write(group.payload)
+			}
+			p.block("  " + pretty.String())
+		}
+	}
+}
+
+type payloadGroup struct {
+	payload   []byte
+	endpoints []string
+}
+
+// byPayload joins the endpoints that get the same bytes.
+func byPayload(bodies []differ.Body) []payloadGroup {
+	var groups []payloadGroup
+	for _, b := range bodies {
+		i := slices.IndexFunc(groups, func(g payloadGroup) bool { return bytes.Equal(g.payload, b.Payload) })
+		if i < 0 {
+			groups = append(groups, payloadGroup{payload: b.Payload})
+			i = len(groups) - 1
+		}
+		groups[i].endpoints = append(groups[i].endpoints, b.Endpoint)
+	}
+	return groups
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/store/bolt"
+	"github.com/deltahook/deltahook/internal/web"
+	"github.com/deltahook/deltahook/poller"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "run",
+		GroupID: "daemon",
+		Short:   "Run the daemon until it is told to end",
+		Long: `Run the daemon: poll every source on its schedule, and deliver what changed.
+
+SIGTERM or Ctrl-C ends it in order: no poll starts any more, those that run
+get 10 seconds, attempts in flight are settled, and the rest waits in the
+store for the next start. A second signal ends it at once; nothing is lost by
+that either.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			redactor := cfg.Redactor()
+			return daemon(cmd.Context(), cfg, newLogger(a.err, cfg.Log, redactor), redactor)
+		},
+	}
+}
+
+// daemon is the process's life: it opens what the stages need, joins them,
+// and runs them until ctx ends. Data flows poller -> differ -> store ->
+// emitter; the end comes in the same order.
+func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) error {
+	parts, err := assemble(cfg, redactor)
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	admin := web.New(web.Options{
+		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
+		Snapshots: store, Logger: log,
+		Ready: func() error {
+			if ctx.Err() != nil {
+				return errors.New("shutting down")
+			}
+			return nil
+		},
+	})
+	if err := admin.Listen(ctx); err != nil {
+		return err
+	}
+
+	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
+	diffing := differ.New(parts.diffed, store, telling, differ.Options{Logger: log, Registerer: registry, Wake: telling.Wake})
+	marks, err := diffing.Load(ctx)
+	if err != nil {
+		return errors.Join(err, admin.Close())
+	}
+	polling := poller.New(parts.polled, marks, diffing, poller.Options{Logger: log, Metrics: registry})
+	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
+		"store", cfg.Store, "listen", admin.Addr())
+
+	// What serves the work ends after it: bookmarks are flushed and the
+	// admin address answers until the last poll and the last attempt are done.
+	work, ctx := errgroup.WithContext(ctx)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var service errgroup.Group
+	broken := make(chan error, 1)
+	service.Go(func() error {
+		err := admin.Run(background)
+		broken <- err
+		return err
+	})
+	service.Go(func() error { return diffing.Run(background) })
+	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
+	work.Go(func() error { return polling.Run(ctx) })
+	work.Go(func() error { return telling.Run(ctx) })
+	work.Go(func() error {
+		select {
+		case err := <-broken:
+			return fmt.Errorf("the admin address: %w", err)
+		case <-ctx.Done():
+			log.Info("ending: no new polls; what runs gets 10 seconds")
+			return nil
+		}
+	})
+	err = work.Wait()
+	stop()
+	err = errors.Join(err, service.Wait())
+	log.Info("ended")
+	return err
+}
+
+// How often what is past its retention is removed.
+const (
+	sweepFirst = time.Minute
+	sweepEvery = time.Hour
+)
+
+// sweep removes what is past its retention, hourly, until ctx ends.
+func sweep(ctx context.Context, store *bolt.Store, keep configs.Retention, log *slog.Logger) error {
+	timer := time.NewTimer(sweepFirst)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		n, err := store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
+		if err != nil && ctx.Err() == nil {
+			log.Warn("what is past its retention cannot be removed; trying again in an hour", "err", err)
+		}
+		if n > 0 {
+			log.Debug("removed what was past its retention", "records", n)
+		}
+		timer.Reset(sweepEvery)
+	}
+}
