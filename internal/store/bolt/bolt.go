@@ -91,11 +91,13 @@ func (s *Store) Close() error {
 func (s *Store) open(path string, readOnly bool) error {
 	info, err := os.Stat(path)
 	fresh := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
-	if err != nil && !fresh {
-		return err
-	}
-	if fresh && readOnly {
+	switch {
+	case fresh && readOnly:
 		return fs.ErrNotExist
+	case err != nil && !fresh:
+		return err
+	case err == nil && !info.Mode().IsRegular():
+		return errors.New("not a file")
 	}
 	if !fresh {
 		if err := s.inspect(path, readOnly); err != nil || readOnly {

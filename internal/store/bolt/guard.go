@@ -2,10 +2,12 @@ package bolt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // guard runs f and makes an error of its panic. bbolt panics on a damaged
@@ -24,9 +26,13 @@ func (s *Store) guard(f func() error) (err error) {
 
 // view runs f in a read transaction.
 func (s *Store) view(f func(*tx) error) error {
-	return s.guard(func() error {
+	err := s.guard(func() error {
 		return s.db.View(func(btx *bbolt.Tx) error { return f(newTx(btx)) })
 	})
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	return err
 }
 
 // update runs f in a write transaction. applied says that f succeeded: an
