@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	objection "github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -27,6 +28,9 @@ func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 	if (holdsSecrets(r) || carriesCredential(path, n) || n.private) && n.text != "" {
 		n.private = true
 		l.secrets = append(l.secrets, n.text)
+		if _, bare, ok := strings.Cut(n.text, " "); ok { // "Bearer x": x alone is as secret
+			l.secrets = append(l.secrets, bare)
+		}
 	}
 	for _, f := range n.fields {
 		l.markBelow(append(path[:len(path):len(path)], f.name), f.value, below(r, f.name))

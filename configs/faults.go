@@ -65,9 +65,9 @@ var plain = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 func dotted(path []string) string {
 	parts := make([]string, len(path))
 	for i, p := range path {
-		parts[i] = p
+		parts[i] = clip(p)
 		if !plain.MatchString(p) {
-			parts[i] = strconv.Quote(clip(p))
+			parts[i] = strconv.Quote(parts[i])
 		}
 	}
 	return strings.Join(parts, ".")

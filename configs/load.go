@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/deltahook/deltahook/internal/secret"
@@ -63,8 +64,8 @@ type loader struct {
 type hidden struct{ value, shown string }
 
 // shortest is the length in bytes under which a value is too common to be cut
-// out of a text.
-const shortest = 4
+// out of a text without quotes around it.
+const shortest = 6
 
 // report is the reporter of the steps that know positions themselves.
 func (l *loader) report(at position, path []string, what string) {
@@ -137,6 +138,10 @@ func (l *loader) clean(list []Located) []Located {
 	slices.SortFunc(l.hidden, func(a, b hidden) int { return len(b.value) - len(a.value) })
 	var pairs []string
 	for _, h := range l.hidden {
+		if h.value == "" {
+			continue
+		}
+		pairs = append(pairs, strconv.Quote(h.value), h.shown)
 		if len(h.value) >= shortest {
 			pairs = append(pairs, h.value, h.shown)
 		}
