@@ -72,11 +72,7 @@ func (d *Differ) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
-			defer cancel()
-			if err := d.flush(last); err != nil {
-				d.log.Warn("bookmarks are not saved: sources may be asked once more than needed", "err", err)
-			}
+			d.flushLast(ctx)
 			return nil
 		case <-tick.C:
 		}
@@ -85,6 +81,15 @@ func (d *Differ) Run(ctx context.Context) error {
 			d.log.Warn("bookmarks cannot be saved; trying again", "err", err)
 		}
 		failing = err != nil
+	}
+}
+
+// flushLast is the flush at the end, when ctx is done already.
+func (d *Differ) flushLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+	defer cancel()
+	if err := d.flush(ctx); err != nil {
+		d.log.Warn("bookmarks are not saved: sources may be asked once more than needed", "err", err)
 	}
 }
 

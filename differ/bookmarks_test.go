@@ -12,6 +12,7 @@ import (
 
 // run lets the differ flush in the background until the test's end.
 func (b *bench) run(t *testing.T) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

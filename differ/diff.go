@@ -24,7 +24,7 @@ func Diff(before, after []byte) json.RawMessage {
 
 type patch struct{ out []byte }
 
-func (p *patch) op(op, path string, value string) {
+func (p *patch) op(op, path, value string) {
 	if len(p.out) > 1 {
 		p.out = append(p.out, ',')
 	}

@@ -49,13 +49,13 @@ func remember(s State) *memory {
 }
 
 // put takes in the stored mark of an item.
-func (m *memory) put(key string, mark Mark) *entry {
+func (m *memory) put(key string, mark Mark) {
 	i, ok := m.index[key]
 	if !ok {
 		key = strings.Clone(key)
 		i = len(m.entries)
 		m.index[key] = i
-		m.entries = append(m.entries, entry{key: key, hash: Hash{}})
+		m.entries = append(m.entries, entry{key: key})
 	}
 	e := &m.entries[i]
 	if was, is := !e.gone(), mark.Hash != (Hash{}); was != is {
@@ -69,7 +69,6 @@ func (m *memory) put(key string, mark Mark) *entry {
 		e.missing, m.absent = 0, m.absent-1
 	}
 	e.hash, e.revision = mark.Hash, mark.Revision
-	return e
 }
 
 // carry takes over from an older memory how often items were absent: only

@@ -58,7 +58,7 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // best effort: it is a temporary folder
 	var listen net.ListenConfig
 	carrierAt, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

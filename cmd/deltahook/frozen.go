@@ -42,9 +42,8 @@ func freeze(ctx context.Context, cfg *configs.Config, source string) (*frozen, e
 	if err != nil {
 		return nil, err
 	}
-	defer store.Close()
 	state, items, err := store.Snapshot(ctx, source)
-	return newFrozen(state, items, "the store"), err
+	return newFrozen(state, items, "the store"), errors.Join(err, store.Close())
 }
 
 func newFrozen(state differ.State, items []differ.Item, from string) *frozen {

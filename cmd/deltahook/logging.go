@@ -31,7 +31,7 @@ func newLogger(w io.Writer, cfg configs.Log, redactor *secret.Redactor) *slog.Lo
 	case cfg.Format == "json":
 		return slog.New(slog.NewJSONHandler(w, options))
 	case isTerminal(w):
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05", ReplaceAttr: hide}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05", ReplaceAttr: hide}))
 	default:
 		return slog.New(slog.NewTextHandler(w, options))
 	}

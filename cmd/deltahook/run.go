@@ -47,7 +47,7 @@ that either.`,
 // daemon is the process's life: it opens what the stages need, joins them,
 // and runs them until ctx ends. Data flows poller -> differ -> store ->
 // emitter; the end comes in the same order.
-func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) error {
+func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) (err error) {
 	parts, err := assemble(cfg, redactor)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

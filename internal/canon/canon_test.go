@@ -189,6 +189,7 @@ func FuzzValid(f *testing.F) {
 }
 
 func decode(t *testing.T, body []byte) any {
+	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var v any

@@ -2,6 +2,7 @@ package canon
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,10 +58,8 @@ func split(path string) ([]string, error) {
 		}
 	}
 	steps = append(steps, step.String())
-	for _, s := range steps {
-		if s == "" {
-			return nil, errors.New("a path has an empty step")
-		}
+	if slices.Contains(steps, "") {
+		return nil, errors.New("a path has an empty step")
 	}
 	if steps[len(steps)-1] == "**" {
 		return nil, errors.New("a path must not end in **")

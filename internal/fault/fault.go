@@ -3,7 +3,10 @@
 // column.
 package fault
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Fault is one thing wrong, or worth a warning, at one setting.
 type Fault struct {
@@ -24,7 +27,7 @@ func New() Report { return Report{list: new([]Fault)} }
 
 // At is the same report, at a setting further down.
 func (r Report) At(path ...string) Report {
-	return Report{at: append(r.at[:len(r.at):len(r.at)], path...), list: r.list}
+	return Report{at: append(slices.Clip(r.at), path...), list: r.list}
 }
 
 // Index is the same report, at element i of a list.

@@ -26,7 +26,7 @@ func Check(path string) error {
 	if err := balanced(path); err != nil {
 		return err
 	}
-	for i := 0; i < len(path); i++ {
+	for i := range len(path) {
 		if path[i] != '@' || i > 0 && path[i-1] != '|' && path[i-1] != '.' {
 			continue
 		}
