@@ -26,6 +26,7 @@ import (
 const hidden = "s3cr3t-t0ken"
 
 func client(t testing.TB) *poller.Client {
+	t.Helper()
 	c := poller.NewClient(poller.ClientOptions{
 		Version:  "test",
 		Egress:   egress.Policy{AllowPrivate: true},
@@ -36,6 +37,7 @@ func client(t testing.TB) *poller.Client {
 }
 
 func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s
@@ -264,6 +266,7 @@ func TestGoodAnswers(t *testing.T) {
 }
 
 func zip(t testing.TB, text string) string {
+	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	if _, err := io.WriteString(w, text); err != nil {

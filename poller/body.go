@@ -16,11 +16,11 @@ func discard(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// read reads the whole body, at most most bytes of it once decompressed. It
-// grows in a buffer that is used again, and is copied out at its size.
-func (c *Client) read(resp *http.Response, most int64) ([]byte, error) {
-	if resp.ContentLength > most {
-		return nil, Failf(ClassTooLarge, "%d bytes, and request.max_body allows %d", resp.ContentLength, most)
+// read reads the whole body, decompressed no larger than limit. It grows in a
+// buffer that is used again, and is copied out at its size.
+func (c *Client) read(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength > limit {
+		return nil, Failf(ClassTooLarge, "%d bytes, and request.max_body allows %d", resp.ContentLength, limit)
 	}
 	buf, ok := c.buffers.Get().(*bytes.Buffer)
 	if !ok {
@@ -32,12 +32,12 @@ func (c *Client) read(resp *http.Response, most int64) ([]byte, error) {
 			c.buffers.Put(buf)
 		}
 	}()
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, most+1))
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if n > most {
-		return nil, Failf(ClassTooLarge, "over %d bytes, which is what request.max_body allows", most)
+	if n > limit {
+		return nil, Failf(ClassTooLarge, "over %d bytes, which is what request.max_body allows", limit)
 	}
 	return bytes.Clone(buf.Bytes()), nil
 }

@@ -32,7 +32,7 @@ type ClientOptions struct {
 // for all sources. It is safe for concurrent use.
 type Client struct {
 	transport http.RoundTripper
-	agent     string
+	base      http.Header // of every request, to any host; not changed
 	redactor  *secret.Redactor
 	buffers   sync.Pool // of *bytes.Buffer
 }
@@ -47,7 +47,7 @@ func NewClient(o ClientOptions) *Client {
 		agent += "/" + o.Version
 	}
 	return &Client{
-		agent:    agent,
+		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "User-Agent": {agent}},
 		redactor: o.Redactor,
 		transport: &http.Transport{
 			DialContext:            dialer.DialContext,

@@ -14,6 +14,7 @@ import (
 
 // conditional is a server that has two versions of one resource.
 func conditional(t *testing.T, asked *[]string, header string) string {
+	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		etag, since := r.Header.Get("If-None-Match"), r.Header.Get("If-Modified-Since")
 		*asked = append(*asked, strings.TrimSpace(etag+" "+since))

@@ -14,11 +14,11 @@ import (
 // few, it names the URL that it comes from (Referer), and its errors show URLs
 // with their queries.
 func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp *http.Response, hops int, err error) {
-	req, err := w.request(ctx)
-	if err != nil {
-		return nil, 0, &Failure{Class: ClassRequest, Err: err}
+	req := w.request(ctx)
+	if !given.none() {
+		req.Header = req.Header.Clone()
+		given.set(req.Header)
 	}
-	given.set(req.Header)
 	for {
 		resp, err = s.client.transport.RoundTrip(req)
 		if err != nil || !redirects(resp) {
@@ -32,9 +32,7 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 			return nil, hops, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
 				status(resp), secret.Host(w.url.String()), s.redirects)
 		}
-		if req, err = w.request(ctx); err != nil {
-			return nil, hops, &Failure{Class: ClassRedirect, Err: err}
-		}
+		req = w.request(ctx)
 	}
 }
 

@@ -2,7 +2,6 @@ package poller
 
 import (
 	"bytes"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -65,7 +64,7 @@ func (j *judge) body(a *Answer, raw []byte) ([]byte, error) {
 
 // format checks that the body is JSON, and says what else it seems to be.
 func (j *judge) format(header map[string]string, raw []byte) error {
-	content, _, _ := mime.ParseMediaType(header["content-type"])
+	content := mediaType(header["content-type"])
 	text := bytes.TrimLeft(raw, " \t\r\n")
 	switch {
 	case len(text) == 0:
@@ -83,6 +82,12 @@ func (j *judge) format(header map[string]string, raw []byte) error {
 		return Failf(ClassFormat, "not JSON (%d bytes, content type %q): %w", len(raw), content, err)
 	}
 	return nil
+}
+
+// mediaType is a content type without its parameters.
+func mediaType(contentType string) string {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 // isJSON reports whether a media type says JSON, or says nothing.

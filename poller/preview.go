@@ -23,7 +23,7 @@ type Preview struct {
 // Preview is the request that Ask would send for these marks. Expressions are
 // evaluated anew at each call. The error is always a *Failure.
 func (s *Source) Preview(marks Bookmarks) (Preview, error) {
-	w, err := s.request.wire(s.client.agent, s.judge.fingerprint)
+	w, err := s.request.wire(s.client.base, s.judge.fingerprint)
 	if err != nil {
 		return Preview{}, s.client.failure(&Failure{Class: ClassRequest, Err: err})
 	}
@@ -53,7 +53,7 @@ func (s *Source) Preview(marks Bookmarks) (Preview, error) {
 // hideBody is the body with the values of telling names hidden, where it is
 // one that has names.
 func hideBody(w *wire) string {
-	switch content, _, _ := strings.Cut(w.header.Get("Content-Type"), ";"); {
+	switch content := mediaType(w.header.Get("Content-Type")); {
 	case content == "application/x-www-form-urlencoded":
 		return hidePairs(string(w.body))
 	case isJSON(content):

@@ -15,6 +15,7 @@ import (
 
 // witness is a server that notes what it was asked.
 func witness(t *testing.T, asked *[]string, name string, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		*asked = append(*asked, strings.TrimSpace(fmt.Sprintf("%s: %s %s key=%s agent=%s referer=%s match=%s type=%s %s", name, r.Method, r.RequestURI,

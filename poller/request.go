@@ -36,33 +36,33 @@ type body interface {
 
 // wire makes the request as it is sent. The result is shared where nothing in
 // it varies: nobody may change it.
-func (q *request) wire(agent, judging string) (*wire, error) {
+func (q *request) wire(base http.Header, judging string) (*wire, error) {
 	if q.fixed != nil {
 		return q.fixed, nil
 	}
-	return q.make(agent, judging)
+	return q.make(base, judging)
 }
 
 // fix makes the request once and for all where nothing in it varies.
-func (q *request) fix(agent, judging string) (err error) {
+func (q *request) fix(base http.Header, judging string) (err error) {
 	varies := func(p pair) bool { return !p.text.Constant() }
 	if !q.url.Constant() || slices.ContainsFunc(q.query, varies) || slices.ContainsFunc(q.headers, varies) ||
 		q.body != nil && !q.body.constant() {
 		return nil
 	}
-	q.fixed, err = q.make(agent, judging)
+	q.fixed, err = q.make(base, judging)
 	return err
 }
 
-func (q *request) make(agent, judging string) (*wire, error) {
-	w := &wire{method: q.method, base: http.Header{
-		"Accept":     {"application/json, */*;q=0.5"},
-		"User-Agent": {agent},
-	}}
+func (q *request) make(base http.Header, judging string) (*wire, error) {
+	w := &wire{method: q.method, base: base}
 	if err := q.makeURL(w); err != nil {
 		return nil, err
 	}
-	w.header = w.base.Clone()
+	w.header = base
+	if q.body != nil || w.url.User != nil || len(q.headers) > 0 {
+		w.header = base.Clone()
+	}
 	if q.body != nil {
 		var err error
 		if w.body, err = q.body.bytes(); err != nil {

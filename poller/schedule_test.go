@@ -91,7 +91,7 @@ func TestDaylightSaving(t *testing.T) {
 			zone := location(t, c.zone)
 			next := at(t, c.from)
 			var got []string
-			for range strings.Fields(c.want) {
+			for range strings.FieldsSeq(c.want) {
 				next = s.Next(next)
 				got = append(got, next.In(zone).Format(minute))
 			}

@@ -39,7 +39,7 @@ func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Sour
 		}
 	}
 	src.client = c
-	if err := src.request.fix(c.agent, src.judge.fingerprint); err != nil {
+	if err := src.request.fix(c.base, src.judge.fingerprint); err != nil {
 		return nil, fmt.Errorf("source %s: request.%w", name, err)
 	}
 	return src, nil
@@ -64,7 +64,7 @@ func (s *Source) Ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
 }
 
 func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
-	w, err := s.request.wire(s.client.agent, s.judge.fingerprint)
+	w, err := s.request.wire(s.client.base, s.judge.fingerprint)
 	if err != nil {
 		return nil, &Failure{Class: ClassRequest, Err: err}
 	}

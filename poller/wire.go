@@ -25,21 +25,16 @@ type wire struct {
 	fingerprint string
 }
 
-// request is w for net/http.
-func (w *wire) request(ctx context.Context) (*http.Request, error) {
-	var body io.Reader
+// request is w for net/http. Header and URL are shared with it, which a
+// RoundTripper may not change; a caller who will must copy them first.
+func (w *wire) request(ctx context.Context) *http.Request {
+	req := &http.Request{Method: w.method, URL: w.url, Header: w.header, Host: w.host}
 	if w.body != nil {
-		body = bytes.NewReader(w.body)
+		req.ContentLength = int64(len(w.body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(w.body)), nil }
+		req.Body, _ = req.GetBody()
 	}
-	req, err := http.NewRequestWithContext(ctx, w.method, w.url.String(), body)
-	if err != nil {
-		return nil, fmt.Errorf("not a URL")
-	}
-	req.Header = w.header.Clone()
-	if w.host != "" {
-		req.Host = w.host
-	}
-	return req, nil
+	return req.WithContext(ctx)
 }
 
 // digest is the fingerprint of w: two requests that have the same get the same
