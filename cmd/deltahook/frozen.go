@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 
@@ -18,7 +19,7 @@ import (
 type frozen struct {
 	state differ.State
 	items map[string]differ.Item
-	from  string // where it was read, in words
+	from  string // where it was read, in words; "": nowhere
 }
 
 var errDryRun = errors.New("a dry run writes nothing")
@@ -37,7 +38,7 @@ func freeze(ctx context.Context, cfg *configs.Config, source string) (*frozen, e
 	}
 	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) {
-		return newFrozen(differ.State{Source: source}, nil, "nothing, for there is no store yet"), nil
+		return newFrozen(differ.State{Source: source}, nil, ""), nil
 	}
 	if err != nil {
 		return nil, err
@@ -52,6 +53,18 @@ func newFrozen(state differ.State, items []differ.Item, from string) *frozen {
 		f.items[item.Key] = item
 	}
 	return f
+}
+
+// String says what it is and where it comes from.
+func (f *frozen) String() string {
+	switch {
+	case f.from == "":
+		return "none: there is no store yet"
+	case f.state.Version == 0:
+		return "none of this source yet, in " + f.from
+	default:
+		return fmt.Sprintf("%d items at version %d, in %s", len(f.items), f.state.Version, f.from)
+	}
 }
 
 // Load gives the one state there is.

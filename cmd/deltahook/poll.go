@@ -61,7 +61,7 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 	if err != nil {
 		return err
 	}
-	show.section("Snapshot", fmt.Sprintf("%d items at version %d, from %s", len(snapshot.items), snapshot.state.Version, snapshot.from))
+	show.section("Snapshot", snapshot.String())
 	d := dry.differ(snapshot)
 	if _, err := d.Load(ctx); err != nil {
 		return err

@@ -87,7 +87,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		return err
 	case <-ctx.Done():
 		_ = server.Close() // a trial's receiver need not be polite
-		<-done //nolint:errcheck // the server was closed, and says so
+		<-done             //nolint:errcheck // the server was closed, and says so
 		return nil
 	}
 }

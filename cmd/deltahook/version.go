@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -49,14 +50,25 @@ func (a *app) healthcheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if cfg.Server.Listen == "" {
-				return fmt.Errorf("server.listen is off in %s: there is nothing to ask", cfg.Files[0])
-			}
-			if err := web.Probe(cmd.Context(), cfg.Server.Listen); err != nil {
+			if err := probe(cmd.Context(), cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(a.out, "ok")
 			return err
 		},
 	}
+}
+
+// probe asks the admin address, or the socket beside the store where that is
+// off.
+func probe(ctx context.Context, cfg *configs.Config) error {
+	if cfg.Server.Listen != "" {
+		return web.Probe(ctx, cfg.Server.Listen)
+	}
+	client, err := web.Dial(ctx, cfg.Store)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Ready(ctx)
 }
