@@ -32,7 +32,6 @@ func (g *gate) pass(now time.Time, out *Outcome) {
 		v.Paused = g.paused
 	case !v.Hold.IsZero():
 		g.paused = g.paused || v.Paused
-		v.Hold, v.Paused = g.hold, g.paused
 	case v.State == Delivered && g.paused && !out.Attempt.At.Before(g.since):
 		g.hold, g.paused, g.reason = time.Time{}, false, ""
 	case v.State == Delivered && now.Before(g.hold):

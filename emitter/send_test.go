@@ -203,7 +203,7 @@ func TestSendCutConnection(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	a := e.Send(t.Context(), hello)
-	if a.Status != 0 || a.Error != emitter.ErrorNetwork || !strings.HasPrefix(a.Reason, "http://127.0.0.1:") {
+	if a.Status != 0 || a.Error != emitter.ErrorNetwork || !strings.HasPrefix(a.Reason, "http://127.0.0.1:") || !strings.HasSuffix(a.Reason, ": EOF") || strings.Contains(a.Reason, "Post") {
 		t.Errorf("%+v", a)
 	}
 	if n := calls.Load(); n != 1 {

@@ -1,0 +1,117 @@
+package emitter_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The function that follows stands in docs/delivery.md word for word.
+
+// verify is nil where the webhook was signed with secret (whsec_…).
+func verify(secret string, header http.Header, body []byte) error {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		return err
+	}
+	id, timestamp := header.Get("webhook-id"), header.Get("webhook-timestamp")
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil || time.Since(time.Unix(seconds, 0)).Abs() > 5*time.Minute {
+		return errors.New("the timestamp is missing or too far off")
+	}
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s.%s.%s", id, timestamp, body)
+	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	for _, got := range strings.Fields(header.Get("webhook-signature")) {
+		if hmac.Equal([]byte(got), []byte(want)) {
+			return nil
+		}
+	}
+	return errors.New("no signature fits")
+}
+
+// end of verify
+
+// snippet is the block of code in docs/delivery.md that is in lang.
+func snippet(t *testing.T, lang string) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/delivery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(page), "\n```"+lang+"\n")
+	code, _, closed := strings.Cut(rest, "\n```\n")
+	if !ok || !closed {
+		t.Fatalf("docs/delivery.md has no block in %s", lang)
+	}
+	return code + "\n"
+}
+
+func TestDocsGo(t *testing.T) {
+	source, err := os.ReadFile("docs_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(source), "word for word.\n\n")
+	own, _, _ := strings.Cut(rest, "\n// end of verify\n")
+	if code := snippet(t, "go"); code != own {
+		t.Errorf("docs/delivery.md differs from this file:\n%s", code)
+	}
+	body := []byte(`{"a":1.10}`)
+	h := signed(signers(t, vectorPrivate, vectors[1].secret, vectorShared), "evt_1", time.Now(), string(body))
+	if err := verify(vectorShared, h, body); err != nil {
+		t.Error(err)
+	}
+	if verify(vectorShared, h, []byte("{}")) == nil || verify("whsec_"+strings.Repeat("A", 32), h, body) == nil {
+		t.Error("accepts a forgery")
+	}
+	h.Set("webhook-timestamp", "1614265330")
+	if verify(vectorShared, h, body) == nil {
+		t.Error("accepts an old webhook")
+	}
+}
+
+// The other snippets accept what is genuine and refuse what is not, run by
+// their own interpreters.
+func TestDocsOtherLanguages(t *testing.T) {
+	now := time.Now()
+	good := signed(signers(t, vectorPrivate, vectorShared), "evt_1", now, "{}")
+	old := signed(signers(t, vectorShared), "evt_1", now.Add(-time.Hour), "{}")
+	for lang, c := range map[string]struct {
+		args []string
+		call string // with the secret, three headers and the body
+	}{
+		"js":     {[]string{"node", "-e"}, "verify(%q, {'webhook-id': %q, 'webhook-timestamp': %q, 'webhook-signature': %q}, Buffer.from(%q))\n"},
+		"python": {[]string{"python3", "-c"}, "verify(%q, {'webhook-id': %q, 'webhook-timestamp': %q, 'webhook-signature': %q}, %q.encode())\n"},
+	} {
+		t.Run(lang, func(t *testing.T) {
+			if _, err := exec.LookPath(c.args[0]); err != nil {
+				t.Skipf("%s is not installed: its snippet is not tried", c.args[0])
+			}
+			code := snippet(t, lang)
+			run := func(h http.Header, body string) error {
+				call := fmt.Sprintf(c.call, vectorShared, h.Get("webhook-id"), h.Get("webhook-timestamp"), h.Get("webhook-signature"), body)
+				out, err := exec.CommandContext(t.Context(), c.args[0], c.args[1], code+call).CombinedOutput()
+				if err != nil && !strings.Contains(string(out), "timestamp") && !strings.Contains(string(out), "no signature fits") {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				return err
+			}
+			if err := run(good, "{}"); err != nil {
+				t.Errorf("refuses a genuine webhook: %v", err)
+			}
+			if run(good, "[]") == nil || run(old, "{}") == nil {
+				t.Error("accepts a forged or an old webhook")
+			}
+		})
+	}
+}
