@@ -24,9 +24,8 @@ func NewRedactor(values ...string) *Redactor {
 		if len(v) < shortest {
 			continue
 		}
-		quoted, _ := json.Marshal(v)
-		spellings = append(spellings, v,
-			url.QueryEscape(v), url.PathEscape(v), string(quoted[1:len(quoted)-1]),
+		spellings = append(spellings, v, inJSON(v, true), inJSON(v, false),
+			url.QueryEscape(v), url.PathEscape(v),
 			base64.StdEncoding.EncodeToString([]byte(v)), base64.URLEncoding.EncodeToString([]byte(v)))
 	}
 	slices.SortFunc(spellings, func(a, b string) int { return len(b) - len(a) })
@@ -38,6 +37,19 @@ func NewRedactor(values ...string) *Redactor {
 		return nil
 	}
 	return &Redactor{strings.NewReplacer(pairs...)}
+}
+
+// inJSON is v between the quotes of a JSON text, with <, > and & escaped, as
+// Go's encoder does, or left, as most others do.
+func inJSON(v string, html bool) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(html)
+	if err := e.Encode(v); err != nil {
+		return v
+	}
+	quoted := strings.TrimSuffix(b.String(), "\n")
+	return quoted[1 : len(quoted)-1]
 }
 
 // Text is s without the known secrets.

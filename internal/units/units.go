@@ -41,18 +41,19 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	if !durationForm.MatchString(s) {
 		return fmt.Errorf("%q is not a duration such as 30s, 5m, 2h or 7d", s)
 	}
-	var sum float64
+	var sum int64
 	for _, m := range durationPart.FindAllStringSubmatch(s, -1) {
 		n, err := strconv.ParseFloat(m[1], 64)
 		if err != nil {
 			return fmt.Errorf("%q is not a duration: %w", s, err)
 		}
-		sum += n * float64(durationUnit[m[2]])
+		part := math.Round(n * float64(durationUnit[m[2]]))
+		if part > math.MaxInt64/2 || sum+int64(part) > math.MaxInt64/2 {
+			return fmt.Errorf("%q is longer than 146 years", s)
+		}
+		sum += int64(part) // parts are added as integers: a float64 is exact for 104 days only
 	}
-	if sum > math.MaxInt64/2 {
-		return fmt.Errorf("%q is longer than 146 years", s)
-	}
-	*d = Duration(math.Round(sum))
+	*d = Duration(sum)
 	return nil
 }
 
@@ -69,7 +70,7 @@ func (d Duration) String() string {
 	for _, u := range []string{"d", "h", "m", "s", "ms"} {
 		if n := rest / durationUnit[u]; n != 0 {
 			fmt.Fprintf(&b, "%d%s", n, u)
-			rest -= n * durationUnit[u]
+			rest %= durationUnit[u]
 		}
 	}
 	return b.String()
@@ -115,11 +116,12 @@ func (s Size) String() string {
 // Percent is a share, written 20%; its value is the fraction, 0.2.
 type Percent float64
 
+var percentForm = regexp.MustCompile(PercentPattern)
+
 // UnmarshalText reads the written form.
 func (p *Percent) UnmarshalText(b []byte) error {
-	digits, ok := strings.CutSuffix(string(b), "%")
-	n, err := strconv.ParseFloat(digits, 64)
-	if !ok || err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(string(b), "%"), 64)
+	if err != nil || !percentForm.Match(b) {
 		return fmt.Errorf("%q is not a percentage such as 20%%", b)
 	}
 	*p = Percent(n / 100)
@@ -129,7 +131,8 @@ func (p *Percent) UnmarshalText(b []byte) error {
 // MarshalText writes the form that UnmarshalText reads.
 func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// String is the written form: 20%.
+// String is the written form, 20%, to ten digits after the point: the
+// fraction is binary, so 0.7% would show as 0.7000000000000001%.
 func (p Percent) String() string {
-	return strconv.FormatFloat(float64(p)*100, 'f', -1, 64) + "%"
+	return strconv.FormatFloat(math.Round(float64(p)*1e12)/1e10, 'f', -1, 64) + "%"
 }
