@@ -132,9 +132,9 @@ func (e *Endpoint) connect(o EndpointOptions) {
 // written, because there was no connection, and where trying again at once may
 // help: neither after a refused address nor after a timeout.
 func retryDial(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	var op *net.OpError
-	var refused *egress.Refused
-	return errors.As(err, &op) && op.Op == "dial" && !op.Timeout() && !errors.As(err, &refused) && ctx.Err() == nil, nil
+	op, ok := errors.AsType[*net.OpError](err)
+	_, refused := errors.AsType[*egress.Refused](err)
+	return ok && op.Op == "dial" && !op.Timeout() && !refused && ctx.Err() == nil, nil
 }
 
 // still is a transport whose answers lead nowhere: without a Location

@@ -218,6 +218,7 @@ type bench struct {
 type endpoints map[string]emitter.Settings
 
 func (es endpoints) build(t testing.TB, w *wire) []*emitter.Endpoint {
+	t.Helper()
 	var all []*emitter.Endpoint
 	for name, s := range es {
 		s.URL = "https://" + cmp.Or(s.URL, name)
@@ -232,6 +233,7 @@ func (es endpoints) build(t testing.TB, w *wire) []*emitter.Endpoint {
 
 // start runs an emitter on what the bench has.
 func (b *bench) start(t testing.TB, es endpoints, o emitter.Options) {
+	t.Helper()
 	b.emitter = emitter.New(es.build(t, b.wire), b.queue, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -3,8 +3,6 @@ package emitter
 import (
 	"slices"
 	"time"
-
-	"github.com/deltahook/deltahook/internal/units"
 )
 
 // Waits that no setting changes.
@@ -39,7 +37,7 @@ func (s RetrySettings) Policy() Policy {
 	if s.Schedule != nil {
 		p.Schedule = make([]time.Duration, len(s.Schedule))
 		for i, d := range s.Schedule {
-			p.Schedule[i] = units.Duration.Std(d)
+			p.Schedule[i] = d.Std()
 		}
 	}
 	if s.Jitter != nil {

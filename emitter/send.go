@@ -86,18 +86,17 @@ func directive(h http.Header) string {
 // classify makes a class and words of an error of net/http. The *url.Error
 // around it is dropped, for it quotes the whole URL.
 func (e *Endpoint) classify(err error) (ErrorClass, string) {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
-	var refused *egress.Refused
-	var timeout net.Error
+	refused, isRefused := errors.AsType[*egress.Refused](err)
+	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
-	case errors.As(err, &refused):
+	case isRefused:
 		return ErrorRefused, e.text(fmt.Sprintf("%s: %v", e.Host(), refused))
 	case errors.Is(err, context.Canceled):
 		return ErrorNetwork, e.Host() + ": the attempt was cut short"
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case isNet && timeout.Timeout():
 		return ErrorTimeout, fmt.Sprintf("%s: no answer within %s", e.Host(), e.timeout)
 	default:
 		return ErrorNetwork, e.text(fmt.Sprintf("%s: %v", e.Host(), err))
