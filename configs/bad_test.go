@@ -75,6 +75,7 @@ func entry(a *txtar.Archive, syntax string) string {
 }
 
 func badCase(t *testing.T, archive *txtar.Archive, syntax, path string) {
+	t.Helper()
 	env := map[string]string{}
 	for line := range strings.Lines(string(archive.Comment)) {
 		if kv, ok := strings.CutPrefix(strings.TrimSpace(line), "env "); ok {

@@ -33,11 +33,11 @@ func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 		}
 	}
 	for _, f := range n.fields {
-		l.markBelow(append(path[:len(path):len(path)], f.name), f.value, below(r, f.name))
+		l.markBelow(down(path, f.name), f.value, below(r, f.name))
 	}
 	for i, v := range n.index {
 		name := strconv.Itoa(i)
-		l.markBelow(append(path[:len(path):len(path)], name), v, below(r, name))
+		l.markBelow(down(path, name), v, below(r, name))
 	}
 }
 
@@ -196,14 +196,14 @@ func (l *loader) unknown(path, names []string) {
 	slices.Sort(names)
 	s := schemaAt(path)
 	for _, name := range names {
-		at := append(path[:len(path):len(path)], name)
+		at := down(path, name)
 		if l.isCovered(at) {
 			continue
 		}
 		near, where := nearest(name, s)
 		l.faultAtKey(at, "unknown key"+didYouMean(where))
 		if near != "" {
-			l.cover(append(path[:len(path):len(path)], near))
+			l.cover(down(path, near))
 		}
 	}
 }
@@ -224,7 +224,7 @@ func (l *loader) checkValues(path []string, n *node, s *jsonschema.Schema) {
 	}
 	names := resolved(s).PropertyNames
 	for _, f := range n.fields {
-		at := append(path[:len(path):len(path)], f.name)
+		at := down(path, f.name)
 		if names != nil && names.Validate(f.name) != nil {
 			l.faultAtKey(at, badName(f.name, names))
 		}
@@ -232,6 +232,6 @@ func (l *loader) checkValues(path []string, n *node, s *jsonschema.Schema) {
 	}
 	for i, v := range n.index {
 		name := strconv.Itoa(i)
-		l.checkValues(append(path[:len(path):len(path)], name), v, below(s, name))
+		l.checkValues(down(path, name), v, below(s, name))
 	}
 }

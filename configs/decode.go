@@ -53,7 +53,7 @@ func (l *loader) sound(path []string, n *node) *node {
 	}
 	out := &node{kind: mapping, at: n.at}
 	for _, f := range n.fields {
-		at := append(path[:len(path):len(path)], f.name)
+		at := down(path, f.name)
 		if l.isCovered(at) || l.anyCovered(at, f.value) {
 			continue
 		}
@@ -70,7 +70,7 @@ func (l *loader) anyCovered(path []string, n *node) bool {
 	}
 	found := false
 	for i, v := range n.index {
-		v.walk(append(path[:len(path):len(path)], strconv.Itoa(i)), func(p []string, _ *node) {
+		v.walk(down(path, strconv.Itoa(i)), func(p []string, _ *node) {
 			found = found || l.isCovered(p)
 		})
 	}

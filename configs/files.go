@@ -59,8 +59,8 @@ func filesAt(path string) (files []string, dir string, err error) {
 	return files, path, nil
 }
 
-// readFile is the content of a regular file of at most most bytes.
-func readFile(path string, most int64) ([]byte, error) {
+// readFile is the content of a regular file of up to limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -73,9 +73,9 @@ func readFile(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("larger than %d bytes", most)
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("larger than %d bytes", limit)
 	}
 	return data, err
 }

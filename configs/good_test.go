@@ -172,7 +172,7 @@ sources:
 
 func TestAliasBombIsRefused(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("store: x\nsources:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
+	b.WriteString("store: x\nsources:\n  a0: &a0 [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n")
 	for i := 1; i < 12; i++ {
 		at := string(rune('a'+i)) + "0"
 		before := string(rune('a'+i-1)) + "0"

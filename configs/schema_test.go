@@ -26,7 +26,16 @@ var update = flag.Bool("update", false, "write schema.json, docs/configuration.m
 // TestSchemaIsFresh holds schema.json to the settings structs and their
 // comments.
 func TestSchemaIsFresh(t *testing.T) {
-	golden(t, "schema.json", generate(t))
+	s, _ := generate(t)
+	out, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, out, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "schema.json", append(indented.Bytes(), '\n'))
 }
 
 // golden compares got with a file, or writes it under -update.
@@ -46,8 +55,9 @@ func golden(t *testing.T, file string, got []byte) {
 	}
 }
 
-// generate makes the schema from the structs.
-func generate(t *testing.T) []byte {
+// generate makes the schema from the structs. needed are the keys that a
+// struct must have, by its name in $defs.
+func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	t.Helper()
 	r := jsonschema.Reflector{
 		Anonymous:                  true,
@@ -58,7 +68,7 @@ func generate(t *testing.T) []byte {
 		Mapper:                     mapped,
 	}
 	comments(t, &r)
-	s := r.Reflect(&configs.Config{})
+	s = r.Reflect(&configs.Config{})
 	rule := r.Reflect(&differ.RuleSettings{}) // within an ordered map, which reflection doesn't see into
 	delete(rule.Definitions, "Rule")
 	if len(rule.Definitions) > 0 {
@@ -88,36 +98,20 @@ func generate(t *testing.T) []byte {
 	headers, _ := endpoint.Properties.Get("headers")
 	headers.AdditionalProperties = scalar()
 	headers.AdditionalProperties.WriteOnly = true
+	needed = map[string][]string{}
+	for name, d := range s.Definitions {
+		needed[name] = d.Required
+	}
 	require(s)
 	describe(s)
-	out, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, out, "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	return append(indented.Bytes(), '\n')
+	return s, needed
 }
 
 // comments reads the doc comments of the packages that hold settings.
 func comments(t *testing.T, r *jsonschema.Reflector) {
 	t.Helper()
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chdir(".."); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := os.Chdir(here); err != nil {
-			t.Fatal(err)
-		}
-	}()
-	for _, dir := range []string{"configs", "poller", "differ", "emitter"} {
-		if err := r.AddGoComments("github.com/deltahook/deltahook", "./"+dir, jsonschema.WithFullComment()); err != nil {
+	for _, dir := range []string{".", "../poller", "../differ", "../emitter"} {
+		if err := r.AddGoComments("github.com/deltahook/deltahook/configs", dir, jsonschema.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
 	}

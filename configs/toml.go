@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -33,9 +34,8 @@ func tomlTree(file string, data []byte, report reporter) *node {
 		}
 	}
 	if err := t.parser.Error(); err != nil {
-		var pe *unstable.ParserError
 		at, what := position{file, 1, 1}, err.Error()
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*unstable.ParserError](err); ok {
 			at, what = t.at(t.offset(pe.Highlight)), pe.Message
 		}
 		report(at, nil, "not TOML: "+what)
@@ -44,8 +44,7 @@ func tomlTree(file string, data []byte, report reporter) *node {
 	var whole map[string]any
 	if err := toml.Unmarshal(data, &whole); err != nil && !t.told {
 		at, what := position{file, 1, 1}, err.Error()
-		var de *toml.DecodeError
-		if errors.As(err, &de) {
+		if de, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, column := de.Position()
 			at = t.at(t.byteAt(line, column))
 			what = strings.TrimPrefix(de.Error(), "toml: ")
@@ -150,20 +149,19 @@ func (t *tomlReader) table(root *node, e *unstable.Node, array bool) (*node, []s
 
 // keyValue adds KEY = VALUE to a mapping; a dotted key makes mappings in it.
 func (t *tomlReader) keyValue(path []string, n *node, e *unstable.Node, depth int) {
-	path = path[:len(path):len(path)]
-	end := 0
+	path = slices.Clip(path)
 	for it := e.Key(); it.Next(); depth++ {
 		key := it.Node()
 		name, at := string(key.Data), t.at(int(key.Raw.Offset))
 		path = append(path, name)
-		end = int(key.Raw.Offset + key.Raw.Length)
 		f := n.field(name)
 		if it.IsLast() {
 			if f != nil {
 				t.twice(path, at, f.at)
 				return
 			}
-			n.add(field{name, at, t.value(path, e.Value(), t.valueStart(end), depth+1)})
+			start := t.valueStart(int(key.Raw.Offset + key.Raw.Length))
+			n.add(field{name, at, t.value(path, e.Value(), start, depth+1)})
 			return
 		}
 		if f == nil {
@@ -203,7 +201,7 @@ func (t *tomlReader) value(path []string, v *unstable.Node, around position, dep
 		out.kind, out.text = list, ""
 		for it := v.Children(); it.Next(); {
 			if c := it.Node(); c.Kind != unstable.Comment {
-				at := append(path[:len(path):len(path)], strconv.Itoa(len(out.index)))
+				at := down(path, strconv.Itoa(len(out.index)))
 				out.index = append(out.index, t.value(at, c, out.at, depth+1))
 			}
 		}

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"slices"
 	"strconv"
 
 	"go.yaml.in/yaml/v4"
@@ -106,14 +107,18 @@ func (n *node) without(drop map[string]bool) *node {
 	return out
 }
 
+// down is the path of a key, or of an index, below another; it shares nothing
+// with it that could be overwritten.
+func down(path []string, name string) []string { return append(slices.Clip(path), name) }
+
 // walk calls visit for n and for everything below it.
 func (n *node) walk(path []string, visit func(path []string, n *node)) {
 	visit(path, n)
 	for _, f := range n.fields {
-		f.value.walk(append(path[:len(path):len(path)], f.name), visit)
+		f.value.walk(down(path, f.name), visit)
 	}
 	for i, v := range n.index {
-		v.walk(append(path[:len(path):len(path)], strconv.Itoa(i)), visit)
+		v.walk(down(path, strconv.Itoa(i)), visit)
 	}
 }
 

@@ -56,7 +56,7 @@ func (l *loader) misfit(e *jsonschema.ValidationError) {
 	case *objection.PropertyNames: // told by checkValues
 	case *objection.Required:
 		for _, name := range k.Missing {
-			if at := append(path[:len(path):len(path)], name); !l.isCovered(at) {
+			if at := down(path, name); !l.isCovered(at) {
 				l.fault(at, "is missing")
 			}
 		}

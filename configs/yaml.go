@@ -50,8 +50,7 @@ func yamlTree(file string, data []byte, report reporter) *node {
 // yamlFault reports an error of the parser at its place.
 func yamlFault(file string, err error, report reporter) {
 	at, what := position{file, 1, 1}, err.Error()
-	var one *yaml.LoadError
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
 		what = one.Message
 		if strings.Contains(what, "end of stream") && one.ContextMark.Line > 0 {
 			one.Mark = one.ContextMark // the end says nothing: show what isn't closed
@@ -131,7 +130,7 @@ func (y *yamlReader) value(path []string, n *yaml.Node, depth int) *node {
 		out.kind = list
 		y.tagged(path, n, "!!seq")
 		for i, c := range n.Content {
-			out.index = append(out.index, y.value(append(path[:len(path):len(path)], strconv.Itoa(i)), c, depth+1))
+			out.index = append(out.index, y.value(down(path, strconv.Itoa(i)), c, depth+1))
 		}
 	default:
 		y.scalar(path, out, n)
@@ -162,7 +161,7 @@ func (y *yamlReader) fields(path []string, out *node, n *yaml.Node, depth int) {
 			merged = append(merged, value)
 			continue
 		}
-		at := append(path[:len(path):len(path)], key.Value)
+		at := down(path, key.Value)
 		if first := out.field(key.Value); first != nil {
 			y.report(y.at(key), at, fmt.Sprintf("defined twice, first at %d:%d", first.at.line, first.at.column))
 			continue
