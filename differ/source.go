@@ -68,7 +68,7 @@ func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
 	if resp.Items != "" {
 		checkPath(r.At("items"), resp.Items)
 		if len(resp.ID) == 0 {
-			r.At("items").Errorf("items need an id: set response.id to the path of what tells them apart")
+			r.At("id").Errorf("items need an id: the path of what tells them apart")
 		}
 	}
 	for i, path := range resp.ID {
