@@ -27,6 +27,7 @@ type memory struct {
 	state    map[string]emitter.EndpointState
 	slow     time.Duration // what Settle takes
 	failing  error         // what Settle answers
+	reading  time.Duration // what Pending takes
 	blind    error         // what Pending and Endpoint answer
 	attempts int           // outcomes that were offered to Settle
 }
@@ -43,6 +44,7 @@ func (q *memory) add(endpoint, key string, revision uint64) {
 }
 
 func (q *memory) Pending(_ context.Context, endpoint string, now time.Time, n int) (emitter.Batch, error) {
+	time.Sleep(q.reading)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.looks++

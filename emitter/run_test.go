@@ -210,6 +210,31 @@ func TestRunSettlesTogether(t *testing.T) {
 	})
 }
 
+// What has ended while the outlet was busy is settled at once and together.
+func TestRunSettlesWhatIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.reading = 10 * time.Millisecond
+		b.wire.set("shop", status(200, 5*time.Millisecond))
+		for i := range 4 {
+			b.queue.add("shop", strconv.Itoa(i), 1)
+		}
+		s := unsigned
+		s.Concurrency = 5
+		b.start(t, endpoints{"shop": s}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(12 * time.Millisecond) // the four are in flight
+		b.emitter.Wake("shop")            // they end while the queue is read
+		time.Sleep(time.Second)
+		synctest.Wait()
+		b.queue.set(func(q *memory) {
+			if len(q.batches) != 1 || q.batches[0] != 4 {
+				t.Errorf("settled in batches of %v, want one of 4", q.batches)
+			}
+		})
+	})
+}
+
 // What is sent runs ahead of what is stored by a bounded number only.
 func TestRunBoundsWhatIsUnsettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
