@@ -31,11 +31,9 @@ func (a *app) listenCommand() *cobra.Command {
   deltahook listen --addr 127.0.0.1:9001 --fail 503   # a receiver that is down`,
 		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
-			a.started = false
-			defer func() { a.started = true }()
 			for _, s := range secrets {
 				if err := emitter.Verify([]string{s}, http.Header{}, nil, time.Now()); !errors.Is(err, emitter.ErrHeaders) {
-					a.started = false
+					a.started = false // the command line is faulty
 					return fmt.Errorf("--secret: %w", err)
 				}
 			}
