@@ -116,14 +116,13 @@ func (s *Store) open(path string, readOnly bool) error {
 	return nil
 }
 
-// inspect opens an existing file to read and walks it. Opened to write, bbolt
-// walks it too, but in a goroutine of its own, where a damaged page ends the
-// process. It leaves the file open where readOnly.
+// inspect opens an existing file to read and looks whether it can be opened to
+// write. It leaves the file open where readOnly.
 func (s *Store) inspect(path string, readOnly bool) error {
 	if err := s.mount(path, true); err != nil {
 		return err
 	}
-	err := s.guard(s.walkPages)
+	err := s.guard(func() error { return s.walkPages(path) })
 	if err == nil {
 		err = s.guard(func() error { return s.db.View(checkSchema) })
 	}
@@ -155,6 +154,7 @@ func (s *Store) mount(path string, readOnly bool) error {
 		case err != nil:
 			return err
 		}
+		db.AllocSize = growth
 		s.db = db
 		return nil
 	})
@@ -164,6 +164,9 @@ func (s *Store) mount(path string, readOnly bool) error {
 // smaller, a commit never waits for readers because the file must be mapped
 // anew. It takes no memory and makes no file larger.
 const initialMap = min(1<<30, math.MaxInt/8)
+
+// growth is by how much the file grows at a time, each time with an fsync.
+const growth = 1 << 20
 
 // lay makes the buckets of a new file.
 func (s *Store) lay() error {

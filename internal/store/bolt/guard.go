@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -46,22 +45,4 @@ func (s *Store) update(f func(*tx) error) (applied bool, err error) {
 		})
 	})
 	return applied, err
-}
-
-// walkPages reads every page that holds keys, and the keys' order, by which a
-// walk through a damaged file ends.
-func (s *Store) walkPages() error {
-	return s.db.View(func(btx *bbolt.Tx) error {
-		return btx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-			var last []byte
-			c := b.Cursor()
-			for k, _ := c.First(); k != nil; k, _ = c.Next() {
-				if last != nil && bytes.Compare(last, k) >= 0 {
-					return fmt.Errorf("the order of bucket %q is %w", clip(string(name)), ErrDamaged)
-				}
-				last = k
-			}
-			return nil
-		})
-	})
 }

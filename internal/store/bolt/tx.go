@@ -23,7 +23,17 @@ func newTx(btx *bbolt.Tx) *tx {
 	return &tx{btx: btx, now: time.Now().UTC(), endpoints: map[string]*storedEndpoint{}}
 }
 
-func (t *tx) bucket(b bucket) *bbolt.Bucket { return t.btx.Bucket([]byte(b)) }
+func (t *tx) bucket(b bucket) *bbolt.Bucket {
+	bb := t.btx.Bucket([]byte(b))
+	switch b {
+	case bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts:
+		// Keys come in order: a page that is split is not written to
+		// again.
+		bb.FillPercent = 0.9
+	}
+	return bb
+}
+
 func (t *tx) cursor(b bucket) *bbolt.Cursor { return t.bucket(b).Cursor() }
 
 func (t *tx) get(b bucket, key []byte) []byte          { return t.bucket(b).Get(key) }

@@ -1,0 +1,210 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+)
+
+// populate makes a file that has a record of every kind.
+func populate(t *testing.T, path string) {
+	t.Helper()
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	c := killCommit("shop", 0)
+	c.Items = append(c.Items, differ.Item{Key: "gone/\x00", Revision: 4, Seen: now})
+	for v := range uint64(4) { // more of a lane, so that some wait behind
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		c = killCommit("shop", v+1)
+	}
+	batch, err := s.Pending(t.Context(), "one", now.Add(time.Hour), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := make([]emitter.Outcome, len(batch.Due))
+	for i, d := range batch.Due {
+		outcomes[i] = emitter.Outcome{
+			Delivery: d,
+			Attempt:  emitter.Attempt{At: now, Took: time.Second, Status: 500, Error: emitter.ErrorTimeout, Reason: "status 500", Response: []byte("oh")},
+			Verdict:  emitter.Verdict{State: emitter.Dead, Hold: now.Add(time.Hour), Paused: true, Reason: "gone"},
+		}
+	}
+	if err := errors.Join(s.Settle(t.Context(), outcomes), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	trim(t, path)
+}
+
+// trim cuts the pages off a file that were never used.
+func trim(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096
+	used := len(bytes.TrimRight(file, "\x00"))
+	if err := os.Truncate(path, int64((used+page-1)/page*page)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedValue flips one bit of each record in turn, and wants the record
+// named.
+func TestDamagedValue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	populate(t, path)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type found struct {
+		name  string
+		value []byte
+	}
+	records := map[bucket][]found{}
+	s, err := Open(path, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.view(func(tx *tx) error {
+		for _, b := range buckets() {
+			c := tx.cursor(b)
+			for k, v := c.First(); k != nil; k, v = c.Next() {
+				records[b] = append(records[b], found{describe(b, k), bytes.Clone(v)})
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range buckets() {
+		if len(records[b]) == 0 {
+			t.Errorf("no record of %s was tried", b)
+		}
+		for _, r := range records[b] {
+			bad := bytes.Clone(r.value)
+			bad[rand.IntN(len(bad))] ^= 1 << rand.IntN(8)
+			file := bytes.ReplaceAll(whole, r.value, bad) // older pages have copies
+			if err := os.WriteFile(path, file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := openAndCheck(t, path)
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), r.name) {
+				t.Errorf("%s was damaged, and the error is %v", r.name, err)
+			}
+		}
+	}
+}
+
+func openAndCheck(t *testing.T, path string) error {
+	s, err := Open(path, Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Check(t.Context()), s.Close())
+}
+
+// TestDamagedContent reads a damaged item in each way there is, and wants that
+// the others of its source can still be read and written.
+func TestDamagedContent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	populate(t, path)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := killCommit("shop", 3).Items[0].Content
+	if err := os.WriteFile(path, bytes.ReplaceAll(file, old, bytes.ToUpper(old)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const name = `items record of source "shop" key "a" is damaged`
+	_, itemsErr := s.Items(t.Context(), "shop", []string{"b", "a"})
+	_, _, snapshotErr := s.Snapshot(t.Context(), "shop")
+	var loadErr error
+	for _, loadErr = range s.Load(t.Context()) {
+	}
+	for i, err := range []error{itemsErr, snapshotErr, loadErr} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("read %d gave %v", i, err)
+		}
+	}
+	if items, err := s.Items(t.Context(), "shop", []string{"b"}); err != nil || len(items) != 1 {
+		t.Errorf("the other item: %d, %v", len(items), err)
+	}
+	if err := s.Commit(t.Context(), killCommit("other", 0)); err != nil {
+		t.Errorf("another source: %v", err)
+	}
+}
+
+// TestDamagedPages writes noise into files, cuts them short, and wants an
+// error or what was there, and never a panic.
+func TestDamagedPages(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "test.db")
+	populate(t, path)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 400
+	if testing.Short() {
+		tries = 50
+	}
+	refused := 0
+	for i := range uint64(tries) {
+		r := rand.New(rand.NewPCG(i, 0))
+		file := bytes.Clone(whole)
+		switch i % 4 {
+		case 0: // somewhere
+			file[r.IntN(len(file))] ^= byte(1 + r.IntN(255))
+		case 1: // in a page's header and the places of its records
+			file[r.IntN(len(file)/4096)*4096+r.IntN(64)] ^= byte(1 + r.IntN(255))
+		case 2: // a lot
+			for range 200 {
+				file[r.IntN(len(file))] = byte(r.IntN(256))
+			}
+		case 3: // the end is gone
+			file = file[:r.IntN(len(file))]
+		}
+		try := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(try, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(try, Options{})
+		if err != nil {
+			refused++
+			continue
+		}
+		for _, err := range s.Load(t.Context()) {
+			if err != nil {
+				break
+			}
+		}
+		_ = s.Commit(t.Context(), killCommit("shop", 4))
+		if err := errors.Join(s.Check(t.Context()), s.Close()); err != nil {
+			refused++
+		}
+	}
+	t.Logf("%d of %d damaged files were refused", refused, tries)
+}
