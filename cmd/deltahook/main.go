@@ -69,10 +69,17 @@ func (a *app) root() *cobra.Command {
 snapshot that it keeps, and sends a signed webhook when something changed.
 
 Start with 'deltahook demo': it needs no network and no configuration.`,
-		Version:           version,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { a.started = true; return nil },
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			// Cobra itself looks after them only when this has run.
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return err
+			}
+			a.started = true
+			return nil
+		},
 	}
 	root.SetVersionTemplate("deltahook {{.Version}}\n")
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", "",
