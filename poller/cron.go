@@ -46,11 +46,11 @@ func (c *cronSchedule) nextReal(t time.Time) time.Time {
 			return w
 		}
 		next := t.Add(w.Sub(wall(t)))
-		_, end := t.ZoneBounds()
+		end := offsetEnd(t)
 		if end.IsZero() || next.Before(end) {
 			return next
 		}
-		// The offset changes before that: go on in the new one. The
+		// The offset may change before that: go on from there. The
 		// instant of the change may itself match.
 		if w := wall(end); c.wallAfter(w.Add(-1)).Equal(w) {
 			return end
@@ -103,6 +103,19 @@ func (c *cronSchedule) instant(w time.Time) time.Time {
 		return first
 	}
 	return t
+}
+
+// offsetEnd is a time after t up to which the zone's offset stays as it is at
+// t; zero: it stays for ever. That is what Time.ZoneBounds says, but in years
+// that the zone's rule covers it gives the year's end where no change comes
+// before, and, on the last day of a leap year, 365 days after its beginning:
+// a time that has passed.
+func offsetEnd(t time.Time) time.Time {
+	_, end := t.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		return end.Add(24 * time.Hour)
+	}
+	return end
 }
 
 // wallAfter is the first wall time after w that matches. The library looks

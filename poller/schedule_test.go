@@ -81,6 +81,10 @@ func TestDaylightSaving(t *testing.T) {
 			"2026-04-05T01:45+11:00 2026-04-05T01:45+10:30 2026-04-05T02:45+10:30"},
 		{"Lord Howe, every hour, forward", "45 * * * *", "Australia/Lord_Howe", "2026-10-04T01:00+10:30",
 			"2026-10-04T01:45+10:30 2026-10-04T02:45+11:00"},
+		{"every hour, the last day of a leap year", "30 * * * *", "Europe/Berlin", "2028-12-31T22:31+01:00",
+			"2028-12-31T23:30+01:00 2029-01-01T00:30+01:00 2029-01-01T01:30+01:00"},
+		{"once, the last day of a leap year", "30 0 * * *", "Europe/Berlin", "2028-12-31T00:31+01:00",
+			"2029-01-01T00:30+01:00 2029-01-02T00:30+01:00"},
 		{"a whole day skipped", "0 12 * * *", "Pacific/Apia", "2011-12-29T13:00-10:00",
 			"2011-12-31T00:00+14:00 2011-12-31T12:00+14:00"},
 		{"UTC by default", "30 2 * * *", "", "2026-03-28T12:00Z",
@@ -225,7 +229,10 @@ func TestScheduleRises(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		after := time.Unix(rapid.Int64Range(1.3e9, 4.1e9).Draw(t, "after"), rapid.Int64Range(0, 1e9-1).Draw(t, "nanos"))
+		after := rapid.OneOf(
+			rapid.Map(rapid.Int64Range(1.3e9, 4.1e9), func(s int64) time.Time { return time.Unix(s, s%1000) }),
+			rapid.Map(rapid.IntRange(2010, 2100), func(year int) time.Time { return time.Date(year, 12, 30, 18, 0, 0, 0, time.UTC) }),
+		).Draw(t, "after")
 		for range 50 {
 			next := s.Next(after)
 			if !next.After(after) {
