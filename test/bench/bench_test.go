@@ -105,6 +105,7 @@ func newPath(b *testing.B, url string) *path {
 }
 
 func (p *path) poll(b *testing.B) {
+	b.Helper()
 	answer, err := p.source.Ask(b.Context(), p.marks)
 	if err != nil {
 		b.Fatal(err)
@@ -125,12 +126,14 @@ type bare struct {
 }
 
 func newBare(b *testing.B, url string) *bare {
+	b.Helper()
 	transport := &http.Transport{}
 	b.Cleanup(transport.CloseIdleConnections)
 	return &bare{client: &http.Client{Transport: transport}, url: url, seed: maphash.MakeSeed()}
 }
 
 func (p *bare) poll(b *testing.B) (body []byte, hash uint64) {
+	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, p.url, nil)
 	if err != nil {
 		b.Fatal(err)

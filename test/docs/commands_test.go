@@ -3,6 +3,7 @@ package docs_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -117,9 +119,9 @@ func TestCommandsPrintWhatThePageSays(t *testing.T) {
 			got[b.line] = s.console(b)
 		}
 	}
-	for i := len(running) - 1; i >= 0; i-- {
-		first, _, _ := strings.Cut(running[i].block.text, "\n")
-		got[running[i].block.line] = first + "\n" + s.usual(running[i].run.end(t))
+	for _, r := range slices.Backward(running) { // the daemon before the receiver
+		first, _, _ := strings.Cut(r.block.text, "\n")
+		got[r.block.line] = first + "\n" + s.usual(r.run.end(t))
 	}
 	for _, b := range blocks {
 		out, ok := got[b.line]
@@ -214,7 +216,7 @@ func (s *stage) console(b block) string {
 		run := exec.CommandContext(s.t.Context(), "sh", "-c", cmd)
 		run.Dir, run.Env = shell.Dir, shell.Env
 		printed, err := run.CombinedOutput()
-		if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 			s.t.Fatalf("%s:%d: %v", b.page, b.line, err)
 		}
 		out.WriteString(line + s.usual(string(printed)))

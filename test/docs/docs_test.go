@@ -9,8 +9,10 @@ package docs_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -80,9 +82,7 @@ func complete(t *testing.T, b block) string {
 	for name, s := range schemaOf(t, "sources", "*").Properties {
 		if top[name] != nil && s != nil {
 			part := map[string]any{"schedule": "@every 1m", "request": map[string]any{"url": "https://api.example/x"}}
-			for k, v := range top {
-				part[k] = v
-			}
+			maps.Copy(part, top)
 			frame["sources"] = map[string]any{"example": part}
 			return marshal(t, frame)
 		}
@@ -90,9 +90,7 @@ func complete(t *testing.T, b block) string {
 	for name := range schemaOf(t, "endpoints", "*").Properties {
 		if top[name] != nil {
 			part := map[string]any{"url": "https://receiver.example/"}
-			for k, v := range top {
-				part[k] = v
-			}
+			maps.Copy(part, top)
 			frame["endpoints"] = map[string]any{"example": part}
 			return marshal(t, frame)
 		}
@@ -156,14 +154,14 @@ func TestSettingsExist(t *testing.T) {
 	found := 0
 	for _, p := range pages(t) {
 		for _, m := range dotted.FindAllStringSubmatch(p.text, -1) {
-			path := strings.Split(strings.ReplaceAll(m[1], "NAME", "*"), ".")
+			names := strings.Split(strings.ReplaceAll(m[1], "NAME", "*"), ".")
 			var known, there bool
 			for _, within := range [][]string{nil, {"sources", "*"}, {"endpoints", "*"}} {
-				if schemaOf(t, append(within[:len(within):len(within)], path[0])...) == nil {
+				if schemaOf(t, append(slices.Clip(within), names[0])...) == nil {
 					continue
 				}
 				known = true
-				there = there || schemaOf(t, append(within[:len(within):len(within)], path...)...) != nil
+				there = there || schemaOf(t, append(slices.Clip(within), names...)...) != nil
 			}
 			if known && !there && !strings.HasSuffix(m[1], ".go") {
 				t.Errorf("%s: there is no setting %s", p.path, m[1])
@@ -241,7 +239,8 @@ func TestPackagesAreInArchitecture(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := filepath.ToSlash(rel)
-		for ; dir != "." && !strings.Contains(text, "`"+dir+"`"); dir = filepath.Dir(dir) {
+		for dir != "." && !strings.Contains(text, "`"+dir+"`") {
+			dir = path.Dir(dir)
 		}
 		if dir == "." {
 			t.Errorf("ARCHITECTURE.md lacks the package %s", rel)
