@@ -1,0 +1,271 @@
+package e2e
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// told is a webhook, read.
+type told struct {
+	sighting
+	thing
+	kind     string // any or third: which of the source's two rules
+	change   string
+	revision int
+	new, old string // states; "" for null
+}
+
+// lane is what must arrive in order: one item at one endpoint.
+type lane struct {
+	endpoint string
+	thing    thing
+}
+
+// inOrder sorts sightings by the run that sent them; those of one run stay in
+// the order of their arrival.
+func inOrder(all []sighting) []sighting {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b sighting) int { return cmp.Compare(a.run, b.run) })
+	return all
+}
+
+// violations are the promises that what was received breaks, each in a
+// sentence. Every sentence begins with the promise's name:
+//
+//	lost       a revision that never came, or a last state that was never told
+//	doubled    one revision of an item, of one type, under two ids
+//	altered    one id with two bodies
+//	overtaken  an earlier revision after a later one; repeats of one are allowed
+//	repeated   an id again that the same run of the program knew to be taken
+//	torn       an old state that is not the new one of the revision before
+//	invented   a state that the API never told, or after a later one of it
+//	misruled   an event that no rule makes
+//
+// The sightings are in the order in which they were sent.
+func violations(w truth, got []sighting) []string {
+	v := &verdict{truth: w, lanes: map[lane][]told{}}
+	v.identities(got)
+	for _, at := range slices.SortedFunc(maps.Keys(v.lanes), compareLanes) {
+		v.order(at, v.lanes[at])
+		v.story(at, firsts(v.lanes[at]))
+	}
+	for at := range w.final {
+		for _, endpoint := range []string{"shop", "audit"} {
+			if v.lanes[lane{endpoint, at}] == nil {
+				v.add("lost: %s never heard of %s/%s", endpoint, at.source, at.key)
+			}
+		}
+	}
+	return v.found
+}
+
+// verdict is a check under way.
+type verdict struct {
+	truth truth
+	lanes map[lane][]told
+	found []string
+}
+
+func (v *verdict) add(format string, args ...any) {
+	v.found = append(v.found, fmt.Sprintf(format, args...))
+}
+
+// identities holds each id to one event and one body, and sorts the webhooks
+// into lanes.
+func (v *verdict) identities(got []sighting) {
+	type event struct {
+		thing    thing
+		kind     string
+		revision int
+	}
+	type taken struct {
+		run          int
+		endpoint, id string
+	}
+	ids, bodies, acked := map[event]string{}, map[string]string{}, map[taken]bool{}
+	for _, s := range got {
+		t, err := readTold(s)
+		if err != nil {
+			v.add("misruled: %s: %v", s.id, err)
+			continue
+		}
+		if first, there := bodies[s.id]; there && first != s.body {
+			v.add("altered: %s came as\n  %s\nand as\n  %s", s.id, first, s.body)
+		}
+		bodies[s.id] = s.body
+		e := event{t.thing, t.kind, t.revision}
+		if first := ids[e]; first != "" && first != s.id {
+			v.add("doubled: %s is %s and %s", t, first, s.id)
+		}
+		ids[e] = s.id
+		if acked[taken{s.run, s.endpoint, s.id}] {
+			v.add("repeated: %s in run %d, which had it taken before", t, s.run)
+		}
+		acked[taken{s.run, s.endpoint, s.id}] = s.acked
+		at := lane{s.endpoint, t.thing}
+		v.lanes[at] = append(v.lanes[at], t)
+	}
+}
+
+// order holds that nothing comes after something later, repeats included: a
+// revision is sent when the one before is settled, and then that one never
+// again.
+func (v *verdict) order(at lane, all []told) {
+	for i := 1; i < len(all); i++ {
+		if before, now := all[i-1], all[i]; compareTold(now, before) < 0 {
+			v.add("overtaken: at %s %s came after %s (runs %d and %d)", at.endpoint, now, before, now.run, before.run)
+		}
+	}
+}
+
+// story holds that the webhooks of a lane, each taken once and sorted, tell
+// the item's life without a gap, in states that were real, up to the last.
+func (v *verdict) story(at lane, all []told) {
+	revision, state, serial := 0, "", 0
+	for _, t := range all {
+		if t.kind == "third" {
+			continue
+		}
+		for revision++; revision < t.revision; revision++ {
+			v.add("lost: at %s revision %d of %s/%s", at.endpoint, revision, at.thing.source, at.thing.key)
+			state = t.old
+		}
+		serial = v.step(t, state, serial)
+		state = t.new
+	}
+	if state != v.truth.final[at.thing] {
+		v.add("lost: %s was told of %s/%s last %s, but it is %s", at.endpoint, at.thing.source, at.thing.key,
+			brief(state), brief(v.truth.final[at.thing]))
+	}
+	v.rules(at, all)
+}
+
+// step checks one revision against the one before, and gives its serial.
+func (v *verdict) step(t told, state string, serial int) int {
+	// The first revision of what was there at a silent start has an old
+	// state that nobody was told.
+	silent := t.revision == 1 && t.old != "" && !v.truth.emits[t.source]
+	if !silent && t.old != state {
+		v.add("torn: the old state of %s is %s, but told before was %s", t, brief(t.old), brief(state))
+	}
+	if kind := changeOf(t.old, t.new); t.change != kind {
+		v.add("misruled: %s is %q and not %q", t, t.change, kind)
+	}
+	for _, s := range []string{t.old, t.new} {
+		if s == "" {
+			continue
+		}
+		n, was := v.truth.served[t.thing][s]
+		if !was {
+			v.add("invented: the API never said what %s says: %s", t, brief(s))
+		} else if n < serial {
+			v.add("invented: %s goes back from serial %d to %d", t, serial, n)
+		}
+		serial = max(serial, n)
+	}
+	return serial
+}
+
+// rules holds that each revision made the events that the rules say.
+func (v *verdict) rules(at lane, all []told) {
+	third := map[int]bool{}
+	for _, t := range all {
+		third[t.revision] = third[t.revision] || t.kind == "third"
+	}
+	for _, t := range all {
+		if t.kind == "third" {
+			continue
+		}
+		want := at.endpoint == "audit" && t.new != "" && v.truth.served[at.thing][t.new]%3 == 0
+		switch {
+		case want && !third[t.revision]:
+			v.add("lost: at %s the second event of %s", at.endpoint, t)
+		case !want && third[t.revision]:
+			v.add("misruled: at %s a second event of %s", at.endpoint, t)
+		}
+		delete(third, t.revision)
+	}
+	for revision, is := range third {
+		if is {
+			v.add("lost: at %s the first event of %s/%s revision %d", at.endpoint, at.thing.source, at.thing.key, revision)
+		}
+	}
+}
+
+// readTold reads a webhook of the kill test's rules.
+func readTold(s sighting) (told, error) {
+	var body struct {
+		Type string `json:"type"`
+		Data struct {
+			Source   string           `json:"source"`
+			Key      string           `json:"key"`
+			Change   string           `json:"change"`
+			Revision int              `json:"revision"`
+			New      *json.RawMessage `json:"new"`
+			Old      *json.RawMessage `json:"old"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(s.body), &body); err != nil {
+		return told{}, err
+	}
+	d := body.Data
+	source, kind, _ := strings.Cut(body.Type, ".")
+	if source != d.Source || kind != "any" && kind != "third" || d.Revision < 1 {
+		return told{}, fmt.Errorf("no rule makes %s", s.body)
+	}
+	t := told{sighting: s, thing: thing{d.Source, d.Key}, kind: kind, change: d.Change, revision: d.Revision}
+	if d.New != nil {
+		t.new = string(*d.New)
+	}
+	if d.Old != nil {
+		t.old = string(*d.Old)
+	}
+	return t, nil
+}
+
+func (t told) String() string {
+	return fmt.Sprintf("%s/%s revision %d (%s)", t.source, t.key, t.revision, t.kind)
+}
+
+// firsts are the webhooks of a lane without repeats, sorted as they must come.
+func firsts(all []told) []told {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, compareTold)
+	return slices.CompactFunc(all, func(a, b told) bool { return compareTold(a, b) == 0 })
+}
+
+// compareTold orders the webhooks of one lane: by revision, and within one by
+// the order of the rules, which is that of their names.
+func compareTold(a, b told) int {
+	return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.kind, b.kind))
+}
+
+func compareLanes(a, b lane) int {
+	return cmp.Or(cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.thing.source, b.thing.source), cmp.Compare(a.thing.key, b.thing.key))
+}
+
+func changeOf(before, after string) string {
+	switch {
+	case before == "":
+		return "created"
+	case after == "":
+		return "deleted"
+	default:
+		return "updated"
+	}
+}
+
+// brief is a state, or its beginning.
+func brief(state string) string {
+	if state == "" {
+		return "nothing"
+	}
+	if len(state) > 60 {
+		return state[:60] + "…"
+	}
+	return state
+}

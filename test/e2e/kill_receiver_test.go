@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// sighting is one attempt as the receiver saw it.
+type sighting struct {
+	run      int    // which start of the program sent it
+	endpoint string // shop or audit
+	id       string
+	body     string
+	acked    bool // answered 2xx, in time
+}
+
+// moody is a receiver that fails 3 of 10 attempts, each in another way, and
+// keeps all of them.
+type moody struct {
+	URL  string
+	came chan struct{} // capacity 1: an attempt was answered
+
+	mu    sync.Mutex
+	rng   *rand.Rand
+	calm  bool // nothing fails any more
+	all   []sighting
+	fates map[string]int // attempts by what became of them
+}
+
+func newMoody(tb testing.TB, seed uint64) *moody {
+	tb.Helper()
+	verifier, err := standardwebhooks.NewWebhook(whsec)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m := &moody{came: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(seed, 2)), fates: map[string]int{}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // killed while it wrote: no attempt
+		}
+		if err := verifier.Verify(body, r.Header); err != nil {
+			tb.Errorf("the official library refuses %s: %v", r.Header.Get("webhook-id"), err)
+		}
+		run, err := strconv.Atoi(r.Header.Get("X-Run"))
+		if err != nil {
+			tb.Errorf("a webhook without its run: %v", err)
+		}
+		m.take(w, r, sighting{
+			run: run, endpoint: strings.TrimPrefix(r.URL.Path, "/"), id: r.Header.Get("webhook-id"), body: string(body),
+		})
+	}))
+	tb.Cleanup(server.Close)
+	m.URL = server.URL
+	return m
+}
+
+// take enters an attempt when its last byte has come, and then decides.
+func (m *moody) take(w http.ResponseWriter, r *http.Request, s sighting) {
+	m.mu.Lock()
+	n := len(m.all)
+	m.all = append(m.all, s)
+	fate, delay := m.fate()
+	m.fates[fate]++
+	m.mu.Unlock()
+	defer func() {
+		select {
+		case m.came <- struct{}{}:
+		default:
+		}
+	}()
+
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+		return // the sender is dead, or has given up
+	}
+	switch fate {
+	case "500", "slow 500":
+		w.WriteHeader(http.StatusInternalServerError)
+	case "429":
+		w.Header().Set("Retry-After", "0.05")
+		w.WriteHeader(http.StatusTooManyRequests)
+	case "dropped", "silent":
+		panic(http.ErrAbortHandler)
+	default:
+		m.mu.Lock()
+		m.all[n].acked = true
+		m.mu.Unlock()
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// fate is what becomes of an attempt: 30 of 100 fail, 8 of the others are
+// slow.
+func (m *moody) fate() (string, time.Duration) {
+	slow := time.Duration(20+m.rng.IntN(280)) * time.Millisecond
+	switch n := m.rng.IntN(1000); {
+	case m.calm:
+		return "taken", 0
+	case n < 110:
+		return "500", 0
+	case n < 150:
+		return "429", 0
+	case n < 240:
+		return "dropped", 0
+	case n < 295:
+		return "slow 500", slow
+	case n < 300:
+		return "silent", 5 * time.Second // longer than the endpoint's timeout
+	case n < 380:
+		return "slow", slow
+	default:
+		return "taken", 0
+	}
+}
+
+func (m *moody) soothe() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calm = true
+}
+
+// sightings are all attempts up to now, in the order in which they were sent:
+// a program was dead before its successor was started.
+func (m *moody) sightings() []sighting {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return inOrder(m.all)
+}
+
+func (m *moody) String() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fmt.Sprint(m.fates)
+}
