@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/retryafter"
 )
 
 // Send makes one attempt to deliver d, within the endpoint's timeout, and
@@ -53,7 +54,7 @@ func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *A
 		return
 	}
 	a.Reason = describe(a.Status)
-	if wait, ok := ParseRetryAfter(answer.Header.Get("Retry-After"), time.Now()); ok {
+	if wait, ok := retryafter.Parse(answer.Header.Get("Retry-After"), time.Now()); ok {
 		a.RetryAfter = wait
 	}
 }

@@ -1,9 +1,6 @@
 package poller
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // NewClientOver is a client over a transport of the test's own.
 func NewClientOver(rt http.RoundTripper, o ClientOptions) *Client {
@@ -11,6 +8,3 @@ func NewClientOver(rt http.RoundTripper, o ClientOptions) *Client {
 	c.transport = rt
 	return c
 }
-
-// RetryAfter is retryAfter, for its fuzz test.
-func RetryAfter(value string, now time.Time) time.Duration { return retryAfter(value, now) }

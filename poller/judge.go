@@ -11,6 +11,7 @@ import (
 
 	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
+	"github.com/deltahook/deltahook/internal/retryafter"
 )
 
 // judge is a ResponseSettings, compiled: what makes an answer one.
@@ -38,7 +39,7 @@ func judgeStatus(resp *http.Response, now time.Time) error {
 		return Failf(ClassFormat, "%s: an answer without a body, where JSON was expected", status(resp))
 	case code == http.StatusPartialContent, code < 200, code > 299:
 		f := Failf(ClassStatus, "%s", status(resp))
-		f.After = retryAfter(resp.Header.Get("Retry-After"), now)
+		f.After, _ = retryafter.Parse(resp.Header.Get("Retry-After"), now)
 		return f
 	}
 	return nil

@@ -3,6 +3,8 @@ package poller
 import (
 	"container/heap"
 	"time"
+
+	"github.com/deltahook/deltahook/internal/retryafter"
 )
 
 // firstPace is the time that each source adds to the span over which sources
@@ -44,7 +46,7 @@ func (p *Poller) plan(now time.Time) {
 // the longest Retry-After.
 func resume(s Schedule, marks Bookmarks, now time.Time) time.Time {
 	latest := s.Next(now)
-	if wait := now.Add(longestWait); marks.Failures > 0 && latest.Before(wait) {
+	if wait := now.Add(retryafter.Longest); marks.Failures > 0 && latest.Before(wait) {
 		latest = wait
 	}
 	if marks.Next.Before(latest) {

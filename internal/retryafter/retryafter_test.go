@@ -1,13 +1,13 @@
-package emitter_test
+package retryafter_test
 
 import (
 	"testing"
 	"time"
 
-	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/retryafter"
 )
 
-func TestParseRetryAfter(t *testing.T) {
+func TestParse(t *testing.T) {
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"0":                               0,
@@ -26,24 +26,24 @@ func TestParseRetryAfter(t *testing.T) {
 		"Sunday, 23-Nov-97 10:01:00 GMT":  0,
 		"00000000000000000000000000000.5": 500 * time.Millisecond,
 	} {
-		if got, ok := emitter.ParseRetryAfter(value, now); !ok || got != want {
+		if got, ok := retryafter.Parse(value, now); !ok || got != want {
 			t.Errorf("%q: %v, %v; want %v", value, got, ok, want)
 		}
 	}
 	for _, value := range []string{"", "-1", "+1", "1e3", "0x10", "Inf", "NaN", ".5", "5.", "1.2.3", "1_0", "soon", "2026-11-23T10:01:00Z"} {
-		if got, ok := emitter.ParseRetryAfter(value, now); ok {
+		if got, ok := retryafter.Parse(value, now); ok {
 			t.Errorf("%q: %v, want nothing", value, got)
 		}
 	}
 }
 
-func FuzzParseRetryAfter(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"120", "1.5", "Mon, 23 Nov 2026 10:01:00 GMT", "Monday, 23-Nov-26 10:01:00 GMT", "Mon Nov 23 10:01:00 2026", "1e400", "-1"} {
 		f.Add(s)
 	}
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
-		got, ok := emitter.ParseRetryAfter(value, now)
+		got, ok := retryafter.Parse(value, now)
 		if got < 0 || got > 24*time.Hour || !ok && got != 0 {
 			t.Errorf("%q: %v, %v", value, got, ok)
 		}

@@ -1,4 +1,5 @@
-package emitter
+// Package retryafter reads how long a server asks to be left alone.
+package retryafter
 
 import (
 	"math"
@@ -8,22 +9,23 @@ import (
 	"time"
 )
 
-// longestRetryAfter caps what a receiver may ask for.
-const longestRetryAfter = 24 * time.Hour
+// Longest caps what a server may ask for.
+const Longest = 24 * time.Hour
 
-// ParseRetryAfter reads the value of a Retry-After header: seconds, whole or
-// decimal, or one of the three forms of date of RFC 9110, section 5.6.7. The
-// wait is capped at 24 hours. It is false where the value is none of these,
-// and zero where it names a time that has passed.
-func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
+// Parse reads the value of a Retry-After header (RFC 9110, section 10.2.3):
+// seconds, whole or, as some send, decimal, or one of the three forms of a
+// date (section 5.6.7). The wait is at most Longest. It is false, and zero,
+// where the value is none of these, and zero where it names a time that has
+// passed.
+func Parse(value string, now time.Time) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if isDecimal(value) {
 		seconds, err := strconv.ParseFloat(value, 64)
 		if err != nil && !math.IsInf(seconds, 1) { // out of range is only long
 			return 0, false
 		}
-		if seconds >= longestRetryAfter.Seconds() {
-			return longestRetryAfter, true
+		if seconds >= Longest.Seconds() {
+			return Longest, true
 		}
 		return time.Duration(seconds * float64(time.Second)), true
 	}
@@ -31,7 +33,7 @@ func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return min(max(at.Sub(now), 0), longestRetryAfter), true
+	return min(max(at.Sub(now), 0), Longest), true
 }
 
 // isDecimal reports whether s is digits with at most one dot among them:
