@@ -32,12 +32,13 @@ type storedBookmarks struct {
 	LastError    string    `json:"last_error,omitempty"`
 }
 
-// The two conversions below stop compiling when a bookmark is added that this
-// file doesn't store.
-func storeBookmarks(b poller.Bookmarks) storedBookmarks    { return storedBookmarks(b) }
-func (b storedBookmarks) bookmarks() poller.Bookmarks      { return poller.Bookmarks(b) }
-func (s storedSource) record(key []byte) (record, error)   { return sealJSON(bucketSources, key, s) }
-func (e storedEndpoint) record(key []byte) (record, error) { return sealJSON(bucketEndpoints, key, e) }
+// storeBookmarks, like bookmarks, stops compiling when a bookmark is added that
+// this file doesn't store.
+func storeBookmarks(b poller.Bookmarks) storedBookmarks { return storedBookmarks(b) }
+
+func (b storedBookmarks) bookmarks() poller.Bookmarks { return poller.Bookmarks(b) }
+
+func (s storedSource) record(key []byte) (record, error) { return sealJSON(bucketSources, key, s) }
 
 // storedEndpoint is a record of endpoints.
 type storedEndpoint struct {
@@ -47,6 +48,8 @@ type storedEndpoint struct {
 	Waiting int       `json:"waiting,omitempty"`
 	Dead    int       `json:"dead,omitempty"`
 }
+
+func (e storedEndpoint) record(key []byte) (record, error) { return sealJSON(bucketEndpoints, key, e) }
 
 func sealJSON(b bucket, key []byte, v any) (record, error) {
 	data, err := json.Marshal(v)

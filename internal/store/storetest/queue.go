@@ -205,6 +205,12 @@ func testHold(t *testing.T, s Store) {
 		{"a pause outlasts it", waiting(long, true, "gone"), emitter.EndpointState{Hold: long, Paused: true, Reason: "gone"}},
 		{"a shorter hold leaves the pause", waiting(short, false, "busy"), emitter.EndpointState{Hold: long, Paused: true, Reason: "gone"}},
 		{"a delivery ends the pause", arrived, emitter.EndpointState{}},
+		{"a pause", waiting(long, true, "gone"), emitter.EndpointState{Hold: long, Paused: true, Reason: "gone"}},
+		{
+			"a delivery with a hold of its own",
+			emitter.Verdict{State: emitter.Delivered, Hold: short, Reason: "busy"},
+			emitter.EndpointState{Hold: short, Reason: "busy"},
+		},
 	} {
 		d := pending(t, s, "hook", later(), 1).Due[0]
 		settle(t, s, outcome(d, step.verdict))
