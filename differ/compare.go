@@ -31,6 +31,9 @@ type change struct {
 	events   []string // types of the events it makes
 }
 
+// maxKey is how many bytes an item's key may have.
+const maxKey = 4096
+
 // comparison is one run over an answer.
 type comparison struct {
 	src  *Source
@@ -85,6 +88,9 @@ func (c *comparison) take(f found) error {
 	if f.key == "" {
 		c.blind = true
 		return nil
+	}
+	if len(f.key) > maxKey {
+		return poller.Failf(poller.ClassItems, "items: an id of %d bytes, %q; at most %d are taken", len(f.key), clip(f.key), maxKey)
 	}
 	e := c.mem.find(f.key)
 	if e == nil && c.fresh[f.key] || e != nil && e.round == c.mem.round {

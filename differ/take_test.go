@@ -303,7 +303,8 @@ func TestFaultyAnswersChangeNothing(t *testing.T) {
 		`{"items":[{"id":""}]}`:           "number 1 has no id at id",
 		`{"items":[{"id":{"x":1}}]}`:      "number 1 has no id at id",
 		`{"items":[{"id":3},{"id":"3"}]}`: `the id "3" is there twice`,
-		`{"items":[{"id":1,"s":"b"},{"id":1,"s":"b"}]}`: `the id "1" is there twice`,
+		`{"items":[{"id":1,"s":"b"},{"id":1,"s":"b"}]}`:          `the id "1" is there twice`,
+		`{"items":[{"id":"` + strings.Repeat("k", 4097) + `"}]}`: "an id of 4097 bytes",
 		`{"items":[1,2]}`: "number 1 has no id at id",
 	} {
 		f := b.refused(body)
