@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,24 @@ func TestFedExDuplicatesAndErrors(t *testing.T) {
 		{name: "ok_200_with_per_item_error.json"}, // both are absent for the first time; what has an error is unknown
 		{name: "duplicate_tracking_number.json"},
 	})
+	// For as many answers as confirm a deletion one of the two is an error:
+	// it is neither changed nor gone.
+	broken := read(t, "fedex_track", "duplicate_tracking_number.json")
+	const code = `"code": "DL",`
+	if n := bytes.Count(broken, []byte(code)); n != 1 {
+		t.Fatalf("the fixture has %s %d times, want once", code, n)
+	}
+	broken = bytes.Replace(broken, []byte(code), []byte(`"code": null,`), 1)
+	unique := []byte(`"trackingNumberUniqueId": "2460426000~`)
+	at := bytes.LastIndex(broken[:bytes.Index(broken, unique)], []byte(`"trackingNumberInfo"`))
+	broken = slices.Concat(broken[:at], []byte(`"error": {"code": "TRACKING.DATA.UNAVAILABLE"}, `), broken[at:])
+	for range 3 {
+		a.play(t, body(broken))
+	}
+	a.settled(t)
+	if ok, events := d.metric(t, "deltahook_polls_total", `result="ok"`), d.metric(t, "deltahook_events_total"); ok != 6 || events != 0 {
+		t.Errorf("%v answers were taken in and told %v events, want 6 and 0", ok, events)
+	}
 	if n := d.metric(t, "deltahook_items"); n != 2 {
 		t.Errorf("%v items are remembered, want 2", n)
 	}

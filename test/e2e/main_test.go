@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,6 +29,14 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	built = dir
+	// These tests wait for schedules, which are no faster than a second, much
+	// more than they work: more of them at once than there are processors.
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", "8") // a number, so it can be set
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(dir) // what is left lies in the system's temporary folder
 		os.Exit(code)
@@ -42,20 +51,24 @@ var (
 
 // binary is the program with the race detector in it: a race it finds ends
 // the program with status 66, which no test expects.
-func binary(tb testing.TB) string { return must(tb)(buildRace()) }
+func binary(tb testing.TB) string {
+	tb.Helper()
+	path, err := buildRace()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
 
 // plainBinary is the program as it is released, for tests that measure or
 // start it very often.
-func plainBinary(tb testing.TB) string { return must(tb)(buildPlain()) }
-
-func must(tb testing.TB) func(string, error) string {
-	return func(path string, err error) string {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return path
+func plainBinary(tb testing.TB) string {
+	tb.Helper()
+	path, err := buildPlain()
+	if err != nil {
+		tb.Fatal(err)
 	}
+	return path
 }
 
 // build builds the program as built/KIND/deltahook.

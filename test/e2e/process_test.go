@@ -170,8 +170,8 @@ func TestSecondProcess(t *testing.T) {
 	if status != 1 || !strings.Contains(stderr, "in use by another deltahook") || !strings.Contains(stderr, "deltahook.db") {
 		t.Errorf("on a store in use: status %d, and it says %s", status, stderr)
 	}
-	// Two seconds, and one to start the program with the race detector in it.
-	if took := time.Since(begun); took > 3*time.Second {
+	// The rest is for a busy machine to start the program, race detector and all.
+	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("that took %s, want at most 2s", took)
 	}
 
