@@ -144,7 +144,8 @@ func TestDamagedContent(t *testing.T) {
 	_, itemsErr := s.Items(t.Context(), "shop", []string{"b", "a"})
 	_, _, snapshotErr := s.Snapshot(t.Context(), "shop")
 	var loadErr error
-	for _, loadErr = range s.Load(t.Context()) {
+	for _, err := range s.Load(t.Context()) {
+		loadErr = err
 	}
 	for i, err := range []error{itemsErr, snapshotErr, loadErr} {
 		if err == nil || !strings.Contains(err.Error(), name) {

@@ -222,7 +222,8 @@ func (p *page) elements(within keyRange) ([]element, error) {
 	for i := range elements {
 		b := list[i*elementSize:]
 		word := func(at int) int { return int(binary.NativeEndian.Uint32(b[at:])) }
-		e, at, size := &elements[i], pageHead+i*elementSize, 0
+		e, at := &elements[i], pageHead+i*elementSize
+		var size int
 		if p.flags == branchFlag {
 			at, size, e.child = at+word(0), word(4), binary.NativeEndian.Uint64(b[8:])
 		} else {

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -90,7 +91,7 @@ func (t *tx) event(id string) (storedEvent, error) {
 // laneHead is the number of the first delivery of a lane.
 func (t *tx) laneHead(lane []byte) (number uint64, found bool, err error) {
 	k, v := t.cursor(bucketLanes).Seek(lane)
-	if len(k) != len(lane)+8 || string(k[:len(lane)]) != string(lane) {
+	if len(k) != len(lane)+8 || !bytes.HasPrefix(k, lane) {
 		return 0, false, nil
 	}
 	if _, err := unseal(bucketLanes, k, v); err != nil {

@@ -22,7 +22,8 @@ func testConcurrent(t *testing.T, s Store) {
 		wg.Go(func() {
 			for v := range uint64(commits) {
 				e := event(fmt.Sprintf("%s-%d", name, v), "a", v+1, "hook", name)
-				if err := s.Commit(t.Context(), &differ.Commit{Source: name, Version: v, Items: []differ.Item{item("a", v+1, "1")}, Events: []differ.Event{e}}); err != nil {
+				c := differ.Commit{Source: name, Version: v, Items: []differ.Item{item("a", v+1, "1")}, Events: []differ.Event{e}}
+				if err := s.Commit(t.Context(), &c); err != nil {
 					t.Errorf("%s at version %d: %v", name, v, err)
 				}
 			}
