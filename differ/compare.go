@@ -53,7 +53,7 @@ type comparison struct {
 func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, error) {
 	c := comparison{src: s, mem: mem, hash: h}
 	c.found.baseline = mem.version == 0 || mem.shape != s.shape
-	same := a.Unmodified || mem.body != 0 && mem.body == h.bytes(a.Body)
+	same := a.Unmodified || mem.pages != 0 && mem.pages == h.pages(a.Pages)
 	if same && !c.found.baseline {
 		c.found.listed = mem.present - mem.absent
 		if mem.absent > 0 {
@@ -66,7 +66,7 @@ func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, err
 	}
 	mem.round++
 	c.found.read = true
-	if err := s.read(a.Body, c.take); err != nil {
+	if err := s.read(a.Pages, c.take); err != nil {
 		return nil, err
 	}
 	if !c.found.baseline && !c.blind && c.seen < mem.present {
@@ -176,7 +176,7 @@ func (c *finding) settle(mem *memory, a *poller.Answer, h hasher) {
 		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision})
 	}
 	if c.read {
-		mem.body = h.bytes(a.Body)
+		mem.pages = h.pages(a.Pages)
 		mem.returned()
 	}
 	for _, key := range c.waiting {

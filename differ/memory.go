@@ -23,7 +23,7 @@ type memory struct {
 	present int // entries that are not gone
 	absent  int // entries that are not confirmed gone: missing > 0
 
-	body  uint64 // hash of the last body that was taken in; 0: none
+	pages uint64 // hash of the pages that were taken in last; 0: none
 	round uint32 // counts the answers that were compared
 }
 
@@ -94,8 +94,21 @@ func (m *memory) find(key string) *entry {
 // is random, so nobody can choose two texts that look the same to it.
 type hasher struct{ seed maphash.Seed }
 
-func (h hasher) text(s string) uint64  { return max(maphash.String(h.seed, s), 1) }
-func (h hasher) bytes(b []byte) uint64 { return max(maphash.Bytes(h.seed, b), 1) }
+func (h hasher) text(s string) uint64 { return max(maphash.String(h.seed, s), 1) }
+
+// pages is the hash of an answer: of its pages and of where they part.
+func (h hasher) pages(pages [][]byte) uint64 {
+	if len(pages) == 1 {
+		return max(maphash.Bytes(h.seed, pages[0]), 1)
+	}
+	var sum maphash.Hash
+	sum.SetSeed(h.seed)
+	for _, page := range pages {
+		maphash.WriteComparable(&sum, len(page))
+		_, _ = sum.Write(page)
+	}
+	return max(sum.Sum64(), 1)
+}
 
 // hashOf is the hash of content in its canonical form; buf is scratch room.
 func hashOf(buf, content []byte) (Hash, []byte) {

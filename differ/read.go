@@ -13,16 +13,30 @@ import (
 // maxItems is how many items an answer may have.
 const maxItems = 1_000_000
 
-// found is one item of an answer. Its strings are parts of the body.
+// found is one item of an answer. Its strings are parts of a page.
 type found struct {
 	key     string // "" where the item is not ok and has no id
 	raw     string
 	unknown bool // item_ok is false
 }
 
-// read gives the items of body to take, one by one, and stops at the first
-// fault. It is a *poller.Failure of class items.
-func (s *Source) read(body []byte, take func(found) error) error {
+// read gives the items of all pages to take, one by one, and stops at the
+// first fault. It is a *poller.Failure of class items.
+func (s *Source) read(pages [][]byte, take func(found) error) error {
+	n := 0
+	for i, page := range pages {
+		if err := s.readPage(page, &n, take); err != nil {
+			if len(pages) > 1 {
+				return poller.Failf(poller.ClassItems, "page %d: %w", i+1, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// readPage reads one page; n counts the items of the answer.
+func (s *Source) readPage(body []byte, n *int, take func(found) error) error {
 	judge, err := s.judge(body)
 	if err != nil {
 		return err
@@ -37,15 +51,14 @@ func (s *Source) read(body []byte, take func(found) error) error {
 	case !list.IsArray():
 		return poller.Failf(poller.ClassItems, "items: a list was expected at %s, not %s", s.response.Items, kind(list))
 	}
-	n := 0
 	list.ForEach(func(_, item gjson.Result) bool {
-		n++
-		if n > maxItems {
+		*n++
+		if *n > maxItems {
 			err = poller.Failf(poller.ClassItems, "items: more than %d at %s", maxItems, s.response.Items)
 			return false
 		}
 		var f found
-		if f, err = s.item(item, n, judge); err == nil {
+		if f, err = s.item(item, *n, judge); err == nil {
 			err = take(f)
 		}
 		return err == nil
@@ -53,7 +66,7 @@ func (s *Source) read(body []byte, take func(found) error) error {
 	return err
 }
 
-// readWhole takes the whole body as one item. Its key is what id says, or the
+// readWhole takes a whole page as one item. Its key is what id says, or the
 // source's name.
 func (s *Source) readWhole(body []byte, judge judge, take func(found) error) error {
 	item := gjson.ParseBytes(body)
@@ -73,7 +86,7 @@ func (s *Source) readWhole(body []byte, judge judge, take func(found) error) err
 	return take(f)
 }
 
-// item reads the n-th item of a list, counted from 1.
+// item reads the n-th item of an answer, counted from 1.
 func (s *Source) item(item gjson.Result, n int, judge judge) (found, error) {
 	ok, err := judge(item.Raw)
 	if err != nil {
@@ -124,7 +137,7 @@ func idText(id gjson.Result) (string, bool) {
 // judge says whether an item is ok, that is whether it can be believed.
 type judge func(raw string) (bool, error)
 
-// judge compiles item_ok for one body, which is decoded only where it is used.
+// judge compiles item_ok for one page, which is decoded only where it is used.
 func (s *Source) judge(body []byte) (judge, error) {
 	if s.itemOK == nil {
 		return func(string) (bool, error) { return true, nil }, nil

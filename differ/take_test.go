@@ -92,7 +92,7 @@ func (b *bench) restart() map[string]poller.Bookmarks {
 
 func (b *bench) answer(body string) *poller.Answer {
 	b.received = b.received.Add(time.Minute)
-	return &poller.Answer{Source: "s", Status: 200, Body: []byte(body), Received: b.received}
+	return &poller.Answer{Source: "s", Status: 200, Pages: [][]byte{[]byte(body)}, Received: b.received}
 }
 
 // take plays one answer and gives the events that it made, as
@@ -246,7 +246,7 @@ func TestDeletionIsConfirmed(t *testing.T) {
 
 func TestTheSameAnswerConfirmsADeletion(t *testing.T) {
 	for name, again := range map[string]*poller.Answer{
-		"the same bytes": {Source: "s", Status: 200, Body: []byte(`{"items":[{"id":1}]}`)},
+		"the same bytes": {Source: "s", Status: 200, Pages: [][]byte{[]byte(`{"items":[{"id":1}]}`)}},
 		"304":            {Source: "s", Status: 304, Unmodified: true},
 	} {
 		t.Run(name, func(t *testing.T) {

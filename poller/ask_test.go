@@ -82,8 +82,8 @@ func TestAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got.Body) != "{\"price\": 1.10}\n" {
-		t.Errorf("body %q", got.Body)
+	if string(got.Pages[0]) != "{\"price\": 1.10}\n" {
+		t.Errorf("body %q", got.Pages[0])
 	}
 	if got.Source != "parcels" || got.Status != 200 || got.Unmodified || got.Header["x-many"] != "a, b" {
 		t.Errorf("got %+v", got)
@@ -258,7 +258,7 @@ func TestGoodAnswers(t *testing.T) {
 				io.WriteString(w, c.body)
 			})
 			a, err := source(t, client(t), poller.RequestSettings{URL: server.URL}, c.resp).Ask(t.Context(), poller.Bookmarks{})
-			if err != nil || string(a.Body) != c.body {
+			if err != nil || string(a.Pages[0]) != c.body {
 				t.Errorf("got %+v, %v", a, err)
 			}
 		})
@@ -287,7 +287,7 @@ func TestGzip(t *testing.T) {
 		io.WriteString(w, zip(t, `{"a": 1}`))
 	})
 	a, err := source(t, client(t), poller.RequestSettings{URL: server.URL}, poller.ResponseSettings{}).Ask(t.Context(), poller.Bookmarks{})
-	if err != nil || string(a.Body) != `{"a": 1}` {
+	if err != nil || string(a.Pages[0]) != `{"a": 1}` {
 		t.Errorf("got %+v, %v", a, err)
 	}
 }

@@ -40,7 +40,7 @@ func TestConditional(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !second.Unmodified || second.Body != nil || second.Status != 304 || second.Received.IsZero() {
+			if !second.Unmodified || second.Pages != nil || second.Status != 304 || second.Received.IsZero() {
 				t.Errorf("got %+v", second)
 			}
 			if diff := cmp.Diff(first.Bookmarks, second.Bookmarks); diff != "" {

@@ -28,21 +28,35 @@ type Sink interface {
 	Keep(source string, b Bookmarks)
 }
 
-// Answer is what a source said, judged good. The body is shared: nobody may
-// change it.
+// Answer is what a source said, judged good. The pages are shared: nobody may
+// change them.
 type Answer struct {
 	Source   string
 	Received time.Time // when the last byte was read, wall time
 
-	// Unmodified is true where the server said 304: the body is nil and
-	// stands for the one that was taken in last.
+	// Unmodified is true where the server said 304: there are no pages, and
+	// those that were taken in last hold.
 	Unmodified bool
 
-	Status int               // HTTP status
-	Header map[string]string // names in lower case, several values joined by ", "
-	Body   []byte            // valid JSON in UTF-8, no name twice in an object
+	Status int               // HTTP status, of the first page
+	Header map[string]string // of the first page; names in lower case, several values joined by ", "
+
+	// Pages are the bodies in the order of the server, each valid JSON in
+	// UTF-8, no name twice in an object. A source without paging has one;
+	// one whose status means empty has none, and hence no items.
+	Pages [][]byte
 
 	Bookmarks Bookmarks // to be committed together with what the answer changes
+}
+
+// onePage is an answer with room for the one page that nearly all have.
+func onePage() *Answer {
+	var a struct {
+		Answer
+		page [1][]byte
+	}
+	a.Pages = a.page[:]
+	return &a.Answer
 }
 
 // Bookmarks is how far a source has come: what the next poll needs to know of

@@ -88,14 +88,11 @@ func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
 	if err != nil {
 		return nil, transportFailure(ctx, err)
 	}
-	answer := &Answer{
-		Source:    s.name,
-		Received:  time.Now(),
-		Status:    resp.StatusCode,
-		Header:    flatten(resp.Header),
-		Bookmarks: Bookmarks{Request: w.fingerprint},
-	}
-	if answer.Body, err = s.judge.body(answer, body); err != nil {
+	answer := onePage()
+	answer.Source, answer.Received = s.name, time.Now()
+	answer.Status, answer.Header = resp.StatusCode, flatten(resp.Header)
+	answer.Bookmarks.Request = w.fingerprint
+	if answer.Pages[0], err = s.judge.body(answer, body); err != nil {
 		return nil, err
 	}
 	if hops == 0 && s.mayValidate(w) {

@@ -52,8 +52,18 @@ func (p *printer) request(r poller.Preview) {
 }
 
 func (p *printer) answer(a *poller.Answer, took time.Duration) {
-	p.section("Answer", fmt.Sprintf("status %d in %s, %d bytes", a.Status, took.Round(time.Millisecond), len(a.Body)))
-	p.block(shape(a.Body))
+	size := 0
+	for _, page := range a.Pages {
+		size += len(page)
+	}
+	text := fmt.Sprintf("status %d in %s, %d bytes", a.Status, took.Round(time.Millisecond), size)
+	if len(a.Pages) > 1 {
+		text += fmt.Sprintf(" on %d pages, of which the first is", len(a.Pages))
+	}
+	p.section("Answer", text)
+	if len(a.Pages) > 0 {
+		p.block(shape(a.Pages[0]))
+	}
 }
 
 // block writes text, indented.

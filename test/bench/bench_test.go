@@ -252,7 +252,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	body.WriteString(`]}`)
 	p := newPath(b, "")
-	answer := &poller.Answer{Source: "bench", Received: time.Now(), Status: 200, Body: body.Bytes()}
+	answer := &poller.Answer{Source: "bench", Received: time.Now(), Status: 200, Pages: [][]byte{body.Bytes()}}
 	if err := p.differ.Take(b.Context(), answer); err != nil {
 		b.Fatal(err)
 	}
