@@ -9,27 +9,27 @@ import (
 	"github.com/deltahook/deltahook/internal/secret"
 )
 
-// exchange sends w and follows redirects; hops is how many. http.Client isn't
-// used for it: on the way to another host it takes along every header but a
+// exchange sends w and follows redirects; at is the request that resp answers:
+// w, where there were none. http.Client isn't used for it: on the way to another host it takes along every header but a
 // few, it names the URL that it comes from (Referer), and its errors show URLs
 // with their queries.
-func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp *http.Response, hops int, err error) {
+func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp *http.Response, at *wire, err error) {
 	req := w.request(ctx)
 	if !given.none() {
 		req.Header = req.Header.Clone()
 		given.set(req.Header)
 	}
-	for {
+	for hops := 1; ; hops++ {
 		resp, err = s.client.transport.RoundTrip(req)
 		if err != nil || !redirects(resp) {
-			return resp, hops, err
+			return resp, w, err
 		}
 		discard(resp.Body)
 		if w, err = w.follow(resp); err != nil {
-			return nil, hops, err
+			return nil, nil, err
 		}
-		if hops++; hops > s.redirects {
-			return nil, hops, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
+		if hops > s.redirects {
+			return nil, nil, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
 				status(resp), secret.Host(w.url.String()), s.redirects)
 		}
 		req = w.request(ctx)

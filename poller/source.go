@@ -68,37 +68,44 @@ func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
 	if err != nil {
 		return nil, &Failure{Class: ClassRequest, Err: err}
 	}
+	answer, _, err := s.fetch(ctx, w, s.validators(w, marks), s.maxBody)
+	return answer, err
+}
+
+// fetch makes one exchange and judges the page that came, of at most limit
+// bytes. at is the request that it is the answer to: w, or where w was
+// redirected to.
+func (s *Source) fetch(ctx context.Context, w *wire, given validators, limit int64) (answer *Answer, at *wire, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no complete answer within %s", s.timeout))
 	defer cancel()
 
-	given := s.validators(w, marks)
-	resp, hops, err := s.exchange(ctx, w, given)
+	resp, at, err := s.exchange(ctx, w, given)
 	if err != nil {
-		return nil, transportFailure(ctx, err)
+		return nil, nil, transportFailure(ctx, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotModified && !given.none() && hops == 0 {
-		return s.unmodified(resp, w, given), nil
+	if resp.StatusCode == http.StatusNotModified && !given.none() && at == w {
+		return s.unmodified(resp, w, given), at, nil
 	}
 	if err := judgeStatus(resp, time.Now()); err != nil {
 		discard(resp.Body)
-		return nil, err
+		return nil, nil, err
 	}
-	body, err := s.client.read(resp, s.maxBody)
+	body, err := s.client.read(resp, limit)
 	if err != nil {
-		return nil, transportFailure(ctx, err)
+		return nil, nil, transportFailure(ctx, err)
 	}
-	answer := onePage()
+	answer = onePage()
 	answer.Source, answer.Received = s.name, time.Now()
 	answer.Status, answer.Header = resp.StatusCode, flatten(resp.Header)
 	answer.Bookmarks.Request = w.fingerprint
 	if answer.Pages[0], err = s.judge.body(answer, body); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if hops == 0 && s.mayValidate(w) {
+	if at == w && s.mayValidate(w) {
 		answer.Bookmarks.ETag, answer.Bookmarks.LastModified = validatorsOf(resp.Header)
 	}
-	return answer, nil
+	return answer, at, nil
 }
 
 // flatten is a header as Answer has it.
