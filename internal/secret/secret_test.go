@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
@@ -155,6 +156,58 @@ func TestName(t *testing.T) {
 			t.Errorf("%s carries a credential", name)
 		}
 	}
+}
+
+// TestLearn: what is learned is cut in every spelling at once, the latest of
+// each owner only, and what was known before stays known.
+func TestLearn(t *testing.T) {
+	r := secret.NewRedactor("configured")
+	r.Learn("a", "tok/en-1", "refresh-1")
+	r.Learn("b", "other-token")
+	if got := r.Text(`tok/en-1 tok%2Fen-1 dG9rL2VuLTE= refresh-1 other-token configured`); strings.Trim(got, " ") != strings.Repeat(" "+secret.Mask, 6)[1:] {
+		t.Errorf("got %q", got)
+	}
+	for i := range 20 {
+		r.Learn("a", fmt.Sprintf("token-%02d", i))
+		r.Learn("a", "tok/en-1") // used again and again
+	}
+	const want = "<secret> <secret> <secret> token-12 refresh-1"
+	if got := r.Text("token-19 token-13 tok/en-1 token-12 refresh-1"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := r.Text("other-token configured"); got != "<secret> <secret>" {
+		t.Errorf("another owner's or the configured is shown: %q", got)
+	}
+}
+
+// TestLearnBounds: what a server may choose mutilates no log.
+func TestLearnBounds(t *testing.T) {
+	r := secret.NewRedactor()
+	long := strings.Repeat("x", 16<<10+1)
+	r.Learn("a", "", "success", long)
+	if got := r.Text("success" + long); got != "success"+long {
+		t.Error("a word or a whole page was learned")
+	}
+	var none *secret.Redactor
+	none.Learn("a", "tok/en-1")
+}
+
+// TestLearnWhileRead wants a value cut from the moment that Learn returns.
+func TestLearnWhileRead(t *testing.T) {
+	r := secret.NewRedactor("configured")
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				v := fmt.Sprintf("token-%d-%d", w, i)
+				r.Learn(fmt.Sprint(w), v)
+				if got := r.Text(v + " configured"); got != "<secret> <secret>" {
+					t.Errorf("got %q", got)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // FuzzRedactor cuts any value out of any text.
