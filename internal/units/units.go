@@ -1,6 +1,6 @@
-// Package units reads the quantities that users write: durations, sizes and
-// percentages. Each type reads text, prints the same form, and its zero value
-// is zero of its unit.
+// Package units reads the quantities that users write: durations, sizes,
+// percentages and rates. Each type reads text, prints the same form, and its
+// zero value is zero of its unit.
 package units
 
 import (
