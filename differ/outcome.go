@@ -13,6 +13,7 @@ type outcome struct {
 	memory  *memory
 	finding *finding
 	silent  bool    // a baseline of which nothing is told
+	reset   bool    // what is remembered no longer counts
 	commit  *Commit // nil: there is nothing to write
 }
 
@@ -120,6 +121,7 @@ type Preview struct {
 	Listed   int  // items in the answer
 	Unknown  int  // of them, those that item_ok refuses
 	Baseline bool // true: the answer is remembered as the first
+	Reset    bool // true: what is remembered is forgotten
 	Changes  []Changed
 	Waiting  []string // keys that are absent, but not confirmed gone
 	Events   []Event  // as they would be sent; ids are made up anew each time
@@ -141,7 +143,7 @@ func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error
 	}
 	p := &Preview{
 		Listed: out.finding.listed, Unknown: out.finding.unknown,
-		Baseline: out.silent, Waiting: out.finding.waiting,
+		Baseline: out.silent, Reset: out.reset, Waiting: out.finding.waiting,
 	}
 	for _, ch := range out.finding.changes {
 		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events})

@@ -1,6 +1,7 @@
 package differ
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -26,8 +27,8 @@ func (s *Source) read(pages [][]byte, take func(found) error) error {
 	n := 0
 	for i, page := range pages {
 		if err := s.readPage(page, &n, take); err != nil {
-			if len(pages) > 1 {
-				return poller.Failf(poller.ClassItems, "page %d: %w", i+1, err)
+			if f, ok := errors.AsType[*poller.Failure](err); ok && len(pages) > 1 {
+				return f.OnPage(i + 1)
 			}
 			return err
 		}

@@ -118,6 +118,9 @@ func (d *Differ) plan(ctx context.Context, a *poller.Answer) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Reset {
+		return src.reset(a, mem), nil
+	}
 	found, err := src.compare(a, mem, d.hash)
 	if err != nil {
 		return nil, err
@@ -186,9 +189,16 @@ func (d *Differ) settle(out *outcome, a *poller.Answer) {
 // report logs and counts a commit. A silent baseline is not a change.
 func (d *Differ) report(out *outcome) {
 	name, changes := out.source.name, out.finding.changes
+	if out.reset {
+		d.log.Info("the API says that all starts over: the next answer is remembered anew, no events", "source", name)
+		return
+	}
 	if out.silent {
 		text := "first answer remembered, no events"
-		if out.commit.Version > 0 {
+		switch {
+		case out.memory.shape == forgotten && out.commit.Version > 0:
+			text = "first answer after the reset remembered, no events"
+		case out.commit.Version > 0:
 			text = "the settings of its items changed: all of them remembered anew, no events"
 		}
 		d.log.Info(text, "source", name, "items", len(changes))

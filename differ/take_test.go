@@ -58,7 +58,7 @@ type bench struct {
 	source   *differ.Source
 	differ   *differ.Differ
 	options  differ.Options
-	told     int // events seen so far
+	seen     int // events seen so far
 	received time.Time
 }
 
@@ -112,10 +112,10 @@ func (b *bench) events() []string {
 		all = append(all, c.Events...)
 	}
 	var out []string
-	for _, e := range all[b.told:] {
+	for _, e := range all[b.seen:] {
 		out = append(out, fmt.Sprintf("%s %s@%d", e.Type, e.Key, e.Revision))
 	}
-	b.told = len(all)
+	b.seen = len(all)
 	return out
 }
 

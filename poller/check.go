@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -174,6 +175,7 @@ func texts(r fault.Report, m map[string]string) []pair {
 func (s ResponseSettings) compile(r fault.Report) *judge {
 	oneOf(r.At("format"), s.Format, "auto", "json")
 	j := &judge{sniff: s.Format != "json", require: s.Require, okText: s.OK}
+	j.statuses = compileStatus(r.At("status"), s.Status)
 	for i, path := range s.Require {
 		if err := jsonpath.Check(path); err != nil {
 			r.At("require").Index(i).Errorf("%v", err)
@@ -186,7 +188,7 @@ func (s ResponseSettings) compile(r fault.Report) *judge {
 			r.At("ok").Errorf("%v", err)
 		}
 	}
-	j.fingerprint = strings.Join(append([]string{s.Format, s.OK}, s.Require...), "\n")
+	j.fingerprint = strings.Join(append([]string{s.Format, s.OK, fmt.Sprint(s.Status)}, s.Require...), "\n")
 	return j
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 // exchange sends w and follows redirects; at is the request that resp answers:
-// w, where there were none. http.Client isn't used for it: on the way to another host it takes along every header but a
-// few, it names the URL that it comes from (Referer), and its errors show URLs
-// with their queries.
+// w, where there were none. http.Client isn't used for it: on the way to
+// another host it takes along every header but a few, it names the URL that it
+// comes from (Referer), and its errors show URLs with their queries.
 func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp *http.Response, at *wire, err error) {
 	req := w.request(ctx)
 	if !given.none() {

@@ -37,6 +37,11 @@ func Failf(class Class, format string, args ...any) *Failure {
 	return &Failure{Class: class, Err: fmt.Errorf(format, args...)}
 }
 
+// OnPage is f, where it befell the n-th of several pages, counted from 1.
+func (f *Failure) OnPage(n int) *Failure {
+	return &Failure{Class: f.Class, Err: fmt.Errorf("page %d: %w", n, f.Err), After: f.After}
+}
+
 // Error is the class and what happened.
 func (f *Failure) Error() string { return string(f.Class) + ": " + f.Err.Error() }
 

@@ -5,13 +5,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
-	"github.com/deltahook/deltahook/internal/retryafter"
 )
 
 // judge is a ResponseSettings, compiled: what makes an answer one.
@@ -20,6 +18,7 @@ type judge struct {
 	require     []string // gjson paths
 	ok          *expr.Program
 	okText      string
+	statuses    map[int]meaning
 	fingerprint string // of the settings
 }
 
@@ -27,22 +26,6 @@ type judge struct {
 func status(resp *http.Response) string {
 	text := http.StatusText(resp.StatusCode)
 	return strings.TrimSpace("status " + strconv.Itoa(resp.StatusCode) + " " + text)
-}
-
-// judgeStatus decides by the status alone. 206 is a part of an answer, though
-// none was asked for.
-func judgeStatus(resp *http.Response, now time.Time) error {
-	switch code := resp.StatusCode; {
-	case code == http.StatusNotModified:
-		return Failf(ClassStatus, "%s, though the request had no validators", status(resp))
-	case code == http.StatusNoContent, code == http.StatusResetContent:
-		return Failf(ClassFormat, "%s: an answer without a body, where JSON was expected", status(resp))
-	case code == http.StatusPartialContent, code < 200, code > 299:
-		f := Failf(ClassStatus, "%s", status(resp))
-		f.After, _ = retryafter.Parse(resp.Header.Get("Retry-After"), now)
-		return f
-	}
-	return nil
 }
 
 // body is the body as it is handed on, or why it is no answer.

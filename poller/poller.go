@@ -38,6 +38,11 @@ type Answer struct {
 	// those that were taken in last hold.
 	Unmodified bool
 
+	// Reset is true where the status means that all starts over: there are
+	// no pages, what is remembered of the source no longer counts, and its
+	// next answer is a silent baseline.
+	Reset bool
+
 	Status int               // HTTP status, of the first page
 	Header map[string]string // of the first page; names in lower case, several values joined by ", "
 

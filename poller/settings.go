@@ -57,6 +57,11 @@ type RequestSettings struct {
 type ResponseSettings struct {
 	// How the body is read: auto (default, by content type) or json.
 	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=auto,enum=json"`
+	// What a status means, where it isn't that 2xx is an answer and all else
+	// is none: ok (the body is the answer), empty (there are no items), error
+	// (the poll failed) or reset (what is remembered is forgotten, and the
+	// next answer is remembered without telling anything).
+	Status map[string]string `yaml:"status" json:"status,omitempty"`
 	// gjson paths that must be there and not null; otherwise the poll failed.
 	Require []string `yaml:"require" json:"require,omitempty"`
 	// An expression over status, headers and body; false: the poll failed.

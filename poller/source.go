@@ -87,9 +87,12 @@ func (s *Source) fetch(ctx context.Context, w *wire, given validators, limit int
 	if resp.StatusCode == http.StatusNotModified && !given.none() && at == w {
 		return s.unmodified(resp, w, given), at, nil
 	}
-	if err := judgeStatus(resp, time.Now()); err != nil {
+	if m, err := s.judge.status(resp, time.Now()); err != nil || m != meansOK {
 		discard(resp.Body)
-		return nil, nil, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.nothing(resp, m), at, nil
 	}
 	body, err := s.client.read(resp, limit)
 	if err != nil {

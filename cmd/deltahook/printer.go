@@ -74,6 +74,10 @@ func (p *printer) block(text string) {
 }
 
 func (p *printer) outcome(o *differ.Preview) {
+	if o.Reset {
+		p.section("Changes", "none: the status means reset, what is remembered would be forgotten without telling anything")
+		return
+	}
 	items := fmt.Sprintf("%d listed", o.Listed)
 	if o.Unknown > 0 {
 		items += fmt.Sprintf(", %d of them not ok (item_ok): neither changed nor gone", o.Unknown)
