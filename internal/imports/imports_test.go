@@ -61,6 +61,8 @@ var table = map[string]row{
 		why:   "test holds tests of the whole program",
 	},
 
+	"internal/auth":       {why: leaf},
+	"internal/budget":     {why: leaf},
 	"internal/canon":      {why: leaf},
 	"internal/egress":     {why: leaf},
 	"internal/expr":       {why: leaf},

@@ -1,0 +1,265 @@
+package budget_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/deltahook/deltahook/internal/budget"
+)
+
+// noon is when the tests begin.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// drain takes all that it gets from a time on for so long, coming when it was
+// told to.
+func drain(l *budget.Limit, from time.Time, d time.Duration) (at []time.Time) {
+	for now := from; now.Before(from.Add(d)); {
+		next, ok := l.Take(now)
+		if ok {
+			at = append(at, now)
+			continue
+		}
+		now = next
+	}
+	return at
+}
+
+// most is the largest number of times in any span of per.
+func most(at []time.Time, per time.Duration) (n int) {
+	for i, first := 0, 0; i < len(at); i++ {
+		for !at[i].Before(at[first].Add(per)) {
+			first++
+		}
+		n = max(n, i-first+1)
+	}
+	return n
+}
+
+// TestRate: no span has more than it may, and hardly less is let through.
+func TestRate(t *testing.T) {
+	for _, c := range []struct {
+		n   int
+		per time.Duration
+	}{{1, time.Second}, {5, time.Second}, {20, time.Second}, {1400, 10 * time.Second}, {60, time.Minute}, {100, time.Hour}, {250, 24 * time.Hour}} {
+		l := budget.New(budget.Terms{Requests: c.n, Per: c.per})
+		at := drain(l, noon, 5*c.per)
+		if got := most(at, c.per); got > c.n {
+			t.Errorf("%d in %s: %d in one span", c.n, c.per, got)
+		}
+		if least := 5 * c.n * 10 / 12; len(at) < least {
+			t.Errorf("%d in %s: %d went through in five of these, at least %d should have", c.n, c.per, len(at), least)
+		}
+		if got := l.Total(); got != uint64(len(at)) {
+			t.Errorf("%d are counted of %d", got, len(at))
+		}
+	}
+}
+
+// TestSpacing: evenly, and by a second at most once a period has passed.
+func TestSpacing(t *testing.T) {
+	l := budget.New(budget.Terms{Requests: 60, Per: time.Hour})
+	at := drain(l, noon, 2*time.Hour)
+	if first := at[0].Sub(noon); first != time.Second {
+		t.Errorf("the first came after %s", first)
+	}
+	if second := at[1].Sub(at[0]); second < 59*time.Second || second > 61*time.Second {
+		t.Errorf("the second came %s after the first", second)
+	}
+	l = budget.New(budget.Terms{Requests: 60, Per: time.Hour})
+	l.Next(noon) // begins
+	at = drain(l, noon.Add(time.Hour), 50*time.Second)
+	if len(at) < 49 {
+		t.Errorf("after an idle hour only %d went through in 50 s", len(at))
+	}
+}
+
+func TestQuota(t *testing.T) {
+	l := budget.New(budget.Terms{Quota: 3})
+	if at := drain(l, noon, 11*time.Hour); len(at) != 3 || l.Left(noon) != 0 {
+		t.Errorf("%d went through, %d are left", len(at), l.Left(noon))
+	}
+	midnight := noon.Add(12 * time.Hour)
+	if at := l.Next(noon.Add(time.Hour)); !at.Equal(midnight) {
+		t.Errorf("the next may go at %s", at)
+	}
+	if left := l.Left(midnight); left != 3 {
+		t.Errorf("%d are left at midnight", left)
+	}
+	if _, ok := l.Take(midnight); !ok {
+		t.Error("none is let through at midnight")
+	}
+	if left := l.Left(noon); left != 2 {
+		t.Errorf("the clock was put back, and %d are left", left)
+	}
+}
+
+func TestRest(t *testing.T) {
+	l := budget.New(budget.Terms{})
+	if !l.Rest(noon.Add(time.Minute)) || l.Rest(noon.Add(time.Second)) {
+		t.Error("a longer rest is no news, or a shorter one is")
+	}
+	if at, ok := l.Take(noon); ok || !at.Equal(noon.Add(time.Minute)) {
+		t.Errorf("taken %t, or at %s", ok, at)
+	}
+	if _, ok := l.Take(noon.Add(time.Minute)); !ok {
+		t.Error("not taken after the rest")
+	}
+}
+
+// TestReserve: in the order of coming, no more than may be, and nothing that
+// would be too late.
+func TestReserve(t *testing.T) {
+	l := budget.New(budget.Terms{Requests: 10, Per: time.Second})
+	var at []time.Time
+	for {
+		next, ok := l.Reserve(noon, noon.Add(5*time.Second))
+		if !ok {
+			break
+		}
+		at = append(at, next)
+	}
+	if !slices.IsSortedFunc(at, time.Time.Compare) || most(at, time.Second) > 10 || len(at) < 40 {
+		t.Errorf("%d were reserved: %v", len(at), at)
+	}
+	if _, ok := l.Take(noon.Add(4 * time.Second)); ok {
+		t.Error("somebody went past those who reserved")
+	}
+	l = budget.New(budget.Terms{Quota: 1})
+	if _, ok := l.Reserve(noon, noon.Add(time.Second)); !ok {
+		t.Error("the one of the quota was not reserved")
+	}
+	if next, ok := l.Reserve(noon, noon.Add(20*time.Hour)); ok || !next.Equal(noon.Add(12*time.Hour)) {
+		t.Errorf("over the quota: %s, %t", next, ok)
+	}
+}
+
+// TestLedger: nothing is used that isn't stored as used before, and what comes
+// after a crash goes on from there.
+func TestLedger(t *testing.T) {
+	var stored budget.Usage
+	told := 0
+	start := func() *budget.Limit {
+		l := budget.New(budget.Terms{Quota: 1000})
+		l.Keep(stored, func() { told++ }, noon)
+		return l
+	}
+	flush := func(l *budget.Limit) {
+		if u, owed := l.Owed(noon); owed {
+			stored = u
+			l.Stored(u)
+		}
+	}
+	l := start()
+	if _, ok := l.Take(noon); ok {
+		t.Fatal("taken before anything was stored")
+	}
+	used := 0
+	for l != nil {
+		told = 0
+		flush(l)
+		for {
+			if _, ok := l.Take(noon); !ok {
+				break
+			}
+			used++
+		}
+		switch {
+		case used > stored.Used:
+			t.Fatalf("%d are used and %d are stored", used, stored.Used)
+		case stored.Used == 1000:
+			l = nil
+		case told == 0:
+			t.Fatal("the ledger was not told")
+		case used%3 == 0:
+			l = start() // it was killed
+		}
+	}
+	if used < 900 || used > 1000 {
+		t.Errorf("%d of 1000 were used", used)
+	}
+}
+
+func TestLedgerKeepsARest(t *testing.T) {
+	told := 0
+	l := budget.New(budget.Terms{})
+	l.Keep(budget.Usage{}, func() { told++ }, noon)
+	if _, owed := l.Owed(noon); owed {
+		t.Error("owes from the start")
+	}
+	l.Rest(noon.Add(time.Minute))
+	u, owed := l.Owed(noon)
+	if !owed || told != 1 || !u.Rest.Equal(noon.Add(time.Minute)) {
+		t.Errorf("owes %t %+v, told %d times", owed, u, told)
+	}
+	l.Stored(u)
+	if _, owed := l.Owed(noon); owed {
+		t.Error("owes what is stored")
+	}
+	next := budget.New(budget.Terms{})
+	next.Keep(l.Usage(noon), func() {}, noon)
+	if at := next.Next(noon); !at.Equal(noon.Add(time.Minute)) {
+		t.Errorf("after a restart it rests until %s", at)
+	}
+}
+
+// TestAnyArrivals: whatever comes when, by either way in, no span has more than
+// it may, no day either, nothing goes during a rest, and whoever comes again
+// when told to is let through in the end.
+func TestAnyArrivals(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		terms := budget.Terms{
+			Requests: rapid.IntRange(0, 30).Draw(rt, "requests"),
+			Per:      time.Duration(rapid.IntRange(1, 120).Draw(rt, "seconds")) * time.Second,
+			Quota:    rapid.IntRange(0, 60).Draw(rt, "quota"),
+		}
+		l := budget.New(terms)
+		now, rest := noon, time.Time{}
+		var at []time.Time
+		for range rapid.IntRange(1, 150).Draw(rt, "arrivals") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "gap")) * time.Millisecond)
+			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			case 0:
+				if until := now.Add(time.Duration(rapid.IntRange(0, 60).Draw(rt, "rest")) * time.Second); l.Rest(until) {
+					rest = until
+				}
+			case 1, 2:
+				if next, ok := l.Reserve(now, now.Add(10*time.Second)); ok {
+					at = append(at, next)
+				}
+			default:
+				tries := 0
+				for next, ok := l.Take(now); !ok; next, ok = l.Take(now) {
+					if !next.After(now) {
+						rt.Fatalf("told to come again at once")
+					}
+					if tries++; tries > 5 {
+						rt.Fatalf("told %d times to come again", tries)
+					}
+					now = next
+				}
+				if now.Before(rest) {
+					rt.Fatalf("let through during a rest")
+				}
+				at = append(at, now)
+			}
+		}
+		if !slices.IsSortedFunc(at, time.Time.Compare) {
+			rt.Fatalf("not in the order of coming: %v", at)
+		}
+		if got := most(at, terms.Per); terms.Requests > 0 && got > terms.Requests {
+			rt.Fatalf("%d in one span, of %d", got, terms.Requests)
+		}
+		days := map[time.Time]int{}
+		for _, t := range at {
+			days[t.Truncate(24*time.Hour)]++
+		}
+		for d, n := range days {
+			if terms.Quota > 0 && n > terms.Quota {
+				rt.Fatalf("%d on %s, of %d", n, d, terms.Quota)
+			}
+		}
+	})
+}
