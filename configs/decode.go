@@ -21,6 +21,7 @@ func (l *loader) decode() *Config {
 		for _, f := range all.fields {
 			var s Source
 			l.into([]string{"sources", f.name}, f.value, &s)
+			s.Response.Judge.Items = s.Response.Read.Items
 			cfg.Sources[f.name] = s
 		}
 	}

@@ -19,7 +19,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	r := fault.New()
 	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
 		s, at := cfg.Sources[name], r.At("sources", name)
-		s.Poll.Check(at)
+		s.Poll.Check(at, s.Response.Judge)
 		s.Response.Judge.Check(at.At("response"))
 		differ.Check(at, name, s.Diff, s.Response.Read)
 		l.checkRoutes(at, s.Diff)

@@ -41,6 +41,8 @@ func TestReferenceIsFresh(t *testing.T) {
 		{"defaults", "Defaults", ""},
 		{"sources.NAME", "Source", "NAME: up to 64 letters, digits, `_`, `.` and `-`, the first of them a letter or a digit."},
 		{"sources.NAME.request", "Request", ""},
+		{"sources.NAME.request.graphql", "GraphQL", ""},
+		{"sources.NAME.request.paginate", "Paginate", "See [paging.md](paging.md)."},
 		{"sources.NAME.response", "Response", ""},
 		{"sources.NAME.changes", "Change", ""},
 		{"sources.NAME.events.TYPE", "Rule", "TYPE is the event's type: as a name, up to 128 characters."},
@@ -112,6 +114,8 @@ func typeOf(s *jsonschema.Schema) string {
 		return "list: " + typeOf(s.Items)
 	case s.Ref != "":
 		return "mapping"
+	case s.PropertyNames != nil && s.PropertyNames.Title == "status":
+		return "mapping of statuses: " + typeOf(s.AdditionalProperties)
 	case s.Type == "object" && s.AdditionalProperties != nil && s.AdditionalProperties.Ref == "":
 		return "mapping of names: " + typeOf(s.AdditionalProperties)
 	case s.Type == "object":

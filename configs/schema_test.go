@@ -89,6 +89,9 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	pick, _ := response.Properties.Get("pick")
 	one, most := uint64(1), uint64(128)
 	pick.PropertyNames = &jsonschema.Schema{MinLength: &one, MaxLength: &most}
+	status, _ := response.Properties.Get("status")
+	status.PropertyNames = &jsonschema.Schema{Title: "status", Pattern: "^[1-5][0-9][0-9]$"}
+	status.AdditionalProperties = &jsonschema.Schema{Type: "string", Enum: []any{"ok", "empty", "error", "reset"}}
 	request := s.Definitions["Request"]
 	for _, name := range []string{"headers", "query", "form"} {
 		p, _ := request.Properties.Get(name)

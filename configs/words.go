@@ -72,6 +72,8 @@ func badName(name string, s *jsonschema.Schema) string {
 	switch {
 	case name == "":
 		return "a name is empty"
+	case s.Title == "status":
+		return fmt.Sprintf("%q is not a status from 100 to 599", clip(name))
 	case s.Pattern == nil:
 		return fmt.Sprintf("a name of more than %d characters", *s.MaxLength)
 	}

@@ -25,8 +25,16 @@ const (
 	mostRedirects    = 20
 )
 
-// Check reports what is wrong with the settings; r is at sources.NAME.
-func (s Settings) Check(r fault.Report) { s.compile(r, "") }
+// Check reports what is wrong with the settings; r is at sources.NAME. resp is
+// for what the two must agree on, and has a check of its own.
+func (s Settings) Check(r fault.Report, resp ResponseSettings) { s.compile(r, "").agree(r, resp) }
+
+// agree settles what of a request depends on how its answer is read.
+func (s *Source) agree(r fault.Report, resp ResponseSettings) {
+	if s.paging != nil {
+		s.paging.checkItems(r, resp.Items)
+	}
+}
 
 // Check reports what is wrong with the settings; r is at sources.NAME.response.
 func (s ResponseSettings) Check(r fault.Report) { s.compile(r) }
@@ -60,6 +68,7 @@ func (s Settings) compile(r fault.Report, name string) *Source {
 		at.At("redirects").Errorf("expected a number from 0 to %d", mostRedirects)
 	}
 	src.request = q.compile(at)
+	src.paging = q.Paginate.compile(at.At("paginate"), q)
 	return src
 }
 
@@ -68,6 +77,9 @@ func (s RequestSettings) compile(r fault.Report) *request {
 	oneOf(r.At("method"), s.Method, http.MethodGet, http.MethodPost)
 	q.url = checkURL(r.At("url"), s.URL)
 	q.body = s.compileBody(r)
+	if s.GraphQL.given() && s.Method == http.MethodGet {
+		r.At("method").Errorf("graphql is sent by POST")
+	}
 	if q.method == "" {
 		q.method = http.MethodGet
 		if q.body != nil {
@@ -115,8 +127,11 @@ func (s RequestSettings) compileBody(r fault.Report) body {
 		}
 		made = append(made, rawBody{text})
 	}
+	if s.GraphQL.given() {
+		made = append(made, s.GraphQL.compile(r.At("graphql")))
+	}
 	if len(made) > 1 {
-		r.Errorf("more than one of json, form and body: a request has one body")
+		r.Errorf("more than one of json, form, body and graphql: a request has one body")
 	}
 	if len(made) == 0 {
 		return nil

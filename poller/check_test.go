@@ -29,7 +29,7 @@ func TestCheck(t *testing.T) {
 	}
 	resp := poller.ResponseSettings{Format: "yaml", Require: []string{"a", ""}, OK: "statsu == 200"}
 	r := fault.New()
-	s.Check(r)
+	s.Check(r, resp)
 	resp.Check(r.At("response"))
 	got := map[string]string{}
 	for _, f := range r.All() {
@@ -82,7 +82,7 @@ func TestCheckFindsNothing(t *testing.T) {
 		}},
 	} {
 		r := fault.New()
-		s.Check(r)
+		s.Check(r, poller.ResponseSettings{})
 		poller.ResponseSettings{Format: "json", Require: []string{"a.#.b|@flatten"}, OK: `status == 200 && headers["x-a"] != "" && body.errors == nil`}.Check(r)
 		if diff := cmp.Diff([]fault.Fault(nil), r.All()); diff != "" {
 			t.Error(diff)

@@ -13,9 +13,10 @@ type validators struct{ etag, lastModified string }
 
 func (v validators) none() bool { return v == validators{} }
 
-// mayValidate reports whether w is a request that may be conditional.
+// mayValidate reports whether w is a request that may be conditional. That of
+// a page is not: its validators say nothing of the other pages.
 func (s *Source) mayValidate(w *wire) bool {
-	return s.conditional && w.method == http.MethodGet
+	return s.conditional && w.method == http.MethodGet && s.paging == nil
 }
 
 // validators are the marks' where they belong to this very request. They are

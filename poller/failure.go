@@ -22,6 +22,7 @@ const (
 	ClassRequire  Class = "require"
 	ClassOK       Class = "ok"
 	ClassItems    Class = "items" // no list, an item without id, an id twice
+	ClassPages    Class = "pages" // a next page that cannot be asked for, or no end of them
 	ClassStore    Class = "store" // the answer was good, the store was not
 )
 

@@ -18,6 +18,7 @@ type judge struct {
 	require     []string // gjson paths
 	ok          *expr.Program
 	okText      string
+	graphQL     bool // without ok, an answer that has errors is none
 	statuses    map[int]meaning
 	fingerprint string // of the settings
 }
@@ -82,6 +83,9 @@ func isJSON(media string) bool {
 // condition evaluates `ok`. The body is decoded only where it is asked for.
 func (j *judge) condition(a *Answer, raw []byte) error {
 	if j.ok == nil {
+		if j.graphQL {
+			return graphQLErrors(raw)
+		}
 		return nil
 	}
 	vars := map[string]any{"status": a.Status, "headers": a.Header}

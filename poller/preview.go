@@ -23,9 +23,9 @@ type Preview struct {
 // Preview is the request that Ask would send for these marks. Expressions are
 // evaluated anew at each call. The error is always a *Failure.
 func (s *Source) Preview(marks Bookmarks) (Preview, error) {
-	w, err := s.request.wire(s.client.base, s.judge.fingerprint)
+	w, err := s.first()
 	if err != nil {
-		return Preview{}, s.client.failure(&Failure{Class: ClassRequest, Err: err})
+		return Preview{}, s.client.failure(err)
 	}
 	header := w.header.Clone()
 	s.validators(w, marks).set(header)

@@ -42,6 +42,10 @@ type RequestSettings struct {
 	Form map[string]string `yaml:"form" json:"form,omitempty"`
 	// A body as it is; set its Content-Type in headers.
 	Body string `yaml:"body" json:"body,omitempty"`
+	// A GraphQL query, with its variables, as the body.
+	GraphQL GraphQLSettings `yaml:"graphql" json:"graphql,omitzero"`
+	// How further pages are asked for. Absent: there is one.
+	Paginate PaginateSettings `yaml:"paginate" json:"paginate,omitzero"`
 	// Time for the whole exchange, redirects and body included. Default: 30s.
 	Timeout units.Duration `yaml:"timeout" json:"timeout,omitempty"`
 	// Size of the decompressed answer over which the poll fails. Default: 10MiB.
@@ -66,4 +70,8 @@ type ResponseSettings struct {
 	Require []string `yaml:"require" json:"require,omitempty"`
 	// An expression over status, headers and body; false: the poll failed.
 	OK string `yaml:"ok" json:"ok,omitempty"`
+
+	// The differ's setting of this name: paging needs to know what is on a
+	// page.
+	Items string `yaml:"-" json:"-"`
 }

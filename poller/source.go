@@ -23,6 +23,7 @@ type Source struct {
 	redirects   int
 	conditional bool
 	request     *request
+	paging      *paging // nil: there is one page
 	judge       *judge
 	client      *Client
 }
@@ -32,7 +33,9 @@ type Source struct {
 func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Source, error) {
 	r := fault.New()
 	src := s.compile(r, name)
+	src.agree(r, resp)
 	src.judge = resp.compile(r.At("response"))
+	src.judge.graphQL = s.Request.GraphQL.given()
 	for _, f := range r.All() {
 		if !f.Warning {
 			return nil, fmt.Errorf("source %s: %s: %s", name, strings.Join(f.Path, "."), f.Text)
@@ -64,12 +67,27 @@ func (s *Source) Ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
 }
 
 func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
+	w, err := s.first()
+	if err != nil {
+		return nil, err
+	}
+	if s.paging != nil {
+		return s.askPages(ctx, w)
+	}
+	answer, _, err := s.fetch(ctx, w, s.validators(w, marks), s.maxBody)
+	return answer, err
+}
+
+// first is the request of a poll, or that of its first page.
+func (s *Source) first() (*wire, error) {
 	w, err := s.request.wire(s.client.base, s.judge.fingerprint)
 	if err != nil {
 		return nil, &Failure{Class: ClassRequest, Err: err}
 	}
-	answer, _, err := s.fetch(ctx, w, s.validators(w, marks), s.maxBody)
-	return answer, err
+	if s.paging != nil {
+		return s.paging.first(w)
+	}
+	return w, nil
 }
 
 // fetch makes one exchange and judges the page that came, of at most limit

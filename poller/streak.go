@@ -46,5 +46,6 @@ var advice = map[Class]string{
 	ClassRequire:  "look at the answer with `deltahook poll`",
 	ClassOK:       "look at the answer with `deltahook poll`",
 	ClassItems:    "look at the answer with `deltahook poll`, and check items and id",
+	ClassPages:    "look at the answer with `deltahook poll`, and check request.paginate",
 	ClassStore:    "check the disk",
 }

@@ -1,0 +1,113 @@
+package poller
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// nextOf is the target of the first link whose relation is next, in the value
+// of a Link header (RFC 8288, section 3). What is not of its form ends the
+// reading.
+func nextOf(header string) (target string, ok bool) {
+	for rest := header; ; {
+		rest = strings.TrimLeft(rest, " \t,")
+		if rest == "" || rest[0] != '<' {
+			return "", false
+		}
+		end := strings.IndexByte(rest, '>')
+		if end < 0 {
+			return "", false
+		}
+		target, rest = strings.TrimSpace(rest[1:end]), rest[end+1:]
+		var next bool
+		if next, rest = linkParams(rest); next {
+			return target, true
+		}
+	}
+}
+
+// linkParams reads the parameters of a link. It is the next one where the
+// first rel says so and no anchor makes it a link of something else.
+func linkParams(rest string) (next bool, left string) {
+	rel, elsewhere, given := "", false, false
+	for {
+		rest = strings.TrimLeft(rest, " \t")
+		if rest == "" || rest[0] != ';' {
+			break
+		}
+		var name, value string
+		name, value, rest = linkParam(rest[1:])
+		switch {
+		case strings.EqualFold(name, "rel") && !given:
+			rel, given = value, true
+		case strings.EqualFold(name, "anchor"):
+			elsewhere = true
+		}
+	}
+	named := slices.ContainsFunc(strings.Fields(rel), func(t string) bool { return strings.EqualFold(t, "next") })
+	return named && !elsewhere, rest
+}
+
+// linkParam reads one parameter: a name, and a token or a quoted string.
+func linkParam(s string) (name, value, rest string) {
+	s = strings.TrimLeft(s, " \t")
+	end := strings.IndexAny(s, "=;,")
+	if end < 0 {
+		return strings.TrimSpace(s), "", ""
+	}
+	name, s = strings.TrimSpace(s[:end]), s[end:]
+	if s[0] != '=' {
+		return name, "", s
+	}
+	s = strings.TrimLeft(s[1:], " \t")
+	if s == "" || s[0] != '"' {
+		end := strings.IndexAny(s, ";,")
+		if end < 0 {
+			end = len(s)
+		}
+		return name, strings.TrimSpace(s[:end]), s[end:]
+	}
+	var text strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			return name, text.String(), s[i+1:]
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+		}
+		text.WriteByte(s[i])
+	}
+	return name, text.String(), ""
+}
+
+// follow is the request of the page at a link. To another origin (scheme, host
+// and port) only a request goes that carries nothing of the configuration: a
+// page that was asked for without the credentials might be another list.
+func (w *walk) follow(link string) (*wire, error) {
+	if len(link) > longestLink {
+		return nil, Failf(ClassPages, "a link of %d bytes; at most %d are followed", len(link), longestLink)
+	}
+	target, err := w.at.url.Parse(link)
+	if err != nil || target.Hostname() == "" || target.Scheme != "http" && target.Scheme != "https" {
+		return nil, Failf(ClassPages, "the link to the next page is no http or https URL")
+	}
+	target.User, target.Fragment, target.RawFragment = nil, "", ""
+	if home := w.at.url; origin(target) != origin(home) {
+		switch {
+		case home.Scheme == "https" && target.Scheme == "http":
+			return nil, Failf(ClassPages, "the next page is at %s: a step down from https is not followed", origin(target))
+		case !w.at.bare():
+			return nil, Failf(ClassPages, "the next page is at %s: headers and bodies are not sent to another host", origin(target))
+		}
+	}
+	if w.again(target.String()) {
+		return nil, Failf(ClassPages, "the link to the next page is one that was followed before: the pages go round in circles")
+	}
+	return &wire{method: w.at.method, url: target, header: w.at.header, base: w.at.base, host: w.at.host, body: w.at.body}, nil
+}
+
+// bare reports whether w carries nothing of the configuration but its URL.
+func (w *wire) bare() bool {
+	return w.body == nil && w.host == "" && maps.EqualFunc(w.header, w.base, slices.Equal)
+}

@@ -1,0 +1,105 @@
+package poller
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// decimal is n as JSON has it.
+func decimal(n int) gjson.Result {
+	return gjson.Result{Type: gjson.Number, Raw: strconv.Itoa(n), Num: float64(n)}
+}
+
+// set is w with one more parameter, or with another value of it.
+func (p *paging) set(w *wire, name string, value gjson.Result) (*wire, error) {
+	next := *w
+	if p.In == "json" {
+		body, err := setJSON(w.body, strings.Split(name, "."), json.RawMessage(value.Raw))
+		if err != nil {
+			return nil, &Failure{Class: ClassRequest, Err: fmt.Errorf("paginate: %s: %w", name, err)}
+		}
+		next.body = body
+		return &next, nil
+	}
+	u := *w.url
+	u.RawQuery = setQuery(u.RawQuery, name, queryText(value))
+	next.url = &u
+	return &next, nil
+}
+
+// queryText is a cursor as a query has it: the elements of a list are joined
+// by commas.
+func queryText(v gjson.Result) string {
+	switch {
+	case v.Type == gjson.String:
+		return v.Str
+	case !v.IsArray():
+		return v.Raw
+	}
+	var parts []string
+	v.ForEach(func(_, e gjson.Result) bool {
+		parts = append(parts, queryText(e))
+		return true
+	})
+	return strings.Join(parts, ",")
+}
+
+// setQuery gives a parameter a value, and leaves all others as they are.
+func setQuery(query, name, value string) string {
+	pair := escapeQuery(name) + "=" + escapeQuery(value)
+	var pairs []string
+	placed := false
+	for old := range strings.SplitSeq(query, "&") {
+		raw, _, _ := strings.Cut(old, "=")
+		switch own, err := url.QueryUnescape(raw); {
+		case old == "":
+		case err != nil || own != name:
+			pairs = append(pairs, old)
+		case !placed:
+			pairs, placed = append(pairs, pair), true
+		}
+	}
+	if !placed {
+		pairs = append(pairs, pair)
+	}
+	return strings.Join(pairs, "&")
+}
+
+// setJSON sets the value at a path of names in a JSON object. Mappings that
+// are not there are made; numbers keep their digits.
+func setJSON(body []byte, path []string, value json.RawMessage) ([]byte, error) {
+	var root any
+	in := json.NewDecoder(bytes.NewReader(body))
+	in.UseNumber()
+	if err := in.Decode(&root); err != nil {
+		return nil, errors.New("the body is not JSON")
+	}
+	at, ok := root.(map[string]any)
+	for i, name := range path {
+		if !ok {
+			return nil, fmt.Errorf("there is no mapping at %q", strings.Join(path[:i], "."))
+		}
+		if i == len(path)-1 {
+			at[name] = value
+			break
+		}
+		if at[name] == nil {
+			at[name] = map[string]any{}
+		}
+		at, ok = at[name].(map[string]any)
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(root); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
