@@ -23,9 +23,10 @@ const (
 
 // ClientOptions is what all sources' exchanges have in common.
 type ClientOptions struct {
-	Version  string           // told in the user agent, Deltahook/VERSION; empty: no version is told
-	Egress   egress.Policy    // whom sources may reach; the zero value is public addresses only
-	Redactor *secret.Redactor // cuts secrets out of errors and previews; nil cuts nothing
+	Version  string                   // told in the user agent, Deltahook/VERSION; empty: no version is told
+	Egress   egress.Policy            // whom sources may reach; the zero value is public addresses only
+	Redactor *secret.Redactor         // cuts secrets out of errors and previews; nil cuts nothing
+	Limits   map[string]LimitSettings // budgets that sources may name
 }
 
 // Client is the process's HTTP client for polling: one pool of connections
@@ -34,6 +35,7 @@ type Client struct {
 	transport http.RoundTripper
 	base      http.Header // of every request, to any host; not changed
 	redactor  *secret.Redactor
+	limits    map[string]*limit
 	buffers   sync.Pool // of *bytes.Buffer
 }
 
@@ -49,6 +51,7 @@ func NewClient(o ClientOptions) *Client {
 	return &Client{
 		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "User-Agent": {agent}},
 		redactor: o.Redactor,
+		limits:   newLimits(o.Limits),
 		transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSHandshakeTimeout:    dialTimeout,

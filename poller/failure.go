@@ -23,6 +23,7 @@ const (
 	ClassOK       Class = "ok"
 	ClassItems    Class = "items" // no list, an item without id, an id twice
 	ClassPages    Class = "pages" // a next page that cannot be asked for, or no end of them
+	ClassLimit    Class = "limit" // the limit let no further request of the poll through
 	ClassStore    Class = "store" // the answer was good, the store was not
 )
 

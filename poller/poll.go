@@ -16,9 +16,10 @@ const (
 func (p *Poller) poll(ctx context.Context, j *job) {
 	started := time.Now()
 	p.metrics.lateness.Observe(max(0, started.Sub(j.due)).Seconds())
-	answer, err := j.source.Ask(ctx, j.marks)
+	j.turn = turn{paid: true}
+	answer, err := j.source.Ask(withTurn(ctx, &j.turn), j.marks)
 	if err == nil {
-		answer.Bookmarks.Next = j.source.schedule.Next(answer.Received)
+		answer.Bookmarks.Next = j.next(answer.Received)
 		err = p.sink.Take(ctx, answer)
 	}
 	now := time.Now()
@@ -44,7 +45,17 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 		j.streak.end(p.log, j.source.name, j.marks, now)
 	}
 	j.marks = a.Bookmarks
-	j.due = j.source.schedule.Next(now)
+	j.due = j.next(now)
+}
+
+// next is when a source that answered runs again: on its schedule, but not
+// before the server wants to be asked.
+func (j *job) next(now time.Time) time.Time {
+	next := j.source.schedule.Next(now)
+	if rest := j.turn.rest.Round(0).UTC(); next.Before(rest) {
+		return rest
+	}
+	return next
 }
 
 // failed counts a failure; the marks keep everything else.
@@ -56,7 +67,7 @@ func (p *Poller) failed(j *job, f *Failure, now time.Time, took time.Duration) {
 	}
 	j.marks.Failures++
 	j.marks.LastError = f.Error()
-	j.due = retryAt(j.source.schedule, now, j.marks.Failures, f.After)
+	j.due = retryAt(j.source.schedule, now, j.marks.Failures, max(f.After, j.turn.rest.Sub(now)))
 	j.marks.Next = j.due
 	j.streak.failed(p.log, j.source.name, f, j.marks, now)
 	p.sink.Keep(j.source.name, j.marks)

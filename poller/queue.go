@@ -22,10 +22,12 @@ func (q *queue) Pop() any {
 }
 
 // job is a source with what changes from poll to poll. It is in one place at a
-// time: in the queue, in the line, or with the worker that polls it; so it
-// needs no lock, and no source overlaps itself.
+// time: in the queue, in its gate's line, or with the worker that polls it; so
+// it needs no lock, and no source overlaps itself.
 type job struct {
 	source *Source
+	gate   *gate
+	turn   turn
 	marks  Bookmarks
 	due    time.Time
 	streak streak

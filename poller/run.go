@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/deltahook/deltahook/internal/budget"
 )
 
 const (
@@ -35,6 +37,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Where metrics are registered; at most one Poller each. nil: nowhere.
 	Metrics prometheus.Registerer
+	// What is used of limits, by their names, as Ledger has it stored; and
+	// where it is stored from now on. nil: it is known to this process only.
+	Usage  map[string]budget.Usage
+	Ledger Ledger
 }
 
 // Poller polls sources on their schedules. Make it with New.
@@ -43,15 +49,19 @@ type Poller struct {
 	sink        Sink
 	log         *slog.Logger
 	metrics     *metrics
+	limits      map[string]*limit // those that sources name
+	ledger      Ledger
 	concurrency int
 	drain       time.Duration
 
 	handed chan *job     // to idle workers; never more than there are
 	wake   chan struct{} // capacity 1: something is due sooner than was thought
+	owing  chan struct{} // capacity 1: a limit has something to be stored
 
 	mu      sync.Mutex
 	queue   queue     // waiting for their time
-	line    []*job    // due, waiting for a worker
+	ready   []*gate   // where polls are due and may start, waiting for a worker
+	later   agenda    // where they are due and may start at a time
 	busy    int       // workers that have a job
 	workers int       // workers there are
 	asleep  time.Time // when the dispatcher wakes by itself
@@ -68,6 +78,9 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		concurrency: o.Concurrency,
 		drain:       o.Drain,
 		wake:        make(chan struct{}, 1),
+		owing:       make(chan struct{}, 1),
+		limits:      map[string]*limit{},
+		ledger:      o.Ledger,
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -90,6 +103,8 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		}
 	}
 	p.metrics.sources.Set(float64(len(p.jobs)))
+	gates(p.jobs)
+	p.open(o)
 	return p
 }
 
@@ -101,7 +116,11 @@ func (p *Poller) Run(ctx context.Context) error {
 	defer cut()
 	p.plan(time.Now())
 
-	var workers sync.WaitGroup
+	var workers, book sync.WaitGroup
+	books, shut := context.WithCancel(polls)
+	if p.ledger != nil {
+		book.Go(func() { p.keep(books) })
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -120,20 +139,24 @@ func (p *Poller) Run(ctx context.Context) error {
 	late := time.AfterFunc(p.drain, cut)
 	defer late.Stop()
 	workers.Wait()
+	shut()
+	book.Wait()
 	return nil
 }
 
-// dispatch hands what is due to workers, as many as there may be, and the rest
-// to the line. It gives how many workers to start, and for how long nothing is
-// due.
+// dispatch brings what is due to its gates, and hands what may start to
+// workers, as many as there may be. It gives how many workers to start, and
+// for how long nothing is due.
 func (p *Poller) dispatch(now time.Time) (spawn int, sleep time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
-		j := heap.Pop(&p.queue).(*job)
-		if p.busy == p.concurrency {
-			p.line = append(p.line, j)
-			continue
+		p.admit(heap.Pop(&p.queue).(*job), now)
+	}
+	for p.busy < p.concurrency {
+		j := p.start(now)
+		if j == nil {
+			break
 		}
 		p.busy++
 		p.handed <- j // never blocks: its capacity is the number of workers
@@ -142,11 +165,19 @@ func (p *Poller) dispatch(now time.Time) (spawn int, sleep time.Duration) {
 	p.workers += spawn
 	p.asleep = now.Add(longestSleep)
 	if len(p.queue) > 0 {
-		if next := ontoTick(p.queue[0].due); next.Before(p.asleep) {
-			p.asleep = next
-		}
+		p.asleep = sooner(p.asleep, ontoTick(p.queue[0].due))
+	}
+	if len(p.later) > 0 && p.busy < p.concurrency { // otherwise who ends looks for it
+		p.asleep = sooner(p.asleep, ontoTick(p.later[0].at))
 	}
 	return spawn, p.asleep.Sub(now)
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // ontoTick is the first tick that is not before t.
@@ -168,24 +199,30 @@ func (p *Poller) work(ctx context.Context) {
 }
 
 // next puts a job that was polled back into the queue and gives the worker the
-// one that waits longest in line, or nil.
+// one that may start, or nil.
 func (p *Poller) next(done *job) *job {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	heap.Push(&p.queue, done)
-	if ontoTick(done.due).Before(p.asleep) {
+	now := time.Now()
+	p.leave(done.gate, now)
+	var j *job
+	if !p.ended {
+		j = p.start(now)
+	}
+	if j == nil {
+		p.busy--
+	}
+	soonest := ontoTick(done.due)
+	if len(p.later) > 0 {
+		soonest = sooner(soonest, ontoTick(p.later[0].at))
+	}
+	if soonest.Before(p.asleep) {
 		select {
 		case p.wake <- struct{}{}:
 		default:
 		}
 	}
-	if len(p.line) == 0 || p.ended {
-		p.busy--
-		return nil
-	}
-	j := p.line[0]
-	p.line[0] = nil
-	p.line = p.line[1:]
 	return j
 }
 

@@ -17,6 +17,9 @@ type Settings struct {
 	// What follows a run that was missed while the daemon was down: once
 	// (default) polls at the start, skip waits for the next time.
 	Missed string `yaml:"missed" json:"missed,omitempty" jsonschema:"enum=once,enum=skip"`
+	// Name of a budget in limits, shared with all sources that name it.
+	// None: at most 8 polls run at once of each host.
+	Limit string `yaml:"limit" json:"limit,omitempty"`
 	// True: the source is not polled; what is known of it is kept.
 	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
 	// What is asked.

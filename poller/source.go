@@ -26,6 +26,8 @@ type Source struct {
 	paging      *paging // nil: there is one page
 	judge       *judge
 	client      *Client
+	limit       *limit // nil: it names none
+	host        string // the origin that it asks; "": that is known only when it is polled
 }
 
 // NewSource compiles a source. The error is the first of the faults that
@@ -41,7 +43,10 @@ func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Sour
 			return nil, fmt.Errorf("source %s: %s: %s", name, strings.Join(f.Path, "."), f.Text)
 		}
 	}
-	src.client = c
+	src.client, src.host = c, hostOf(s.Request.URL)
+	if src.limit = c.limits[s.Limit]; src.limit == nil && s.Limit != "" {
+		return nil, fmt.Errorf("source %s: no limit is called %q", name, s.Limit)
+	}
 	if err := src.request.fix(c.base, src.judge.fingerprint); err != nil {
 		return nil, fmt.Errorf("source %s: request.%w", name, err)
 	}
@@ -94,6 +99,9 @@ func (s *Source) first() (*wire, error) {
 // bytes. at is the request that it is the answer to: w, or where w was
 // redirected to.
 func (s *Source) fetch(ctx context.Context, w *wire, given validators, limit int64) (answer *Answer, at *wire, err error) {
+	if err := s.spend(ctx); err != nil {
+		return nil, nil, transportFailure(ctx, err)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no complete answer within %s", s.timeout))
 	defer cancel()
 
@@ -102,6 +110,7 @@ func (s *Source) fetch(ctx context.Context, w *wire, given validators, limit int
 		return nil, nil, transportFailure(ctx, err)
 	}
 	defer resp.Body.Close()
+	s.heed(ctx, resp)
 	if resp.StatusCode == http.StatusNotModified && !given.none() && at == w {
 		return s.unmodified(resp, w, given), at, nil
 	}

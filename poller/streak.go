@@ -47,5 +47,6 @@ var advice = map[Class]string{
 	ClassOK:       "look at the answer with `deltahook poll`",
 	ClassItems:    "look at the answer with `deltahook poll`, and check items and id",
 	ClassPages:    "look at the answer with `deltahook poll`, and check request.paginate",
+	ClassLimit:    "raise the limit, or poll less",
 	ClassStore:    "check the disk",
 }

@@ -144,6 +144,7 @@ func (l *Limit) turn(now time.Time) {
 	}
 	if today := now.UTC().Truncate(day); today.After(l.use.Day) {
 		l.use.Day, l.use.Used, l.pledged = today, 0, 0
+		l.tell()
 	}
 }
 
@@ -188,6 +189,14 @@ func (l *Limit) Rest(until time.Time) bool {
 	l.use.Rest = until
 	l.tell()
 	return true
+}
+
+// Resting is until when nothing is let through; a time that has passed, or
+// zero: it is.
+func (l *Limit) Resting() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.use.Rest
 }
 
 // Total is how many requests were taken since New.

@@ -182,6 +182,19 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// TestLedgerIsToldOfANewDay: whose first request waits for the ledger.
+func TestLedgerIsToldOfANewDay(t *testing.T) {
+	told := 0
+	l := budget.New(budget.Terms{Quota: 10})
+	l.Keep(budget.Usage{Day: noon.Truncate(24 * time.Hour), Used: 10}, func() { told++ }, noon)
+	if _, ok := l.Take(noon); ok || told != 0 {
+		t.Errorf("taken %t, told %d times", ok, told)
+	}
+	if _, ok := l.Take(noon.Add(12 * time.Hour)); ok || told != 1 {
+		t.Errorf("at midnight: taken %t, told %d times", ok, told)
+	}
+}
+
 func TestLedgerKeepsARest(t *testing.T) {
 	told := 0
 	l := budget.New(budget.Terms{})

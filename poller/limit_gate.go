@@ -1,0 +1,173 @@
+package poller
+
+import (
+	"container/heap"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// gate is where the polls of one limit, or of one host, wait for their turn
+// once they are due: in a line of their own, so that they hold no worker and
+// nobody else up. It is in one place at a time: in no list where it has no
+// line, in the poller's ready list where its first poll may start, in its
+// later heap where that is a matter of time, and nowhere (full) where the end
+// of one of its polls is what it waits for. It is guarded by Poller.mu.
+type gate struct {
+	limit   *limit // nil: only most counts
+	most    int    // polls at once; 0: any number
+	running int
+	line    []*job // due, first come first served
+	where   whereabouts
+	at      time.Time // in later: when its first poll may start
+	spent   time.Time // the day whose spent quota was told
+}
+
+type whereabouts int
+
+const (
+	idle  whereabouts = iota
+	ready             // may start a poll as soon as there is a worker
+	later             // at gate.at
+	full              // when one of its polls has ended
+)
+
+// gates makes the gates of sources: one for each limit and for each host. A
+// source whose host is known only when it is polled has one for itself.
+func gates(jobs []*job) {
+	shared := map[string]*gate{}
+	for _, j := range jobs {
+		name, g := j.source.host, &gate{most: hostConcurrency}
+		if l := j.source.limit; l != nil {
+			name, g = "limit "+l.name, &gate{limit: l, most: l.concurrency}
+		}
+		if name == "" {
+			j.gate = g
+			continue
+		}
+		if shared[name] == nil {
+			shared[name] = g
+		}
+		j.gate = shared[name]
+	}
+}
+
+// hostOf is the origin that a URL's text begins with; "" where an expression
+// decides about it.
+func hostOf(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return ""
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	if err != nil || strings.Contains(scheme+rest, "{{") {
+		return ""
+	}
+	return origin(u)
+}
+
+// admit puts a job that is due at the end of its gate's line.
+func (p *Poller) admit(j *job, now time.Time) {
+	g := j.gate
+	g.line = append(g.line, j)
+	if g.where == idle {
+		p.settle(g, now)
+	}
+}
+
+// settle finds the place of a gate that is in no list.
+func (p *Poller) settle(g *gate, now time.Time) {
+	switch {
+	case len(g.line) == 0:
+		g.where = idle
+	case g.most > 0 && g.running >= g.most:
+		g.where = full
+	case g.limit == nil:
+		g.where = ready
+		p.ready = append(p.ready, g)
+	default:
+		g.at = g.limit.budget.Next(now)
+		if !g.at.After(now) {
+			g.where = ready
+			p.ready = append(p.ready, g)
+			return
+		}
+		g.where = later
+		heap.Push(&p.later, g)
+		p.tellSpent(g, now)
+	}
+}
+
+// ripen moves the gates whose time has come to the ready list.
+func (p *Poller) ripen(now time.Time) {
+	for len(p.later) > 0 && !p.later[0].at.After(now) {
+		p.settle(heap.Pop(&p.later).(*gate), now)
+	}
+}
+
+// start takes the next poll that may start, or nil: of the gates that are
+// ready in turn, of each the one that waits longest.
+func (p *Poller) start(now time.Time) *job {
+	p.ripen(now)
+	for len(p.ready) > 0 {
+		g := p.ready[0]
+		p.ready[0] = nil
+		p.ready = p.ready[1:]
+		if g.limit != nil {
+			// A request of a poll that runs may have been faster.
+			if _, ok := g.limit.budget.Take(now); !ok {
+				p.settle(g, now)
+				continue
+			}
+		}
+		j := g.line[0]
+		g.line[0] = nil
+		g.line = g.line[1:]
+		g.running++
+		p.settle(g, now)
+		return j
+	}
+	return nil
+}
+
+// leave notes that a poll has ended.
+func (p *Poller) leave(g *gate, now time.Time) {
+	g.running--
+	if g.where == full {
+		p.settle(g, now)
+	}
+}
+
+// tellSpent tells once a day that a quota is spent.
+func (p *Poller) tellSpent(g *gate, now time.Time) {
+	l, day := g.limit, now.UTC().Truncate(24*time.Hour)
+	if l.settings.Quota.IsZero() || g.spent.Equal(day) || l.budget.Left(now) > 0 {
+		return
+	}
+	g.spent = day
+	p.log.Warn("the quota of a limit is spent: its sources rest", "limit", l.name, "quota", l.settings.Quota.String(),
+		"until", day.Add(24*time.Hour).Format(time.RFC3339), "waiting", len(g.line))
+}
+
+// agenda is a heap (container/heap) of gates, the one whose time comes first on
+// top.
+type agenda []*gate
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a agenda) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+
+// Push is heap.Push's.
+func (a *agenda) Push(v any) { *a = append(*a, v.(*gate)) }
+
+// Pop is heap.Pop's.
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	g := (*a)[last]
+	(*a)[last] = nil
+	*a = (*a)[:last]
+	return g
+}

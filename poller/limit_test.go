@@ -1,0 +1,410 @@
+package poller_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/deltahook/deltahook/internal/budget"
+	"github.com/deltahook/deltahook/internal/units"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// requests is a fake network that notes who was asked when.
+type requests struct {
+	mu     sync.Mutex
+	start  time.Time
+	at     []time.Duration            // all of them
+	of     map[string][]time.Duration // by path
+	now    int
+	most   int                                                  // at once
+	answer func(n int, r *http.Request) (*http.Response, error) // nil: {}
+}
+
+func (q *requests) RoundTrip(r *http.Request) (*http.Response, error) {
+	q.mu.Lock()
+	if q.of == nil {
+		q.of, q.start = map[string][]time.Duration{}, time.Now()
+	}
+	at := time.Since(q.start)
+	q.at = append(q.at, at)
+	q.of[r.URL.Path[1:]] = append(q.of[r.URL.Path[1:]], at)
+	n := len(q.at)
+	q.now++
+	q.most = max(q.most, q.now)
+	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.now--
+	}()
+	if q.answer == nil {
+		return reply(200, "{}")
+	}
+	return q.answer(n, r)
+}
+
+// window is the most requests in any span of so long.
+func (q *requests) window(per time.Duration) (n int) {
+	for i, first := 0, 0; i < len(q.at); i++ {
+		for q.at[i] >= q.at[first]+per {
+			first++
+		}
+		n = max(n, i-first+1)
+	}
+	return n
+}
+
+// limited makes sources s0, s1, … of one limit and one schedule.
+func limited(t testing.TB, q http.RoundTripper, n int, schedule string, limit poller.LimitSettings) []*poller.Source {
+	t.Helper()
+	c := poller.NewClientOver(q, poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": limit}})
+	var made []*poller.Source
+	for i := range n {
+		name := fmt.Sprint("s", i)
+		s, err := poller.NewSource(name, poller.Settings{
+			Schedule: schedule, Limit: "account", Request: poller.RequestSettings{URL: "http://x.example/" + name},
+		}, poller.ResponseSettings{}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, s)
+	}
+	return made
+}
+
+func rate(n int, per time.Duration) units.Rate { return units.Rate{N: n, Per: per} }
+
+// TestLimitIsFair: 500 sources that all want to be polled each second share 20
+// requests a second for ten minutes. No second has more, and each source is
+// polled within 1.2 times its fair share of 25 s.
+func TestLimitIsFair(t *testing.T) {
+	for name, latency := range map[string]time.Duration{"fast": 0, "slow": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const share, length = 25 * time.Second, 10 * time.Minute
+				q := &requests{answer: func(int, *http.Request) (*http.Response, error) {
+					time.Sleep(latency)
+					return reply(200, "{}")
+				}}
+				run(t, poller.New(limited(t, q, 500, "@every 1s", poller.LimitSettings{Rate: rate(20, time.Second)}), nil, &sink{}, poller.Options{}), length)
+				if n := q.window(time.Second); n > 20 {
+					t.Errorf("%d in one second", n)
+				}
+				if len(q.of) != 500 {
+					t.Fatalf("%d sources were polled", len(q.of))
+				}
+				for name, at := range q.of {
+					if at[0] > share*12/10 {
+						t.Errorf("%s is first polled after %s", name, at[0])
+					}
+					if want := int(length / (share * 12 / 10)); len(at) < want {
+						t.Errorf("%s is polled %d times, at least %d are its share", name, len(at), want)
+					}
+					for i := 1; i < len(at); i++ {
+						if gap := at[i] - at[i-1]; gap > share*12/10 {
+							t.Errorf("%s is polled after %s", name, gap)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestLimitHoldsNobodyElseUp: sources that wait for a limit take no worker.
+func TestLimitHoldsNobodyElseUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &requests{}
+		all := limited(t, q, 300, "@every 1s", poller.LimitSettings{Rate: rate(1, time.Minute)})
+		all = append(all, sources(t, q.RoundTrip, "", map[string]string{"free": "@every 1s"})...)
+		run(t, poller.New(all, nil, &sink{}, poller.Options{Concurrency: 2}), time.Minute)
+		if n := len(q.of["free"]); n < 59 {
+			t.Errorf("the source without a limit was polled %d times in a minute", n)
+		}
+	})
+}
+
+// TestLimitConcurrency: no more polls of a limit at once than it says, and none
+// is forgotten.
+func TestLimitConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &requests{answer: func(int, *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return reply(200, "{}")
+		}}
+		run(t, poller.New(limited(t, q, 10, "@every 1s", poller.LimitSettings{Concurrency: 3}), nil, &sink{}, poller.Options{}), time.Minute)
+		if q.most != 3 || len(q.of) != 10 || len(q.at) < 170 {
+			t.Errorf("%d at once, %d sources, %d polls", q.most, len(q.of), len(q.at))
+		}
+		for name, at := range q.of {
+			if len(at) < 14 {
+				t.Errorf("%s was polled %d times", name, len(at))
+			}
+		}
+	})
+}
+
+// TestHostConcurrency: eight at once at a host, of sources without a limit; a
+// host is scheme, name and port.
+func TestHostConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		now, most := map[string]int{}, map[string]int{}
+		slow := func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			now[r.URL.Host]++
+			most[r.URL.Host] = max(most[r.URL.Host], now[r.URL.Host])
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			now[r.URL.Host]--
+			mu.Unlock()
+			return reply(200, "{}")
+		}
+		c := poller.NewClientOver(roundTripper(slow), poller.ClientOptions{})
+		var all []*poller.Source
+		for i := range 20 {
+			for kind, url := range map[string]string{
+				"a": "http://one.example/" + fmt.Sprint(i), "b": "http://ONE.example:80?q=" + fmt.Sprint(i),
+				"c": "http://one.example:8080/", "d": `http://{{ "two" }}.example/`,
+			} {
+				s, err := poller.NewSource(fmt.Sprint(kind, i), poller.Settings{
+					Schedule: "0 * * * * *", Request: poller.RequestSettings{URL: url},
+				}, poller.ResponseSettings{}, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, s)
+			}
+		}
+		marks := map[string]poller.Bookmarks{}
+		for _, s := range all {
+			marks[s.Name()] = marked
+		}
+		run(t, poller.New(all, marks, &sink{}, poller.Options{}), 90*time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if got := most["one.example"] + most["ONE.example:80"]; got < 8 || most["one.example"] > 8 || most["ONE.example:80"] > 8 {
+			t.Errorf("%v at once", most)
+		}
+		if most["one.example:8080"] != 8 {
+			t.Errorf("%d at once at the other port", most["one.example:8080"])
+		}
+		if most["two.example"] != 20 {
+			t.Errorf("%d at once where the host is computed", most["two.example"])
+		}
+	})
+}
+
+// ledger is a Ledger in memory.
+type ledger struct {
+	mu   sync.Mutex
+	used map[string]budget.Usage
+	down bool
+}
+
+func (l *ledger) Usage(context.Context) (map[string]budget.Usage, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.used), nil
+}
+
+func (l *ledger) Spend(_ context.Context, used map[string]budget.Usage) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return errors.New("the disk is full")
+	}
+	if l.used == nil {
+		l.used = map[string]budget.Usage{}
+	}
+	maps.Copy(l.used, used)
+	return nil
+}
+
+// TestQuota: a day's quota holds over restarts, in good order or by a crash,
+// and the sources rest until midnight; that is told once.
+func TestQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, book, quota := &requests{}, &ledger{}, poller.LimitSettings{Quota: rate(600, 24*time.Hour)}
+		log, lines := logger()
+		for range 4 {
+			used, _ := book.Usage(t.Context())
+			p := poller.New(limited(t, q, 2, "@every 1m", quota), nil, &sink{}, poller.Options{Usage: used, Ledger: book, Logger: log})
+			run(t, p, time.Hour)
+		}
+		if used := book.used["account"].Used; used != len(q.at) || used < 470 {
+			t.Errorf("after a restart in order %d are stored of %d", used, len(q.at))
+		}
+		used, _ := book.Usage(t.Context())
+		run(t, poller.New(limited(t, q, 2, "@every 1m", quota), nil, &sink{}, poller.Options{Usage: used, Ledger: book, Logger: log}), 19*time.Hour)
+		if len(q.at) != 600 {
+			t.Errorf("%d were asked for on the first day", len(q.at))
+		}
+		if n := strings.Count(lines(), "the quota of a limit is spent"); n != 1 {
+			t.Errorf("told %d times:\n%s", n, lines())
+		}
+		used, _ = book.Usage(t.Context())
+		run(t, poller.New(limited(t, q, 2, "@every 1m", quota), nil, &sink{}, poller.Options{Usage: used, Ledger: book}), 2*time.Hour)
+		if n := len(q.at); n < 715 || n > 725 {
+			t.Errorf("%d were asked for, the first hour of the second day among them", n)
+		}
+	})
+}
+
+// TestQuotaWithoutItsLedger: nothing of a quota is used that can't be stored.
+func TestQuotaWithoutItsLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, book := &requests{}, &ledger{down: true}
+		time.AfterFunc(time.Hour, func() {
+			book.mu.Lock()
+			defer book.mu.Unlock()
+			book.down = false
+		})
+		log, lines := logger()
+		p := poller.New(limited(t, q, 1, "@every 1m", poller.LimitSettings{Quota: rate(1000, 24*time.Hour)}), nil, &sink{}, poller.Options{Ledger: book, Logger: log})
+		start := time.Now()
+		run(t, p, 2*time.Hour)
+		if first := q.start.Sub(start); first < time.Hour || first > time.Hour+6*time.Second {
+			t.Errorf("first asked after %s", first)
+		}
+		if n := strings.Count(lines(), "cannot be saved"); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
+
+// TestRestOfALimit: what a server asks of one source holds for all of the
+// limit, over a restart too; without a limit for that source alone.
+func TestRestOfALimit(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		header []string
+	}{
+		{"Retry-After", 429, []string{"Retry-After", "600"}},
+		{"nothing left", 200, []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "Sat, 01 Jan 2000 00:10:00 GMT"}},
+	} {
+		answer := func(n int, r *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return reply(c.status, "{}", c.header...)
+			}
+			return reply(200, "{}")
+		}
+		t.Run(c.name+" with a limit", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, book := &requests{answer: answer}, &ledger{}
+				all := func() []*poller.Source {
+					return limited(t, q, 5, "@every 10s", poller.LimitSettings{Concurrency: 1})
+				}
+				run(t, poller.New(all(), nil, &sink{}, poller.Options{Ledger: book}), 4*time.Minute)
+				used, _ := book.Usage(t.Context())
+				run(t, poller.New(all(), nil, &sink{}, poller.Options{Usage: used, Ledger: book}), 7*time.Minute)
+				if len(q.at) < 2 || q.at[1] < 10*time.Minute-time.Second {
+					t.Errorf("asked at %v", q.at[:min(len(q.at), 5)])
+				}
+				if len(q.of) != 5 {
+					t.Errorf("%d sources were polled in the end", len(q.of))
+				}
+			})
+		})
+		t.Run(c.name+" without", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := &requests{answer: answer}
+				s := &sink{}
+				run(t, poller.New(sources(t, q.RoundTrip, "", map[string]string{"a": "@every 10s", "b": "@every 10s"}), nil, s, poller.Options{}), 11*time.Minute)
+				polls := []int{len(q.of["a"]), len(q.of["b"])}
+				slices.Sort(polls)
+				if polls[0] < 5 || polls[0] > 9 || polls[1] < 60 {
+					t.Errorf("polled %v times in 11 minutes", polls)
+				}
+			})
+		})
+	}
+}
+
+// TestLimitOfADryRun: what is asked without the dispatcher waits for its limit
+// too, no longer than a minute.
+func TestLimitOfADryRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := limited(t, &requests{}, 1, "@every 1s", poller.LimitSettings{Rate: rate(2, time.Minute)})[0]
+		start, n := time.Now(), 0
+		for ; ; n++ {
+			_, err := s.Ask(t.Context(), poller.Bookmarks{})
+			if f, ok := errors.AsType[*poller.Failure](err); ok {
+				if f.Class != poller.ClassLimit || !strings.Contains(f.Error(), "limit account lets no request through before 2000-01-01T00:") {
+					t.Errorf("%v", err)
+				}
+				break
+			}
+			if n > 10 {
+				t.Fatal("it is never refused")
+			}
+			if n == 3 {
+				break
+			}
+		}
+		if took := time.Since(start); took < time.Minute {
+			t.Errorf("%d took only %s", n, took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.Ask(ctx, poller.Bookmarks{}); err == nil {
+			t.Error("asked though the context ended")
+		}
+	})
+}
+
+func TestLimitIsNotThere(t *testing.T) {
+	_, err := poller.NewSource("a", poller.Settings{Schedule: "@hourly", Limit: "no", Request: poller.RequestSettings{URL: "http://x.example"}},
+		poller.ResponseSettings{}, poller.NewClient(poller.ClientOptions{}))
+	if err == nil || err.Error() != `source a: no limit is called "no"` {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestLimitMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		p := poller.New(limited(t, &requests{}, 5, "@every 1s", poller.LimitSettings{Rate: rate(1, time.Minute), Quota: rate(100, 24*time.Hour)}), nil, &sink{},
+			poller.Options{Metrics: registry})
+		run(t, p, 150*time.Second)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range families {
+			if strings.HasPrefix(f.GetName(), "deltahook_limit") {
+				m := f.GetMetric()[0]
+				got[f.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+		want := map[string]float64{
+			"deltahook_limit_waiting account": 5, "deltahook_limit_used_total account": 3, "deltahook_limit_quota_left account": 97,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// logger is a log and what it wrote.
+func logger() (*slog.Logger, func() string) {
+	var out bytes.Buffer
+	return slog.New(slog.NewTextHandler(&out, nil)), out.String
+}
