@@ -66,7 +66,11 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		err = t.checkIndex(b, k)
 	case bucketEndpoints:
 		err = t.checkEndpoint(k, v)
-	case bucketMeta, bucketGone:
+	case bucketMeta:
+		if bytes.HasPrefix(k, []byte(limitKey)) {
+			err = unsealJSON(b, k, v, &storedUsage{})
+		}
+	case bucketGone:
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // describe names a record for a person.
@@ -17,6 +18,9 @@ func describe(b bucket, key []byte) string {
 func describeKey(b bucket, key []byte) string {
 	switch b {
 	case bucketMeta:
+		if limit, ok := strings.CutPrefix(string(key), limitKey); ok {
+			return fmt.Sprintf("limit %q", clip(limit))
+		}
 		return fmt.Sprintf("%q", clip(string(key)))
 	case bucketSources:
 		return fmt.Sprintf("source %q", clip(string(key)))

@@ -8,6 +8,7 @@
 //
 //	bucket      key                                        body
 //	meta        "schema"                                   version of this page: 1
+//	meta        "limit/" limit                             day, used, rest (JSON)
 //	sources     source                                     version, shape, since, bookmarks (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	gone        time source' watch' key                    – an item that was gone at that time

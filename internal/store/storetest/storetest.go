@@ -17,10 +17,11 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Store is an engine: what the differ and the emitter need of it.
+// Store is an engine: what the stages need of it.
 type Store interface {
 	differ.Store
 	emitter.Queue
+	poller.Ledger
 }
 
 // Reopener is a Store that outlives its process. Its tests are run where the
@@ -70,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"pending gives the earliest due first", testEarliest},
 		{"unknown deliveries are passed over", testUnknownDelivery},
 		{"holds and pauses are stored", testHold},
+		{"what is used of limits is stored", testUsage},
 		{"concurrent commits of many sources", testConcurrent},
 		{"concurrent commits of one source", testRace},
 		{"an unknown outcome makes one event", testUnknownOutcome},
