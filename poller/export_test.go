@@ -8,3 +8,10 @@ func NewClientOver(rt http.RoundTripper, o ClientOptions) *Client {
 	c.transport = rt
 	return c
 }
+
+// Parsers, for fuzzing.
+var (
+	NextOf   = nextOf
+	SetQuery = setQuery
+	SetJSON  = setJSON
+)

@@ -108,7 +108,8 @@ func (w *walk) nextPage() (*wire, error) {
 	}
 	more, told, err := w.more()
 	if w.Pages != "" {
-		more, told, err = w.below()
+		told = true
+		more, err = w.below()
 	}
 	if err != nil || told && !more || !told && n == 0 {
 		return nil, err
@@ -117,16 +118,16 @@ func (w *walk) nextPage() (*wire, error) {
 }
 
 // below reports whether the number of pages is not reached yet.
-func (w *walk) below() (more, told bool, err error) {
+func (w *walk) below() (bool, error) {
 	v := gjson.GetBytes(w.page, w.Pages)
 	total, err := strconv.ParseUint(v.String(), 10, 32)
 	switch {
 	case err != nil:
-		return false, true, Failf(ClassPages, "no number of pages is at %s", w.Pages)
+		return false, Failf(ClassPages, "no number of pages is at %s", w.Pages)
 	case total > uint64(w.MaxPages):
-		return false, true, Failf(ClassPages, "there are %d, and paginate.max_pages allows %d", total, w.MaxPages)
+		return false, Failf(ClassPages, "there are %d, and paginate.max_pages allows %d", total, w.MaxPages)
 	}
-	return uint64(w.pages)+1 < total, true, nil
+	return uint64(w.pages)+1 < total, nil
 }
 
 // nextOffset moves on by the items that came, and not by those that were asked

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"github.com/tidwall/gjson"
@@ -77,7 +78,7 @@ func (w *walk) turn(page *Answer, at *wire) (*wire, error) {
 
 // failed is err as the failure of the page that was asked for last.
 func (w *walk) failed(err error, crowded bool) error {
-	f, ok := err.(*Failure)
+	f, ok := errors.AsType[*Failure](err)
 	if !ok {
 		return err
 	}

@@ -1,0 +1,116 @@
+package poller_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/poller"
+)
+
+// TestLinksToElsewhere: what the configuration names goes nowhere but where it
+// was meant to.
+func TestLinksToElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		q       poller.RequestSettings
+		path    string // of the first request
+		failure string
+		want    []string
+	}{
+		{"at home", poller.RequestSettings{Headers: map[string]string{"X-Api-Key": "hidden"}}, "/at-home", "", []string{
+			"home: GET /at-home key=hidden agent=Deltahook/test referer= match= type=",
+			"home: GET /end key=hidden agent=Deltahook/test referer= match= type="}},
+		{"abroad with a header", poller.RequestSettings{Headers: map[string]string{"X-Api-Key": "hidden"}}, "/abroad", "headers and bodies are not sent", []string{
+			"home: GET /abroad key=hidden agent=Deltahook/test referer= match= type="}},
+		{"abroad with a body", poller.RequestSettings{Body: "x"}, "/abroad", "headers and bodies are not sent", []string{
+			"home: POST /abroad key= agent=Deltahook/test referer= match= type= x"}},
+		{"abroad with nothing", poller.RequestSettings{}, "/abroad", "", []string{
+			"home: GET /abroad key= agent=Deltahook/test referer= match= type=",
+			"abroad: GET /end key= agent=Deltahook/test referer= match= type="}},
+		{"redirected abroad, and home again", poller.RequestSettings{Headers: map[string]string{"X-Api-Key": "hidden"}}, "/redirect", "", []string{
+			"home: GET /redirect key=hidden agent=Deltahook/test referer= match= type=",
+			"abroad: GET /back key= agent=Deltahook/test referer= match= type=",
+			"home: GET /end key= agent=Deltahook/test referer= match= type="}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked []string
+			page := func(w http.ResponseWriter, next string) { fmt.Fprintf(w, `{"items":[1],"next":%q}`, next) }
+			var home string
+			abroad := witness(t, &asked, "abroad", func(w http.ResponseWriter, r *http.Request) {
+				page(w, map[string]string{"/end": "", "/back": home + "/end"}[r.URL.Path])
+			})
+			server := witness(t, &asked, "home", func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/redirect" {
+					to(http.StatusFound, abroad.URL+"/back")(w, r)
+					return
+				}
+				page(w, map[string]string{"/at-home": "//" + r.Host + "/end", "/abroad": "http://user:pass@" + strings.TrimPrefix(abroad.URL, "http://") + "/end"}[r.URL.Path])
+			})
+			home = server.URL
+			c.q.URL, c.q.Paginate = server.URL+c.path, poller.PaginateSettings{Next: "next"}
+			s := source(t, client(t), c.q, list)
+			if c.failure != "" {
+				failure(t, s, poller.ClassPages, c.failure)
+			} else if _, err := s.Ask(t.Context(), poller.Bookmarks{}); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(c.want, asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestALinkFromHTTPSDown(t *testing.T) {
+	rt := roundTripper(func(*http.Request) (*http.Response, error) {
+		return reply(200, `{"items":[1],"next":"http://api.example/2?token=`+hidden+`"}`)
+	})
+	s := source(t, poller.NewClientOver(rt, poller.ClientOptions{}), poller.RequestSettings{URL: "https://api.example/", Paginate: poller.PaginateSettings{Next: "next"}}, list)
+	failure(t, s, poller.ClassPages, "the next page is at http://api.example:80: a step down")
+}
+
+func TestNextOf(t *testing.T) {
+	for header, want := range map[string]string{
+		`<https://a.example/?p=2>; rel="next"`:                             "https://a.example/?p=2",
+		`<a>; rel="prev", <b>; rel="next"`:                                 "b",
+		`<a,b;c>; rel="prev"; title="x, <y>; rel=\"next\"",<d>;REL = Next`: "d",
+		`<a>; rel="last next"`:                                             "a",
+		`<a>; rel="nextish"`:                                               "",
+		`<a>; title="next"; rel=prev; rel=next`:                            "",
+		`<a>; rel=next; anchor="#other", <b>; rel=next`:                    "b",
+		`<a>; crossorigin; rel=next`:                                       "a",
+		` , , < a > ; rel=next`:                                            "a",
+		`<a>; rel="next`:                                                   "a",
+		`<a; rel="next"`:                                                   "",
+		`a; rel="next"`:                                                    "",
+		`<a>; rel="prev" garbage, <b>; rel=next`:                           "",
+		"":                                                                 "",
+	} {
+		got, ok := poller.NextOf(header)
+		if got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", header, got, ok, want)
+		}
+	}
+}
+
+// FuzzNextOf: whatever the header, it is read in linear time, and what is found
+// stands in it.
+func FuzzNextOf(f *testing.F) {
+	for _, seed := range []string{`<a>; rel="next"`, `<a>; rel="prev"; t="\"<b>", <c>;rel=next`, `<<<>;=",;\`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		target, ok := poller.NextOf(header)
+		if ok && !strings.Contains(header, "<") || !strings.Contains(header, target) || !ok && target != "" {
+			t.Errorf("%q in %q", target, header)
+		}
+		quoted := `<x>; a="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(header) + `", <y>; rel=next`
+		if got, _ := poller.NextOf(quoted); got != "y" {
+			t.Errorf("%q behind %q", got, quoted)
+		}
+	})
+}
