@@ -69,6 +69,10 @@ func (s Settings) compile(r fault.Report, name string) *Source {
 	}
 	src.request = q.compile(at)
 	src.paging = q.Paginate.compile(at.At("paginate"), q)
+	if q.Auth.Own != nil {
+		q.Auth.Own.Check(at.At("auth"))
+	}
+	q.TLS.compile(at.At("tls"))
 	return src
 }
 

@@ -1,11 +1,15 @@
 package poller
 
 import (
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/secret"
 )
@@ -25,7 +29,10 @@ const (
 type ClientOptions struct {
 	Version  string                   // told in the user agent, Deltahook/VERSION; empty: no version is told
 	Egress   egress.Policy            // whom sources may reach; the zero value is public addresses only
-	Redactor *secret.Redactor         // cuts secrets out of errors and previews; nil cuts nothing
+	Redactor *secret.Redactor         // cuts secrets out of errors and previews, and learns tokens; nil cuts nothing
+	Auth     map[string]AuthSettings  // credentials that sources may name
+	Tokens   auth.Store               // where refresh tokens are kept; nil: none is exchanged
+	Logger   *slog.Logger             // where credentials are told of that a person must renew; nil: nowhere
 	Limits   map[string]LimitSettings // budgets that sources may name
 }
 
@@ -35,8 +42,15 @@ type Client struct {
 	transport http.RoundTripper
 	base      http.Header // of every request, to any host; not changed
 	redactor  *secret.Redactor
+	auth      map[string]AuthSettings
+	tokens    auth.Store
+	log       *slog.Logger
 	limits    map[string]*limit
 	buffers   sync.Pool // of *bytes.Buffer
+
+	mu          sync.Mutex
+	transports  map[TLSSettings]*http.Transport // for sources with certificates of their own
+	credentials map[string]*credential
 }
 
 // NewClient makes the client. It opens no connection. A proxy named in the
@@ -48,9 +62,16 @@ func NewClient(o ClientOptions) *Client {
 	if o.Version != "" {
 		agent += "/" + o.Version
 	}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Client{
 		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "User-Agent": {agent}},
 		redactor: o.Redactor,
+		auth:     o.Auth,
+		tokens:   o.Tokens,
+		log:      log,
 		limits:   newLimits(o.Limits),
 		transport: &http.Transport{
 			DialContext:            dialer.DialContext,
@@ -65,9 +86,23 @@ func NewClient(o ClientOptions) *Client {
 	}
 }
 
-// Close closes the connections that are idle. Those in use close when their
-// exchange ends.
+// Close waits for refresh tokens that are being exchanged, at most 30 s, and
+// closes the connections that are idle. Those in use close when their exchange
+// ends.
 func (c *Client) Close() {
+	c.mu.Lock()
+	credentials, transports := slices.Collect(maps.Values(c.credentials)), slices.Collect(maps.Values(c.transports))
+	c.mu.Unlock()
+	var closing sync.WaitGroup
+	for _, credential := range credentials {
+		for _, k := range credential.keepers {
+			closing.Go(k.Close)
+		}
+	}
+	closing.Wait()
+	for _, t := range transports {
+		t.CloseIdleConnections()
+	}
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}

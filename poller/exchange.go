@@ -19,8 +19,9 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		req.Header = req.Header.Clone()
 		given.set(req.Header)
 	}
+	over := s.transport
 	for hops := 1; ; hops++ {
-		resp, err = s.client.transport.RoundTrip(req)
+		resp, err = over.RoundTrip(req)
 		if err != nil || !redirects(resp) {
 			return resp, w, err
 		}
@@ -31,6 +32,9 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		if hops > s.redirects {
 			return nil, nil, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
 				status(resp), secret.Host(w.url.String()), s.redirects)
+		}
+		if w.away {
+			over = s.client.transport // a client's certificate is a credential, too
 		}
 		req = w.request(ctx)
 	}
@@ -63,7 +67,10 @@ func (w *wire) follow(resp *http.Response) (*wire, error) {
 		return nil, Failf(ClassRedirect, "%s to %s: a step down from https is not followed", status(resp), shown)
 	}
 	target.User, target.Fragment, target.RawFragment = nil, "", ""
-	next := &wire{method: w.method, url: target, header: w.header, base: w.base, host: w.host, body: w.body}
+	next := &wire{
+		method: w.method, url: target, header: w.header, base: w.base, host: w.host, body: w.body,
+		home: w.home, away: w.away, secrets: w.secrets,
+	}
 	if resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusPermanentRedirect {
 		// RFC 9110 lets 301 and 302 turn a POST into a GET, and everybody does.
 		next.method, next.body = http.MethodGet, nil
@@ -74,7 +81,10 @@ func (w *wire) follow(resp *http.Response) (*wire, error) {
 		if next.body != nil {
 			return nil, Failf(ClassRedirect, "%s to %s: a body is not sent on to another host", status(resp), shown)
 		}
-		next.header, next.host = w.base, ""
+		if w.leaks(target) {
+			return nil, Failf(ClassRedirect, "%s to %s: its URL holds the credential, which is not sent to another host", status(resp), shown)
+		}
+		next.header, next.host, next.away = w.base, "", true
 	}
 	return next, nil
 }

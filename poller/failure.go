@@ -16,6 +16,7 @@ const (
 	ClassRefused  Class = "refused"  // the egress guard refused the address
 	ClassTimeout  Class = "timeout"  // the request's timeout passed
 	ClassRedirect Class = "redirect" // too many redirects, or one that may not be followed
+	ClassAuth     Class = "auth"     // no token for the request
 	ClassStatus   Class = "status"   // a status that is not 2xx
 	ClassTooLarge Class = "too_large"
 	ClassFormat   Class = "format" // not JSON, not UTF-8, cut, a name twice

@@ -104,10 +104,13 @@ func (w *walk) follow(link string) (*wire, error) {
 	if w.again(target.String()) {
 		return nil, Failf(ClassPages, "the link to the next page is one that was followed before: the pages go round in circles")
 	}
-	return &wire{method: w.at.method, url: target, header: w.at.header, base: w.at.base, host: w.at.host, body: w.at.body}, nil
+	return &wire{
+		method: w.at.method, url: target, header: w.at.header, base: w.at.base, host: w.at.host, body: w.at.body,
+		home: w.at.home, away: w.at.away,
+	}, nil
 }
 
 // bare reports whether w carries nothing of the configuration but its URL.
 func (w *wire) bare() bool {
-	return w.body == nil && w.host == "" && maps.EqualFunc(w.header, w.base, slices.Equal)
+	return w.home == "" && w.body == nil && w.host == "" && maps.EqualFunc(w.header, w.base, slices.Equal)
 }

@@ -42,6 +42,9 @@ func (s *Source) Preview(marks Bookmarks) (Preview, error) {
 	}
 	shown := *w.url
 	shown.RawQuery = hidePairs(shown.RawQuery)
+	if s.credential != nil {
+		s.credential.preview(header, &shown)
+	}
 	return Preview{
 		Method: w.method,
 		URL:    hide(shown.String()),

@@ -18,6 +18,7 @@ type request struct {
 	query   []pair // by name
 	headers []pair // by canonical name
 	body    body
+	bound   bool  // it shows who asks, so it is for one host only
 	fixed   *wire // where there is no expression in it; nil: made anew for each poll
 }
 
@@ -58,6 +59,9 @@ func (q *request) make(base http.Header, judging string) (*wire, error) {
 	w := &wire{method: q.method, base: base}
 	if err := q.makeURL(w); err != nil {
 		return nil, err
+	}
+	if q.bound {
+		w.home = origin(w.url)
 	}
 	w.header = base
 	if q.body != nil || w.url.User != nil || len(q.headers) > 0 {

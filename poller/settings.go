@@ -34,6 +34,9 @@ type RequestSettings struct {
 	// An http or https URL. The value of an expression in it is
 	// percent-encoded for its place; raw(x) leaves it as it is.
 	URL string `yaml:"url" json:"url" jsonschema:"required"`
+	// Whose credentials the request carries: a name in auth, or a mapping of
+	// bearer, basic, api_key, oauth2 and login. They win over headers.
+	Auth AuthRef `yaml:"auth" json:"auth,omitzero"`
 	// Headers to send. They go to the URL's own host only: a redirect to
 	// another host is followed without them.
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty"`
@@ -55,6 +58,8 @@ type RequestSettings struct {
 	MaxBody units.Size `yaml:"max_body" json:"max_body,omitempty"`
 	// Redirects followed at most; 0 follows none. Default: 5.
 	Redirects *int `yaml:"redirects" json:"redirects,omitempty" jsonschema:"minimum=0,maximum=20"`
+	// Certificates: a private authority, one of our own.
+	TLS TLSSettings `yaml:"tls" json:"tls,omitzero"`
 	// Conditional requests by ETag and Last-Modified, on GET: auto (default) or off.
 	Conditional string `yaml:"conditional" json:"conditional,omitempty" jsonschema:"enum=auto,enum=off"`
 }

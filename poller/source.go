@@ -26,8 +26,10 @@ type Source struct {
 	paging      *paging // nil: there is one page
 	judge       *judge
 	client      *Client
-	limit       *limit // nil: it names none
-	host        string // the origin that it asks; "": that is known only when it is polled
+	transport   http.RoundTripper // for the hosts that the configuration names
+	credential  *credential       // nil: none
+	limit       *limit            // nil: it names none
+	host        string            // the origin that it asks; "": that is known only when it is polled
 }
 
 // NewSource compiles a source. The error is the first of the faults that
@@ -46,6 +48,9 @@ func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Sour
 	src.client, src.host = c, hostOf(s.Request.URL)
 	if src.limit = c.limits[s.Limit]; src.limit == nil && s.Limit != "" {
 		return nil, fmt.Errorf("source %s: no limit is called %q", name, s.Limit)
+	}
+	if err := src.identify(s.Request); err != nil {
+		return nil, fmt.Errorf("source %s: request.%w", name, err)
 	}
 	if err := src.request.fix(c.base, src.judge.fingerprint); err != nil {
 		return nil, fmt.Errorf("source %s: request.%w", name, err)
@@ -105,7 +110,7 @@ func (s *Source) fetch(ctx context.Context, w *wire, given validators, limit int
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no complete answer within %s", s.timeout))
 	defer cancel()
 
-	resp, at, err := s.exchange(ctx, w, given)
+	resp, at, err := s.send(ctx, w, given)
 	if err != nil {
 		return nil, nil, transportFailure(ctx, err)
 	}

@@ -40,6 +40,7 @@ var advice = map[Class]string{
 	ClassRefused:  "name the address in egress.sources.allow, if it is meant",
 	ClassTimeout:  "raise request.timeout, if the API is only slow",
 	ClassRedirect: "set request.url to where it leads",
+	ClassAuth:     "check the credentials; where access has expired, allow it again and put the new refresh token into the configuration",
 	ClassStatus:   "check the URL and the credentials, or wait",
 	ClassTooLarge: "raise request.max_body, or ask for less",
 	ClassFormat:   "look at the answer with `deltahook poll`",

@@ -23,6 +23,10 @@ type wire struct {
 	host        string      // Host header, where it is not the URL's
 	body        []byte      // nil: none
 	fingerprint string
+
+	home    string   // origin that credentials are for; "": there are none
+	away    bool     // it goes to another origin than the configuration's, or came from one
+	secrets []string // credentials that are in it
 }
 
 // request is w for net/http. Header and URL are shared with it, which a

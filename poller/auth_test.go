@@ -1,0 +1,539 @@
+package poller_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/internal/auth"
+	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// account is an API with a token endpoint: it takes the token that it gave
+// last, and notes what it is asked.
+type account struct {
+	*httptest.Server
+	mu     sync.Mutex
+	gave   int      // tokens
+	now    string   // the token that is good
+	asked  []string // requests for tokens: the form, and the header Authorization
+	polls  []string // requests for /orders: query, Authorization, X-Key
+	refuse func(w http.ResponseWriter) bool
+	more   string // members of the token endpoint's answer
+}
+
+func newAccount(t *testing.T) *account {
+	t.Helper()
+	a := &account{more: `,"expires_in":3600`}
+	a.Server = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if r.URL.Path == "/orders" {
+			a.polls = append(a.polls, strings.Join([]string{r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("X-Key")}, "|"))
+			if a.now != "" && r.Header.Get("Authorization") != "Bearer "+a.now {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			w.Header().Set("ETag", `"v1"`)
+			if r.Header.Get("If-None-Match") != "" {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			io.WriteString(w, `{}`)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		a.asked = append(a.asked, strings.Join([]string{string(body), r.Header.Get("Authorization")}, "|"))
+		if a.refuse != nil && a.refuse(w) {
+			return
+		}
+		a.gave++
+		a.now = fmt.Sprintf("granted-token-%d", a.gave)
+		fmt.Fprintf(w, `{"access_token":%q,"d":{"session":%q}%s}`, a.now, a.now, a.more)
+	})
+	return a
+}
+
+// expire makes the API refuse the token that it gave last.
+func (a *account) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now = "another"
+}
+
+// shelf keeps refresh tokens in memory.
+type shelf struct {
+	mu   sync.Mutex
+	kept map[string]auth.Record
+	err  error
+}
+
+func (s *shelf) Token(_ context.Context, name string) (auth.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept[name], nil
+}
+
+func (s *shelf) SaveToken(_ context.Context, name string, r auth.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.kept[name] = r
+	}
+	return s.err
+}
+
+// clientWith is a client with credentials of the name "shop".
+func clientWith(t *testing.T, s poller.AuthSettings, o poller.ClientOptions) *poller.Client {
+	t.Helper()
+	o.Version, o.Egress = "test", egress.Policy{AllowPrivate: true}
+	o.Auth = map[string]poller.AuthSettings{"shop": s}
+	if o.Redactor == nil {
+		o.Redactor = secret.NewRedactor(hidden)
+	}
+	c := poller.NewClient(o)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func named(url string) poller.RequestSettings {
+	return poller.RequestSettings{URL: url + "/orders", Auth: poller.AuthRef{Name: "shop"}}
+}
+
+func ask(t *testing.T, s *poller.Source) {
+	t.Helper()
+	if _, err := s.Ask(t.Context(), poller.Bookmarks{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFixedCredentials: every kind, and several at once.
+func TestFixedCredentials(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    poller.AuthSettings
+		want string // query|Authorization|X-Key
+	}{
+		{"bearer", poller.AuthSettings{Bearer: &poller.BearerSettings{Token: secret.New("tok")}}, "a=1|Bearer tok|"},
+		{"bearer by another word", poller.AuthSettings{Bearer: &poller.BearerSettings{Token: secret.New("tok"), Prefix: "SSWS"}}, "a=1|SSWS tok|"},
+		{"basic", poller.AuthSettings{Basic: &poller.BasicSettings{User: "anystring", Password: secret.New("k-us1")}}, "a=1|Basic YW55c3RyaW5nOmstdXMx|"},
+		{"key in a header", poller.AuthSettings{APIKey: &poller.APIKeySettings{Header: "x-key", Value: secret.New("k")}}, "a=1||k"},
+		{"key in the query", poller.AuthSettings{APIKey: &poller.APIKeySettings{Query: "app id", Value: secret.New("k&")}}, "a=1&app%20id=k%26||"},
+		{"two", poller.AuthSettings{
+			Basic:  &poller.BasicSettings{User: "u", Password: secret.New("p")},
+			APIKey: &poller.APIKeySettings{Header: "X-Key", Value: secret.New("k")},
+		}, "a=1|Basic dTpw|k"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAccount(t)
+			q := named(a.URL)
+			q.URL += "?a=1"
+			q.Headers = map[string]string{"X-Locale": "en"}
+			ask(t, source(t, clientWith(t, c.s, poller.ClientOptions{}), q, poller.ResponseSettings{}))
+			q.Auth = poller.AuthRef{Own: &c.s}
+			ask(t, source(t, client(t), q, poller.ResponseSettings{}))
+			if diff := cmp.Diff([]string{c.want, c.want}, a.polls); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func clientCredentials(a *account) *poller.OAuth2Settings {
+	return &poller.OAuth2Settings{
+		Grant: "client_credentials", TokenURL: a.URL + "/token", ClientID: "me", ClientSecret: secret.New("client-secret"), Style: "body",
+	}
+}
+
+// TestTokenIsShared: 200 polls of 50 sources at once ask the token endpoint
+// once.
+func TestTokenIsShared(t *testing.T) {
+	a := newAccount(t)
+	c := clientWith(t, poller.AuthSettings{OAuth2: clientCredentials(a)}, poller.ClientOptions{})
+	sources := make([]*poller.Source, 50)
+	for i := range sources {
+		sources[i] = source(t, c, named(a.URL), poller.ResponseSettings{})
+	}
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() { ask(t, sources[i%len(sources)]) })
+	}
+	wg.Wait()
+	if diff := cmp.Diff([]string{"client_id=me&client_secret=client-secret&grant_type=client_credentials|"}, a.asked); diff != "" {
+		t.Error(diff)
+	}
+	if len(a.polls) != 200 {
+		t.Errorf("%d polls came, want 200", len(a.polls))
+	}
+}
+
+// TestEqualCredentialsAreShared though each source has its own copy.
+func TestEqualCredentialsAreShared(t *testing.T) {
+	a, c := newAccount(t), client(t)
+	other := clientCredentials(a)
+	other.Scopes = []string{"more"}
+	for _, o := range []*poller.OAuth2Settings{clientCredentials(a), clientCredentials(a), other} {
+		a.now = ""
+		q := poller.RequestSettings{URL: a.URL + "/orders", Auth: poller.AuthRef{Own: &poller.AuthSettings{OAuth2: o}}}
+		s := source(t, c, q, poller.ResponseSettings{})
+		_, _ = s.Ask(t.Context(), poller.Bookmarks{}) // a token that is not the last is refused
+	}
+	if len(a.asked) != 2 {
+		t.Errorf("asked %q, want 2", a.asked)
+	}
+}
+
+// TestTokenRefused: a 401 renews the token once and sends the request again,
+// where that is configured; and it does not go on for ever.
+func TestTokenRefused(t *testing.T) {
+	a := newAccount(t)
+	o := clientCredentials(a)
+	ask(t, source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{}))
+	a.expire()
+	s := source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+	ask(t, s)
+	a.expire()
+	failure(t, s, poller.ClassStatus, "status 401")
+	if len(a.asked) != 2 {
+		t.Errorf("asked %d times without refresh_on_401, want 2", len(a.asked))
+	}
+
+	o.RefreshOn401 = true
+	s = source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+	ask(t, s)
+	a.expire()
+	a.asked, a.polls = nil, nil
+	ask(t, s)
+	if len(a.asked) != 1 || len(a.polls) != 2 {
+		t.Errorf("asked %q, polls %q", a.asked, a.polls)
+	}
+	a.expire()
+	failure(t, s, poller.ClassStatus, "status 401")
+	if len(a.asked) != 1 {
+		t.Errorf("a second 401 within a minute renewed the token again: %q", a.asked)
+	}
+}
+
+// TestValidatorsOutliveTokens: another token of the same account leaves a
+// request conditional; another account does not.
+func TestValidatorsOutliveTokens(t *testing.T) {
+	a := newAccount(t)
+	o := clientCredentials(a)
+	first, err := source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{}).Ask(t.Context(), poller.Bookmarks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func(want bool) {
+		t.Helper()
+		s := source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+		got, err := s.Ask(t.Context(), first.Bookmarks)
+		if err != nil || got.Unmodified != want {
+			t.Errorf("got %+v, %v, want unmodified: %v", got, err, want)
+		}
+	}
+	again(true)
+	o.ClientID = "somebody else"
+	again(false)
+}
+
+func refreshToken(a *account) *poller.OAuth2Settings {
+	return &poller.OAuth2Settings{Grant: "refresh_token", TokenURL: a.URL + "/token", ClientID: "me", RefreshToken: secret.New("configured-refresh")}
+}
+
+// TestRotatedToken is stored before the token that came with it is used, and
+// serves after a restart until another one is configured.
+func TestRotatedToken(t *testing.T) {
+	a, store := newAccount(t), &shelf{kept: map[string]auth.Record{}}
+	a.more = `,"refresh_token":"rotated-refresh","expires_in":3600`
+	o := refreshToken(a)
+	poll := func() *poller.Source {
+		return source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{Tokens: store}), named(a.URL), poller.ResponseSettings{})
+	}
+	ask(t, poll())
+	a.more = `,"expires_in":3600`
+	ask(t, poll())
+	o.RefreshToken = secret.New("allowed-anew")
+	ask(t, poll())
+	if diff := cmp.Diff([]string{
+		"client_id=me&grant_type=refresh_token&refresh_token=configured-refresh|",
+		"client_id=me&grant_type=refresh_token&refresh_token=rotated-refresh|",
+		"client_id=me&grant_type=refresh_token&refresh_token=allowed-anew|",
+	}, a.asked); diff != "" {
+		t.Error(diff)
+	}
+
+	a.more, a.polls, store.err = `,"refresh_token":"rotated-again"`, nil, errors.New("the disk is full")
+	failure(t, poll(), poller.ClassAuth, "could not be stored, and is not used before it is: the disk is full")
+	if len(a.polls) > 0 {
+		t.Errorf("a token that was not stored was used: %q", a.polls)
+	}
+	a.asked = nil
+	failure(t, source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{}), poller.ClassAuth, "could not be stored")
+	if len(a.asked) > 0 {
+		t.Error("a refresh token was exchanged without a store")
+	}
+}
+
+// TestExpired: a person is told once, and the endpoint is left alone however
+// many sources go on.
+func TestExpired(t *testing.T) {
+	a := newAccount(t)
+	a.refuse = func(w http.ResponseWriter) bool {
+		w.WriteHeader(400)
+		io.WriteString(w, `{"error":"invalid_grant","error_description":"configured-refresh was revoked"}`)
+		return true
+	}
+	var log bytes.Buffer
+	c := clientWith(t, poller.AuthSettings{OAuth2: refreshToken(a)}, poller.ClientOptions{
+		Tokens: &shelf{kept: map[string]auth.Record{}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for range 5 {
+		f := failure(t, source(t, c, named(a.URL), poller.ResponseSettings{}), poller.ClassAuth, "shop: the refresh token is no longer good (invalid_grant)")
+		if !strings.Contains(f.Error(), "<secret> was revoked") {
+			t.Errorf("the secret is shown, or nothing at all: %q", f)
+		}
+	}
+	if len(a.asked) != 1 || len(a.polls) > 0 {
+		t.Errorf("asked %q, polls %q", a.asked, a.polls)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "auth.shop.oauth2.refresh_token") {
+		t.Errorf("logged %d lines: %s", n, log.String())
+	}
+}
+
+// TestTokenEndpoint: everything that it may do but give a token fails the
+// poll, is bounded, and shows nothing.
+func TestTokenEndpoint(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer func(w http.ResponseWriter)
+		want   string
+	}{
+		{"refuses", func(w http.ResponseWriter) {
+			w.WriteHeader(401)
+			io.WriteString(w, `{"error":"invalid_client","error_description":"client-secret is wrong"}`)
+		}, "status 401, invalid_client: <secret> is wrong"},
+		{"fails", func(w http.ResponseWriter) { w.WriteHeader(503) }, "status 503"},
+		{"redirects", func(w http.ResponseWriter) {
+			w.Header().Set("Location", "https://else.example/")
+			w.WriteHeader(307)
+		}, "it redirects, and the credentials are not sent on"},
+		{"is a page", func(w http.ResponseWriter) { io.WriteString(w, "<html>"+hidden) }, "not a JSON object"},
+		{"never ends", func(w http.ResponseWriter) { io.Copy(w, io.LimitReader(endless{}, 1<<24)) }, "an answer of over 1048576 bytes"},
+		{"gives a header", func(w http.ResponseWriter) { io.WriteString(w, `{"access_token":"x\r\nX-Evil: 1"}`) }, "line break"},
+		{"hangs up", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "network: the connection was closed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAccount(t)
+			a.refuse = func(w http.ResponseWriter) bool { c.answer(w); return true }
+			s := source(t, clientWith(t, poller.AuthSettings{OAuth2: clientCredentials(a)}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+			failure(t, s, poller.ClassAuth, "shop: no token from "+a.URL+": ")
+			failure(t, s, poller.ClassAuth, c.want) // it is not asked again so soon
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if len(a.asked) != 1 || len(a.polls) > 0 {
+				t.Errorf("asked %q, polls %q", a.asked, a.polls)
+			}
+		})
+	}
+	t.Run("asks to wait", func(t *testing.T) {
+		a := newAccount(t)
+		a.refuse = func(w http.ResponseWriter) bool {
+			w.Header().Set("Retry-After", "120")
+			w.WriteHeader(429)
+			return true
+		}
+		s := source(t, clientWith(t, poller.AuthSettings{OAuth2: clientCredentials(a)}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+		if f := failure(t, s, poller.ClassAuth, "status 429"); f.After != 2*time.Minute {
+			t.Errorf("after %s", f.After)
+		}
+	})
+	t.Run("egress", func(t *testing.T) {
+		a := newAccount(t)
+		c := poller.NewClient(poller.ClientOptions{Auth: map[string]poller.AuthSettings{"shop": {OAuth2: clientCredentials(a)}}})
+		t.Cleanup(c.Close)
+		failure(t, source(t, c, poller.RequestSettings{URL: "http://192.0.2.1/", Auth: poller.AuthRef{Name: "shop"}}, poller.ResponseSettings{}), poller.ClassAuth, "127.0.0.1 is refused")
+	})
+}
+
+// endless is spaces.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// TestLogin: any request, the token by its path, put where it is wanted.
+func TestLogin(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		l    poller.LoginSettings
+		want string
+	}{
+		{"usual", poller.LoginSettings{}, "|Bearer granted-token-1|"},
+		{"another word", poller.LoginSettings{Prefix: "Token"}, "|Token granted-token-1|"},
+		{"another header", poller.LoginSettings{Name: "x-key"}, "||granted-token-1"},
+		{"the query", poller.LoginSettings{In: "query", Name: "sid"}, "sid=granted-token-1||"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAccount(t)
+			c.l.Token = "d.session"
+			c.l.Request = poller.LoginRequestSettings{URL: a.URL + "/login", JSON: map[string]any{"user": "me", "password": hidden, "n": "{{ 1 + 1 }}"}}
+			s := source(t, clientWith(t, poller.AuthSettings{Login: &c.l}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+			_, _ = s.Ask(t.Context(), poller.Bookmarks{}) // the API takes only one of these places
+			if diff := cmp.Diff([]string{c.want}, a.polls); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{`{"n":2,"password":"` + hidden + `","user":"me"}|`}, a.asked); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("no token", func(t *testing.T) {
+		a := newAccount(t)
+		l := poller.LoginSettings{Token: "data.nothing", Request: poller.LoginRequestSettings{URL: a.URL + "/login"}}
+		failure(t, source(t, clientWith(t, poller.AuthSettings{Login: &l}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{}), poller.ClassAuth, "data.nothing is absent in the answer")
+	})
+}
+
+// TestCredentialsStayHome: to another origin neither header nor key goes, nor
+// a URL that a server put the key into; nor anything on the way back.
+func TestCredentialsStayHome(t *testing.T) {
+	both := poller.AuthSettings{
+		Bearer: &poller.BearerSettings{Token: secret.New("bearer/token")},
+		APIKey: &poller.APIKeySettings{Query: "key", Value: secret.New("query key+")},
+	}
+	var asked []string
+	var home, abroad *httptest.Server
+	note := func(name string, r *http.Request) {
+		asked = append(asked, name+" "+r.RequestURI+" "+r.Header.Get("Authorization"))
+	}
+	home = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		note("home", r)
+		switch r.URL.Path {
+		case "/away":
+			to(302, abroad.URL+"/end")(w, r)
+		case "/back":
+			to(302, abroad.URL+"/return")(w, r)
+		case "/leak":
+			to(302, abroad.URL+r.URL.RequestURI())(w, r)
+		case "/leakpath":
+			to(302, abroad.URL+"/x/bearer%2Ftoken")(w, r)
+		case "/here":
+			to(302, "/end")(w, r)
+		default:
+			answer(w, r)
+		}
+	})
+	abroad = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		note("abroad", r)
+		if r.URL.Path == "/return" {
+			to(302, home.URL+"/end")(w, r)
+			return
+		}
+		answer(w, r)
+	})
+	const with = "?key=query%20key%2B Bearer bearer/token"
+	for path, want := range map[string][]string{
+		"/away":     {"home /away" + with, "abroad /end "},
+		"/back":     {"home /back" + with, "abroad /return ", "home /end "},
+		"/here":     {"home /here" + with, "home /end Bearer bearer/token"},
+		"/leak":     {"home /leak" + with},
+		"/leakpath": {"home /leakpath" + with},
+	} {
+		asked = nil
+		s := source(t, clientWith(t, both, poller.ClientOptions{}), poller.RequestSettings{URL: home.URL + path, Auth: poller.AuthRef{Name: "shop"}}, poller.ResponseSettings{})
+		if strings.HasPrefix(path, "/leak") {
+			failure(t, s, poller.ClassRedirect, "its URL holds the credential")
+		} else {
+			ask(t, s)
+		}
+		if diff := cmp.Diff(want, asked); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+	}
+}
+
+// TestCredentialsAndPages: the next page at home gets them, one elsewhere is
+// not asked for.
+func TestCredentialsAndPages(t *testing.T) {
+	var asked atomic.Int64
+	abroad := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	var next string
+	home := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer tok" || r.URL.Query()["key"] == nil || len(r.URL.Query()["key"]) != 1 {
+			w.WriteHeader(401)
+			return
+		}
+		if r.URL.Query().Get("p") == "" {
+			w.Header().Set("Link", "<"+next+">; rel=next")
+		}
+		io.WriteString(w, `{"items":[{"id":"`+r.URL.Query().Get("p")+`"}]}`)
+	})
+	s := source(t, clientWith(t, poller.AuthSettings{
+		Bearer: &poller.BearerSettings{Token: secret.New("tok")},
+		APIKey: &poller.APIKeySettings{Query: "key", Value: secret.New("k")},
+	}, poller.ClientOptions{}), poller.RequestSettings{
+		URL: home.URL, Auth: poller.AuthRef{Name: "shop"}, Paginate: poller.PaginateSettings{Link: true},
+	}, poller.ResponseSettings{Items: "items"})
+	next = "/?p=2"
+	a, err := s.Ask(t.Context(), poller.Bookmarks{})
+	if err != nil || len(a.Pages) != 2 {
+		t.Fatalf("got %+v, %v, want 2 pages", a, err)
+	}
+	next = abroad.URL + "/?p=2"
+	failure(t, s, poller.ClassPages, "not sent to another host")
+	if asked.Load() > 0 {
+		t.Error("the other host was asked")
+	}
+}
+
+// TestCredentialsAreNotShown in what is shown of a request, though their names
+// tell nothing, nor in errors.
+func TestCredentialsAreNotShown(t *testing.T) {
+	a := newAccount(t)
+	s := source(t, clientWith(t, poller.AuthSettings{
+		Bearer: &poller.BearerSettings{Token: secret.New("tok")},
+		APIKey: &poller.APIKeySettings{Query: "appid", Value: secret.New("k")},
+		Login: &poller.LoginSettings{
+			Request: poller.LoginRequestSettings{URL: a.URL + "/login"}, Token: "d.session", Name: "X-Plain",
+		},
+	}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+	got, err := s.Preview(poller.Bookmarks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := poller.Preview{Method: "GET", URL: a.URL + "/orders?appid=<secret>", Header: http.Header{
+		"Accept": got.Header["Accept"], "User-Agent": {"Deltahook/test"}, "Authorization": {secret.Mask}, "X-Plain": {secret.Mask},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(a.asked) > 0 {
+		t.Error("a token was fetched to be hidden")
+	}
+
+	repeats := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		io.WriteString(w, "no JSON")
+	})
+	c := clientWith(t, poller.AuthSettings{OAuth2: clientCredentials(a)}, poller.ClientOptions{})
+	failure(t, source(t, c, named(repeats.URL), poller.ResponseSettings{}), poller.ClassFormat, "text/<secret>")
+}
