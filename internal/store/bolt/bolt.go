@@ -40,8 +40,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is an open file: a differ.Store, an emitter.Queue and a poller.Ledger.
-// All methods may be called concurrently.
+// Store is an open file: a differ.Store, an emitter.Queue, a poller.Ledger and
+// an auth.Store. All methods may be called concurrently.
 type Store struct {
 	db  *bbolt.DB
 	log *slog.Logger

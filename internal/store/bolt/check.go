@@ -67,8 +67,11 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 	case bucketEndpoints:
 		err = t.checkEndpoint(k, v)
 	case bucketMeta:
-		if bytes.HasPrefix(k, []byte(limitKey)) {
+		switch {
+		case bytes.HasPrefix(k, []byte(limitKey)):
 			err = unsealJSON(b, k, v, &storedUsage{})
+		case bytes.HasPrefix(k, []byte(tokenKey)):
+			err = unsealJSON(b, k, v, &storedToken{})
 		}
 	case bucketGone:
 	}

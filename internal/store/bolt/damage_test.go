@@ -15,6 +15,7 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/auth"
 )
 
 // populate makes a file that has a record of every kind.
@@ -45,7 +46,8 @@ func populate(t *testing.T, path string) {
 			Verdict:  emitter.Verdict{State: emitter.Dead, Hold: now.Add(time.Hour), Paused: true, Reason: "gone"},
 		}
 	}
-	if err := errors.Join(s.Settle(t.Context(), outcomes), s.Close()); err != nil {
+	saved := s.SaveToken(t.Context(), "spotify", auth.Record{Origin: "o", Refresh: "a refresh token", Since: now})
+	if err := errors.Join(saved, s.Settle(t.Context(), outcomes), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	trim(t, path)

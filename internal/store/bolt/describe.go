@@ -18,6 +18,9 @@ func describe(b bucket, key []byte) string {
 func describeKey(b bucket, key []byte) string {
 	switch b {
 	case bucketMeta:
+		if credential, ok := strings.CutPrefix(string(key), tokenKey); ok {
+			return fmt.Sprintf("credential %q", clip(credential))
+		}
 		if limit, ok := strings.CutPrefix(string(key), limitKey); ok {
 			return fmt.Sprintf("limit %q", clip(limit))
 		}

@@ -8,6 +8,7 @@
 //
 //	bucket      key                                        body
 //	meta        "schema"                                   version of this page: 1
+//	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	sources     source                                     version, shape, since, bookmarks (JSON)
 //	items       source' watch' key                         hash, revision, seen, content

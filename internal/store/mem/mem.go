@@ -19,12 +19,13 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Store is a state in memory: a differ.Store, an emitter.Queue and a
-// poller.Ledger. All methods may be called concurrently.
+// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger
+// and an auth.Store. All methods may be called concurrently.
 type Store struct {
 	mu        sync.Mutex
 	sources   map[string]*source
@@ -35,6 +36,7 @@ type Store struct {
 	due       map[string]*agenda   // by endpoint: the first of each lane
 	endpoints map[string]*emitter.EndpointState
 	used      map[string]budget.Usage // of limits
+	tokens    map[string]auth.Record
 }
 
 // source is a source's state; the marks of State.Items are in items.
@@ -49,7 +51,7 @@ func New() *Store {
 		sources: map[string]*source{}, events: map[string]bool{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
 		due: map[string]*agenda{}, endpoints: map[string]*emitter.EndpointState{},
-		used: map[string]budget.Usage{},
+		used: map[string]budget.Usage{}, tokens: map[string]auth.Record{},
 	}
 }
 

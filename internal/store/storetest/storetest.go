@@ -14,6 +14,7 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -22,6 +23,7 @@ type Store interface {
 	differ.Store
 	emitter.Queue
 	poller.Ledger
+	auth.Store
 }
 
 // Reopener is a Store that outlives its process. Its tests are run where the
@@ -72,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"unknown deliveries are passed over", testUnknownDelivery},
 		{"holds and pauses are stored", testHold},
 		{"what is used of limits is stored", testUsage},
+		{"a refresh token is read back", testToken},
 		{"concurrent commits of many sources", testConcurrent},
 		{"concurrent commits of one source", testRace},
 		{"an unknown outcome makes one event", testUnknownOutcome},
