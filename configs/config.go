@@ -35,6 +35,8 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// Settings that are merged under every source and every endpoint.
 	Defaults Defaults `yaml:"defaults"`
+	// Budgets that sources share, by name: they belong to an account.
+	Limits map[string]poller.LimitSettings `yaml:"limits"`
 	// What is polled, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Who is told, by name.
@@ -131,6 +133,7 @@ func standard() *Config {
 		Log:       Log{Level: "info", Format: "text"},
 		Egress:    Egress{Sources: Reach{AllowPrivate: true}},
 		Retention: Retention{Events: 7 * day, Attempts: 7 * day, Dead: 30 * day},
+		Limits:    map[string]poller.LimitSettings{},
 		Sources:   map[string]Source{},
 		Endpoints: map[string]emitter.Settings{},
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/poller"
 )
 
 // checkMeaning asks the stages about their settings, then checks what no
@@ -23,7 +24,9 @@ func (l *loader) checkMeaning(cfg *Config) {
 		s.Response.Judge.Check(at.At("response"))
 		differ.Check(at, name, s.Diff, s.Response.Read)
 		l.checkRoutes(at, s.Diff)
+		l.checkLimit(at.At("limit"), s.Poll.Limit)
 	}
+	l.checkLimits(r, cfg)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
 		cfg.Endpoints[name].Check(r.At("endpoints", name))
 	}
@@ -53,14 +56,39 @@ func (l *loader) take(r fault.Report) {
 	}
 }
 
-// checkRoutes reports rules whose events go to an endpoint that is not there.
-func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
-	var names []string
-	if all := l.root.get("endpoints"); all != nil {
+// checkLimits asks the poller about the limits, and whether the schedules fit
+// them.
+func (l *loader) checkLimits(r fault.Report, cfg *Config) {
+	sources := make(map[string]poller.Settings, len(cfg.Sources))
+	for name, s := range cfg.Sources {
+		sources[name] = s.Poll
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		cfg.Limits[name].Check(r.At("limits", name))
+	}
+	poller.CheckLimits(r, cfg.Limits, sources)
+}
+
+// checkLimit reports a source's limit that is not there.
+func (l *loader) checkLimit(r fault.Report, name string) {
+	if names := l.names("limits"); name != "" && !slices.Contains(names, name) {
+		r.Errorf("no limit is called %q%s", clip(name), didYouMean(closest(name, names)))
+	}
+}
+
+// names are those that stand under a key of the top, with a fault or without.
+func (l *loader) names(under string) (names []string) {
+	if all := l.root.get(under); all != nil {
 		for _, f := range all.fields {
 			names = append(names, f.name)
 		}
 	}
+	return names
+}
+
+// checkRoutes reports rules whose events go to an endpoint that is not there.
+func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
+	names := l.names("endpoints")
 	for _, rule := range s.Events {
 		for i, to := range rule.Value.To {
 			if !slices.Contains(names, to) {

@@ -39,6 +39,7 @@ func TestReferenceIsFresh(t *testing.T) {
 		{"server", "Server", ""},
 		{"log", "Log", ""},
 		{"defaults", "Defaults", ""},
+		{"limits.NAME", "Limit", "NAME: as that of a source."},
 		{"sources.NAME", "Source", "NAME: up to 64 letters, digits, `_`, `.` and `-`, the first of them a letter or a digit."},
 		{"sources.NAME.request", "Request", ""},
 		{"sources.NAME.request.graphql", "GraphQL", ""},

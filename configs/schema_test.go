@@ -82,6 +82,7 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 
 	named(s, "sources", 64)
 	named(s, "endpoints", 64)
+	named(s, "limits", 64)
 	source := s.Definitions["Source"]
 	events, _ := source.Properties.Get("events")
 	events.PropertyNames = namePattern(128)
@@ -173,6 +174,8 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 		}}
 	case reflect.TypeFor[units.Percent]():
 		return &jsonschema.Schema{Title: "percentage", Type: "string", Pattern: units.PercentPattern}
+	case reflect.TypeFor[units.Rate]():
+		return &jsonschema.Schema{Title: "rate", Type: "string", Pattern: units.RatePattern}
 	case reflect.TypeFor[secret.Text]():
 		return &jsonschema.Schema{Title: "secret", Type: "string", WriteOnly: true}
 	case reflect.TypeFor[differ.Paths]():

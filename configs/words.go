@@ -34,6 +34,10 @@ var quantities = map[string]quantity{
 		"is not a percentage such as 20%", "is not a percentage such as 20%",
 		func(s string) error { var d units.Percent; return d.UnmarshalText([]byte(s)) },
 	},
+	"rate": {
+		"is not a rate such as 5/s, 1400/10s or 250/day", "is too large a rate",
+		func(s string) error { var d units.Rate; return d.UnmarshalText([]byte(s)) },
+	},
 }
 
 // shapes say what was expected where the schema allows several shapes.

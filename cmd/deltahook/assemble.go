@@ -30,7 +30,7 @@ func assemble(cfg *configs.Config, redactor *secret.Redactor) (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("egress.endpoints: %w", err)
 	}
-	p := &parts{client: poller.NewClient(poller.ClientOptions{Version: version, Egress: sources, Redactor: redactor})}
+	p := &parts{client: poller.NewClient(poller.ClientOptions{Version: version, Egress: sources, Redactor: redactor, Limits: cfg.Limits})}
 	names := sortedNames(cfg.Endpoints)
 	for _, name := range names {
 		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{Version: version, Egress: endpoints, Redactor: redactor})
