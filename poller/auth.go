@@ -160,10 +160,7 @@ func (c *credential) apply(w *wire, tokens []string) *wire {
 		switch {
 		case p.query:
 			u := *made.url
-			if u.RawQuery != "" {
-				u.RawQuery += "&"
-			}
-			u.RawQuery += escapeQuery(p.name) + "=" + escapeQuery(value)
+			u.RawQuery = setQuery(u.RawQuery, p.name, value) // a link to the next page may hold it already
 			made.url = &u
 		case p.prefix != "":
 			made.header.Set(p.name, p.prefix+" "+value)

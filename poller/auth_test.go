@@ -493,7 +493,7 @@ func TestCredentialsAndPages(t *testing.T) {
 	}, poller.ClientOptions{}), poller.RequestSettings{
 		URL: home.URL, Auth: poller.AuthRef{Name: "shop"}, Paginate: poller.PaginateSettings{Link: true},
 	}, poller.ResponseSettings{Items: "items"})
-	next = "/?p=2"
+	next = "/?p=2&key=k"
 	a, err := s.Ask(t.Context(), poller.Bookmarks{})
 	if err != nil || len(a.Pages) != 2 {
 		t.Fatalf("got %+v, %v, want 2 pages", a, err)

@@ -19,8 +19,11 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		req.Header = req.Header.Clone()
 		given.set(req.Header)
 	}
-	over := s.transport
 	for hops := 1; ; hops++ {
+		over := s.transport
+		if w.away {
+			over = s.client.transport // a client's certificate is a credential, too
+		}
 		resp, err = over.RoundTrip(req)
 		if err != nil || !redirects(resp) {
 			return resp, w, err
@@ -32,9 +35,6 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		if hops > s.redirects {
 			return nil, nil, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
 				status(resp), secret.Host(w.url.String()), s.redirects)
-		}
-		if w.away {
-			over = s.client.transport // a client's certificate is a credential, too
 		}
 		req = w.request(ctx)
 	}

@@ -1,6 +1,8 @@
 package poller_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"strings"
@@ -113,4 +115,33 @@ func FuzzNextOf(f *testing.F) {
 			t.Errorf("%q behind %q", got, quoted)
 		}
 	})
+}
+
+// A client's certificate goes no further than the redirect that leads away.
+func TestCertificatesAndPages(t *testing.T) {
+	cert, key, pool := identity(t, "deltahook")
+	var seen []string
+	abroad := shows(t, tls.RequestClientCert, pool, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, "abroad "+r.URL.Path+" "+peer(r))
+		fmt.Fprintf(w, `{"items":[1],"next":%q}`, map[string]string{"/1": "/2"}[r.URL.Path])
+	})
+	home := shows(t, tls.RequireAndVerifyClientCert, pool, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, "home "+r.URL.Path+" "+peer(r))
+		to(http.StatusFound, abroad.URL+"/1")(w, r)
+	})
+	trusting := x509.NewCertPool()
+	trusting.AddCert(home.Certificate())
+	c := poller.NewClientOver(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusting}}, poller.ClientOptions{})
+	t.Cleanup(c.Close)
+	s := source(t, c, poller.RequestSettings{
+		URL: home.URL + "/", Paginate: poller.PaginateSettings{Next: "next"},
+		TLS: poller.TLSSettings{CA: pemFile(t, "ca.pem", "CERTIFICATE", home.Certificate().Raw), Cert: cert, Key: key},
+	}, list)
+	a, err := s.Ask(t.Context(), poller.Bookmarks{})
+	if err != nil || len(a.Pages) != 2 {
+		t.Fatalf("got %+v, %v, want 2 pages", a, err)
+	}
+	if diff := cmp.Diff([]string{"home / deltahook", "abroad /1 nobody", "abroad /2 nobody"}, seen); diff != "" {
+		t.Error(diff)
+	}
 }
