@@ -8,9 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/deltahook/deltahook/internal/units"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -257,4 +260,27 @@ func TestPagesTogetherAreBounded(t *testing.T) {
 	if asked != 13 {
 		t.Errorf("%d requests, want 13", asked)
 	}
+}
+
+// TestPagesTogetherTakeAnHour: each page has the timeout for itself, and all of
+// them the longest that one may have.
+func TestPagesTogetherTakeAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rt := roundTripper(func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(59 * time.Second):
+				return reply(200, `{"items":[1],"next":"/`+strconv.FormatInt(time.Now().Unix(), 10)+`"}`)
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})
+		s := source(t, poller.NewClientOver(rt, poller.ClientOptions{}), poller.RequestSettings{
+			URL: "http://x.example/", Timeout: units.Duration(time.Minute), Paginate: poller.PaginateSettings{Next: "next", MaxPages: 10_000},
+		}, list)
+		began := time.Now()
+		failure(t, s, poller.ClassTimeout, "page 62: not all pages within 1h")
+		if took := time.Since(began); took != time.Hour {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
