@@ -67,7 +67,10 @@ func (c *Client) tokenAnswer(ctx context.Context, w *wire, over http.RoundTrippe
 	if redirects(resp) {
 		return 0, nil, 0, fromEndpoint(w, 0, errors.New("it redirects, and the credentials are not sent on"))
 	}
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, largestGrant+1))
+	err = c.inflate(resp, largestGrant+1, func(plain io.Reader) (err error) {
+		answer, err = io.ReadAll(io.LimitReader(plain, largestGrant+1))
+		return err
+	})
 	if err != nil {
 		return 0, nil, 0, fromEndpoint(w, 0, transportFailure(ctx, err))
 	}

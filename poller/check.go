@@ -1,7 +1,7 @@
 package poller
 
 import (
-	"fmt"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -192,8 +192,7 @@ func texts(r fault.Report, m map[string]string) []pair {
 }
 
 func (s ResponseSettings) compile(r fault.Report) *judge {
-	oneOf(r.At("format"), s.Format, "auto", "json")
-	j := &judge{sniff: s.Format != "json", require: s.Require, okText: s.OK}
+	j := &judge{reader: s.compileReader(r), require: s.Require, okText: s.OK}
 	j.statuses = compileStatus(r.At("status"), s.Status)
 	for i, path := range s.Require {
 		if err := jsonpath.Check(path); err != nil {
@@ -207,7 +206,8 @@ func (s ResponseSettings) compile(r fault.Report) *judge {
 			r.At("ok").Errorf("%v", err)
 		}
 	}
-	j.fingerprint = strings.Join(append([]string{s.Format, s.OK, fmt.Sprint(s.Status)}, s.Require...), "\n")
+	all, _ := json.Marshal(s) // text, lists and mappings of text: they have no value that fails
+	j.fingerprint = string(all)
 	return j
 }
 

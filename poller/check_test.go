@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 		"request.form.b":                 "",
 		"request.body":                   "",
 		"request":                        "a request has one body",
-		"response.format":                "expected auto or json",
+		"response.format":                "expected auto or csv or feed",
 		"response.require.1":             "empty path",
 		"response.ok":                    "statsu",
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/internal/auth"
+	"github.com/deltahook/deltahook/internal/decode"
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/secret"
 )
@@ -47,6 +48,7 @@ type Client struct {
 	log       *slog.Logger
 	limits    map[string]*limit
 	buffers   sync.Pool // of *bytes.Buffer
+	inflater  decode.Inflater
 
 	mu          sync.Mutex
 	transports  map[TLSSettings]*http.Transport // for sources with certificates of their own
@@ -67,7 +69,7 @@ func NewClient(o ClientOptions) *Client {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Client{
-		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "User-Agent": {agent}},
+		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "Accept-Encoding": {decode.AcceptEncoding}, "User-Agent": {agent}},
 		redactor: o.Redactor,
 		auth:     o.Auth,
 		tokens:   o.Tokens,
@@ -81,6 +83,7 @@ func NewClient(o ClientOptions) *Client {
 			IdleConnTimeout:        idleTimeout,
 			MaxResponseHeaderBytes: maxHeader,
 			ForceAttemptHTTP2:      true,
+			DisableCompression:     true, // Client.read undoes more than the transport would
 			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		},
 	}

@@ -1,20 +1,18 @@
 package poller
 
 import (
-	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
-	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
 )
 
 // judge is a ResponseSettings, compiled: what makes an answer one.
 type judge struct {
-	sniff       bool     // a body of another content type must look like JSON
+	reader      *reader
 	require     []string // gjson paths
 	ok          *expr.Program
 	okText      string
@@ -31,8 +29,8 @@ func status(resp *http.Response) string {
 
 // body is the body as it is handed on, or why it is no answer.
 func (j *judge) body(a *Answer, raw []byte) ([]byte, error) {
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	if err := j.format(a.Header, raw); err != nil {
+	raw, err := j.reader.json(a.Header["content-type"], raw)
+	if err != nil {
 		return nil, err
 	}
 	for _, path := range j.require {
@@ -45,28 +43,6 @@ func (j *judge) body(a *Answer, raw []byte) ([]byte, error) {
 		}
 	}
 	return raw, j.condition(a, raw)
-}
-
-// format checks that the body is JSON, and says what else it seems to be.
-func (j *judge) format(header map[string]string, raw []byte) error {
-	content := mediaType(header["content-type"])
-	text := bytes.TrimLeft(raw, " \t\r\n")
-	switch {
-	case len(text) == 0:
-		return Failf(ClassFormat, "an empty body, where JSON was expected")
-	case text[0] == '<' && (bytes.HasPrefix(text, []byte("<?xml")) || strings.HasSuffix(content, "xml")):
-		return Failf(ClassFormat, "XML, not JSON (content type %q)", content)
-	case text[0] == '<':
-		return Failf(ClassFormat, "an HTML page, not JSON (content type %q): an error page, or one to log in at", content)
-	case header["content-encoding"] != "":
-		return Failf(ClassFormat, "the content encoding %q, which was not asked for", header["content-encoding"])
-	case j.sniff && !isJSON(content) && text[0] != '{' && text[0] != '[':
-		return Failf(ClassFormat, "not JSON (content type %q); response.format: json reads it as JSON regardless", content)
-	}
-	if err := canon.Valid(raw); err != nil {
-		return Failf(ClassFormat, "not JSON (%d bytes, content type %q): %w", len(raw), content, err)
-	}
-	return nil
 }
 
 // mediaType is a content type without its parameters.

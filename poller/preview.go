@@ -16,7 +16,7 @@ import (
 type Preview struct {
 	Method string
 	URL    string      // with its query
-	Header http.Header // without what net/http adds: Host, Accept-Encoding, Content-Length
+	Header http.Header // without Host, Accept-Encoding and Content-Length, which are always there
 	Body   string      // "" where there is none
 }
 
@@ -29,6 +29,7 @@ func (s *Source) Preview(marks Bookmarks) (Preview, error) {
 	}
 	header := w.header.Clone()
 	s.validators(w, marks).set(header)
+	header.Del("Accept-Encoding")
 	if w.host != "" {
 		header.Set("Host", w.host)
 	}

@@ -67,8 +67,15 @@ type RequestSettings struct {
 // ResponseSettings is what makes an answer one; the differ's part of
 // `response` says what is in it.
 type ResponseSettings struct {
-	// How the body is read: auto (default, by content type) or json.
-	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=auto,enum=json"`
+	// How the body is read: auto (default, by content type), json, ndjson,
+	// xml, csv, feed (RSS, Atom), html or text. All become JSON.
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=auto,enum=json,enum=ndjson,enum=xml,enum=csv,enum=feed,enum=html,enum=text"`
+	// Charset of the body, against what the server and the body say, by a
+	// name of the WHATWG: windows-1252, shift_jis. Default: as declared, else UTF-8.
+	Charset string       `yaml:"charset" json:"charset,omitempty"`
+	XML     XMLSettings  `yaml:"xml" json:"xml,omitzero"`
+	CSV     CSVSettings  `yaml:"csv" json:"csv,omitzero"`
+	HTML    HTMLSettings `yaml:"html" json:"html,omitzero"`
 	// What a status means, where it isn't that 2xx is an answer and all else
 	// is none: ok (the body is the answer), empty (there are no items), error
 	// (the poll failed) or reset (what is remembered is forgotten, and the

@@ -39,6 +39,7 @@ func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Sour
 	src := s.compile(r, name)
 	src.agree(r, resp)
 	src.judge = resp.compile(r.At("response"))
+	src.judge.reader.limit = growth * src.maxBody
 	src.judge.graphQL = s.Request.GraphQL.given()
 	for _, f := range r.All() {
 		if !f.Warning {

@@ -37,7 +37,7 @@ func Check(path string) error {
 		}
 		for _, known := range modifiers {
 			if len(name) > 2 && levenshtein.Distance(name, known, nil) <= 2 {
-				return fmt.Errorf("unknown modifier @%s in path %q (did you mean @%s?)", name, path, known)
+				return fmt.Errorf("unknown modifier @%s in path %q (did you mean @%s? A key of that name is written \\@%s)", name, path, known, name)
 			}
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/andybalholm/brotli"
 )
 
 const (
@@ -48,6 +50,14 @@ func misfits(loop string) []misfit {
 		{"over max_body", "too_large", body([]byte(`{"items":[],"pad":"` + strings.Repeat("x", 600<<10) + `"}`))},
 		{"over max_body in chunks", "too_large", raw(chunked("200 OK", `{"items":[],"pad":"`+strings.Repeat("x", 600<<10)+`"}`))},
 		{"a gzip bomb", "too_large", zipped(squeeze([]byte(`{"items":[],"pad":"`+strings.Repeat("x", 16<<20)+`"}`)), 0)},
+		{"a bomb of br", "too_large", coded("br", brotliOf([]byte(`{"items":[],"pad":"`+strings.Repeat("x", 16<<20)+`"}`)))},
+		{"a coding of nobody", "format", coded("compress", []byte(three))},
+		{"a billion laughs", "format", reply(200, "application/xml", []byte(laughs))},
+		{"XML that is cut", "format", reply(200, "application/xml", []byte("<items><item><id>a</id>"))},
+		{"XML too deep", "format", reply(200, "text/xml", []byte(strings.Repeat("<a>", 100_000)))},
+		{"XML instead", "items", reply(200, "application/xml", []byte("<error>busy</error>"))},
+		{"CSV that is ragged", "format", reply(200, "text/csv", []byte("id,v\na,1\nb\n"))},
+		{"lines that are cut", "format", reply(200, "application/x-ndjson", []byte(`{"id":"a","v":1}`+"\n"+`{"id":"b`))},
 		{"items of another kind", "items", body([]byte(`{"items":{"a":{"id":"a"}}}`))},
 		{"items as text", "items", body([]byte(`{"items":"none"}`))},
 		{"items null", "items", body([]byte(`{"items":null}`))},
@@ -213,6 +223,26 @@ func zipped(text []byte, cut int) http.HandlerFunc {
 		body(text[:len(text)-cut])(w, r)
 	}
 }
+
+// coded is an answer in another coding.
+func coded(coding string, text []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", coding)
+		body(text)(w, r)
+	}
+}
+
+func brotliOf(text []byte) []byte {
+	var b bytes.Buffer
+	z := brotli.NewWriterLevel(&b, 1)
+	_, _ = z.Write(text) // a buffer takes everything
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// laughs would be a gigabyte if its entities were believed.
+const laughs = `<?xml version="1.0"?><!DOCTYPE z [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">` +
+	`<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><items>&c;</items>`
 
 // closing has the connection closed after the answer.
 func closing(h http.HandlerFunc) http.HandlerFunc {

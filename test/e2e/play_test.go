@@ -102,9 +102,10 @@ func reply(status int, content string, text []byte) http.HandlerFunc {
 
 // step is one answer of a sequence and what must follow from it.
 type step struct {
-	name   string // a fixture of the sequence's API
-	status int    // 0: 200
-	failed string // the class by which the poll fails; "": it does not
+	name    string // a fixture of the sequence's API
+	status  int    // 0: 200
+	content string // the content type; "": application/json
+	failed  string // the class by which the poll fails; "": it does not
 	// Webhooks as line writes them, in any order; none: nothing is told.
 	told []string
 }
@@ -123,7 +124,11 @@ func playSteps(t *testing.T, d *process, a *api, hooks *receiver, of string, ste
 		if s.failed != "" {
 			failed = d.metric(t, "deltahook_polls_total", `result="`+s.failed+`"`)
 		}
-		a.play(t, reply(status, "application/json", read(t, of, s.name)))
+		content := s.content
+		if content == "" {
+			content = "application/json"
+		}
+		a.play(t, reply(status, content, read(t, of, s.name)))
 		a.settled(t)
 		if s.failed != "" {
 			if n := d.metric(t, "deltahook_polls_total", `result="`+s.failed+`"`); n != failed+1 {
