@@ -169,7 +169,7 @@ func TestPagingFails(t *testing.T) {
 		{"a last id twice", poller.PaginateSettings{LastID: "id", Param: "c"}, list, nil,
 			map[string]string{"/": `{"items":[{"id":1}]}`, "/?c=1": `{"items":[{"id":1}]}`}, poller.ClassPages, "page 2: the cursor is one", 2},
 		{"a page number without effect", poller.PaginateSettings{Page: "p"}, list, nil,
-			map[string]string{"/?p=1": `{"items":[1]}`, "/?p=2": `{"items":[1]}`}, poller.ClassPages, "page 2: the same as the page before", 2},
+			map[string]string{"/?p=1": `{"items":[1],"took":2}`, "/?p=2": `{"items":[1],"took":3}`}, poller.ClassPages, "page 2: the same as the page before", 2},
 		{"more than it may be", poller.PaginateSettings{Offset: "o", MaxPages: 3}, list, nil,
 			map[string]string{"/?o=0": `{"items":[1]}`, "/?o=1": `{"items":[2]}`, "/?o=2": `{"items":[3]}`, "/?o=3": `{"items":[]}`}, poller.ClassPages, "there are more than 3", 3},
 		{"more than it may be, and known before", poller.PaginateSettings{Page: "p", Pages: "n"}, list, nil,

@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -19,7 +18,7 @@ type walk struct {
 	header map[string]string
 	pages  int                        // so far
 	items  int                        // so far, of offset
-	count  int                        // of items on the last page, where that matters
+	listed string                     // the last page's items, where the kind counts them
 	seen   map[[sha256.Size]byte]bool // links and cursors
 }
 
@@ -61,14 +60,14 @@ func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, error) {
 // turn takes in a page and gives the request of the next one; nil: it was the
 // last.
 func (w *walk) turn(page *Answer, at *wire) (*wire, error) {
-	before := w.page
+	before := w.listed
 	w.at, w.page, w.header = at, page.Pages[0], page.Header
 	next, err := w.next()
 	if err != nil || next == nil {
 		return nil, err
 	}
-	if (w.kind == byPage || w.kind == byOffset) && w.count > 0 && bytes.Equal(before, w.page) {
-		return nil, Failf(ClassPages, "the same as the page before: the parameter does not choose the page")
+	if (w.kind == byPage || w.kind == byOffset) && before == w.listed && before != "" {
+		return nil, Failf(ClassPages, "the same as the page before: the parameter does not choose what comes")
 	}
 	if w.pages++; w.pages == w.MaxPages {
 		return nil, Failf(ClassPages, "there are more than %d, which is what paginate.max_pages allows", w.MaxPages)
@@ -106,6 +105,8 @@ func (w *walk) list() (n int, last gjson.Result, err error) {
 		n, last = n+1, item
 		return true
 	})
-	w.count = n
+	if w.listed = ""; n > 0 {
+		w.listed = list.Raw
+	}
 	return n, last, nil
 }

@@ -58,7 +58,7 @@ func (p *printer) answer(a *poller.Answer, took time.Duration) {
 	}
 	text := fmt.Sprintf("status %d in %s, %d bytes", a.Status, took.Round(time.Millisecond), size)
 	if len(a.Pages) > 1 {
-		text += fmt.Sprintf(" on %d pages, of which the first is", len(a.Pages))
+		text += fmt.Sprintf(" on %d pages; the first of them:", len(a.Pages))
 	}
 	p.section("Answer", text)
 	if len(a.Pages) > 0 {
