@@ -25,7 +25,7 @@ func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 	if r == nil && len(path) > 0 && !n.private {
 		return
 	}
-	if (holdsSecrets(r) || carriesCredential(path, n) || n.private) && n.text != "" {
+	if (holdsSecrets(s) || l.carriesCredential(path, n) || n.private) && n.text != "" {
 		n.private = true
 		l.secrets = append(l.secrets, n.text)
 		if _, bare, ok := strings.Cut(n.text, " "); ok { // "Bearer x": x alone is as secret
@@ -44,22 +44,52 @@ func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 // holdsSecrets reports whether a scalar in the place of s is a secret: s is
 // one, or a list or a mapping of them that was forgotten.
 func holdsSecrets(s *jsonschema.Schema) bool {
+	s = followed(s)
 	if s == nil || s.WriteOnly {
 		return s != nil
 	}
+	if isUnion(s) {
+		return holdsSecrets(s.AnyOf[0])
+	}
 	more, _ := s.AdditionalProperties.(*jsonschema.Schema)
-	return holdsSecrets(resolved(s.Items2020)) || holdsSecrets(resolved(more))
+	return holdsSecrets(s.Items2020) || holdsSecrets(more)
 }
 
 // templated is a value that is computed at run time: it is not itself secret.
 var templated = regexp.MustCompile(`\{\{`)
 
 // carriesCredential reports whether a setting is a header or a query
-// parameter of a request that usually carries a credential. Shorter values
-// than 8 bytes are words such as "true" that would mutilate every log line.
-func carriesCredential(path []string, n *node) bool {
-	return len(path) == 5 && path[2] == "request" && (path[3] == "headers" || path[3] == "query") &&
-		secret.Name(path[4]) && len(n.text) >= 8 && !templated.MatchString(n.text)
+// parameter of a request that usually carries a credential, or a part of
+// credentials that is one by its name or place. Shorter values than 8 bytes are
+// words such as "true" that would mutilate every log line.
+func (l *loader) carriesCredential(path []string, n *node) bool {
+	if len(path) < 4 || len(n.text) < 8 || templated.MatchString(n.text) {
+		return false
+	}
+	last := path[len(path)-1]
+	switch {
+	case path[0] == "auth":
+		return l.belongsToCredentials(path, path[2:], n)
+	case path[2] == "request" && path[3] == "auth":
+		return l.belongsToCredentials(path, path[4:], n)
+	}
+	return len(path) == 5 && path[2] == "request" && (path[3] == "headers" || path[3] == "query") && secret.Name(last)
+}
+
+// belongsToCredentials is carriesCredential below auth.NAME; at is the path
+// from there on.
+func (l *loader) belongsToCredentials(path, at []string, n *node) bool {
+	last := path[len(path)-1]
+	switch {
+	case len(at) == 2 && at[0] == "basic" && at[1] == "user": // alone it is the key
+		password := l.at(down(path[:len(path)-1], "password"))
+		return password == nil || password.text == ""
+	case len(at) > 2 && at[0] == "oauth2" && at[1] == "params":
+		return secret.Name(last)
+	case len(at) > 2 && at[0] == "login" && at[1] == "request":
+		return secret.Name(last) || n.written != "" && at[2] != "url" && at[2] != "method"
+	}
+	return false
 }
 
 // checkShape holds the tree against the schema and reports what does not fit.
@@ -86,21 +116,28 @@ func (l *loader) validate() []*jsonschema.ValidationError {
 	if !errors.As(compiled().Validate(l.root.value()), &whole) {
 		return nil
 	}
-	return flatten(nil, whole)
+	return l.flatten(nil, whole)
 }
 
 // flatten takes an objection apart, except where one of several shapes was
-// asked for: there only the whole says something.
-func flatten(into []*jsonschema.ValidationError, e *jsonschema.ValidationError) []*jsonschema.ValidationError {
+// asked for: there only the whole says something. A mapping where a text would
+// also do was meant to be one.
+func (l *loader) flatten(into []*jsonschema.ValidationError, e *jsonschema.ValidationError) []*jsonschema.ValidationError {
 	switch e.ErrorKind.(type) {
-	case *objection.AnyOf, *objection.OneOf, *objection.PropertyNames:
+	case *objection.AnyOf:
+		n := l.at(e.InstanceLocation)
+		if n == nil || n.kind != mapping || len(e.Causes) != 2 || !isUnion(followed(schemaAt(e.InstanceLocation))) {
+			return append(into, e)
+		}
+		return l.flatten(into, e.Causes[1])
+	case *objection.OneOf, *objection.PropertyNames:
 		return append(into, e)
 	}
 	if len(e.Causes) == 0 {
 		return append(into, e)
 	}
 	for _, c := range e.Causes {
-		into = flatten(into, c)
+		into = l.flatten(into, c)
 	}
 	return into
 }

@@ -37,6 +37,8 @@ type Config struct {
 	Defaults Defaults `yaml:"defaults"`
 	// Budgets that sources share, by name: they belong to an account.
 	Limits map[string]poller.LimitSettings `yaml:"limits"`
+	// Credentials that sources share, by name: one token, fetched once.
+	Auth map[string]poller.AuthSettings `yaml:"auth"`
 	// What is polled, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Who is told, by name.
@@ -134,12 +136,14 @@ func standard() *Config {
 		Egress:    Egress{Sources: Reach{AllowPrivate: true}},
 		Retention: Retention{Events: 7 * day, Attempts: 7 * day, Dead: 30 * day},
 		Limits:    map[string]poller.LimitSettings{},
+		Auth:      map[string]poller.AuthSettings{},
 		Sources:   map[string]Source{},
 		Endpoints: map[string]emitter.Settings{},
 	}
 }
 
 // Redactor knows every secret of the configuration: the fields of type
-// secret.Text, what came from ${file:…}, and the headers and query parameters
-// of requests whose names say that they carry a credential.
+// secret.Text, what came from ${file:…}, the headers and query parameters of
+// requests whose names say that they carry a credential, and what a login is
+// made with.
 func (c *Config) Redactor() *secret.Redactor { return secret.NewRedactor(c.secrets...) }

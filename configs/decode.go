@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/poller"
 )
 
 // decode fills the structs from what has no fault so far: a setting with a
@@ -17,10 +18,18 @@ func (l *loader) decode() *Config {
 	if !filepath.IsAbs(cfg.Store) {
 		cfg.Store = filepath.Join(l.dir, cfg.Store)
 	}
+	for name, a := range cfg.Auth {
+		a.TLS = l.placed(a.TLS)
+		cfg.Auth[name] = a
+	}
 	if all := root.get("sources"); all != nil {
 		for _, f := range all.fields {
 			var s Source
 			l.into([]string{"sources", f.name}, f.value, &s)
+			s.Poll.Request.TLS = l.placed(s.Poll.Request.TLS)
+			if own := s.Poll.Request.Auth.Own; own != nil {
+				own.TLS = l.placed(own.TLS)
+			}
 			s.Response.Judge.Items = s.Response.Read.Items
 			cfg.Sources[f.name] = s
 		}
@@ -36,6 +45,16 @@ func (l *loader) decode() *Config {
 		l.into([]string{"defaults"}, d, &cfg.Defaults)
 	}
 	return cfg
+}
+
+// placed is t with the paths of its files from the configuration's folder.
+func (l *loader) placed(t poller.TLSSettings) poller.TLSSettings {
+	for _, path := range []*string{&t.CA, &t.Cert, &t.Key} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(l.dir, *path)
+		}
+	}
+	return t
 }
 
 // into decodes one part of the tree. The schema was satisfied, so an error

@@ -25,6 +25,10 @@ func (l *loader) checkMeaning(cfg *Config) {
 		differ.Check(at, name, s.Diff, s.Response.Read)
 		l.checkRoutes(at, s.Diff)
 		l.checkLimit(at.At("limit"), s.Poll.Limit)
+		l.checkAuth(at.At("request", "auth"), s.Poll.Request.Auth)
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Auth)) {
+		cfg.Auth[name].Check(r.At("auth", name))
 	}
 	l.checkLimits(r, cfg)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
@@ -73,6 +77,13 @@ func (l *loader) checkLimits(r fault.Report, cfg *Config) {
 func (l *loader) checkLimit(r fault.Report, name string) {
 	if names := l.names("limits"); name != "" && !slices.Contains(names, name) {
 		r.Errorf("no limit is called %q%s", clip(name), didYouMean(closest(name, names)))
+	}
+}
+
+// checkAuth reports a name of credentials that are not there.
+func (l *loader) checkAuth(r fault.Report, a poller.AuthRef) {
+	if names := l.names("auth"); a.Name != "" && !slices.Contains(names, a.Name) {
+		r.Errorf("no auth is called %q%s", clip(a.Name), didYouMean(closest(a.Name, names)))
 	}
 }
 

@@ -4,7 +4,7 @@ import "fmt"
 
 // shared are the keys at the top whose names may be spread over the files of
 // a folder. Every other key stands in one file.
-var shared = map[string]bool{"sources": true, "endpoints": true, "limits": true}
+var shared = map[string]bool{"sources": true, "endpoints": true, "limits": true, "auth": true}
 
 // mergeFiles joins the trees of a folder's files into one.
 func mergeFiles(trees []*node, report reporter) *node {
@@ -31,7 +31,7 @@ func mergeFiles(trees []*node, report reporter) *node {
 	return root
 }
 
-// mergeNames adds the sources, the endpoints or the limits of another file.
+// mergeNames adds the sources, say, of another file.
 func mergeNames(under string, into, from *node, report reporter) {
 	for _, f := range from.fields {
 		if first := into.field(f.name); first != nil {

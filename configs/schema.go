@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -31,10 +32,27 @@ var compiled = sync.OnceValue(func() *jsonschema.Schema {
 	return c.MustCompile("deltahook.schema.json")
 })
 
-// resolved follows a reference.
-func resolved(s *jsonschema.Schema) *jsonschema.Schema {
+// followed follows references.
+func followed(s *jsonschema.Schema) *jsonschema.Schema {
 	for s != nil && s.Ref != nil {
 		s = s.Ref
+	}
+	return s
+}
+
+// orMapping ends the titles of what is either a text, the first of the two
+// shapes, or a mapping, the second.
+const orMapping = " or mapping"
+
+func isUnion(s *jsonschema.Schema) bool {
+	return s != nil && len(s.AnyOf) == 2 && strings.HasSuffix(s.Title, orMapping)
+}
+
+// resolved follows references, and goes on to the mapping where there may be
+// one.
+func resolved(s *jsonschema.Schema) *jsonschema.Schema {
+	if s = followed(s); isUnion(s) {
+		return followed(s.AnyOf[1])
 	}
 	return s
 }

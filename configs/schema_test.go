@@ -19,6 +19,7 @@ import (
 	"github.com/deltahook/deltahook/internal/ordered"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
+	"github.com/deltahook/deltahook/poller"
 )
 
 var update = flag.Bool("update", false, "write schema.json, docs/configuration.md and the expected faults anew")
@@ -80,6 +81,18 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	s.Title = "Deltahook configuration"
 	s.Description = "One file of a configuration. Values may hold ${NAME}, ${NAME:-default} and ${file:PATH}, which are resolved at load."
 
+	plain := r
+	plain.Mapper = func(t reflect.Type) *jsonschema.Schema {
+		if t == reflect.TypeFor[poller.BearerSettings]() {
+			return nil
+		}
+		return mapped(t)
+	}
+	bearer := plain.Reflect(&poller.BearerSettings{}) // a text or this
+	bearer.Version = ""
+	s.Definitions["Bearer"] = bearer
+
+	named(s, "auth", 64)
 	named(s, "sources", 64)
 	named(s, "endpoints", 64)
 	named(s, "limits", 64)
@@ -95,9 +108,13 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	status.AdditionalProperties = &jsonschema.Schema{Type: "string", Enum: []any{"ok", "empty", "error", "reset"}}
 	request := s.Definitions["Request"]
 	for _, name := range []string{"headers", "query", "form"} {
-		p, _ := request.Properties.Get(name)
-		p.AdditionalProperties = scalar()
+		for _, d := range []*jsonschema.Schema{request, s.Definitions["LoginRequest"]} {
+			p, _ := d.Properties.Get(name)
+			p.AdditionalProperties = scalar()
+		}
 	}
+	params, _ := s.Definitions["OAuth2"].Properties.Get("params")
+	params.AdditionalProperties = scalar()
 	endpoint := s.Definitions["Endpoint"]
 	headers, _ := endpoint.Properties.Get("headers")
 	headers.AdditionalProperties = scalar()
@@ -178,6 +195,10 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Title: "rate", Type: "string", Pattern: units.RatePattern}
 	case reflect.TypeFor[secret.Text]():
 		return &jsonschema.Schema{Title: "secret", Type: "string", WriteOnly: true}
+	case reflect.TypeFor[poller.AuthRef]():
+		return union("name", &jsonschema.Schema{Type: "string"}, "Auth")
+	case reflect.TypeFor[poller.BearerSettings]():
+		return union("token", &jsonschema.Schema{Type: "string", WriteOnly: true}, "Bearer")
 	case reflect.TypeFor[differ.Paths]():
 		one := uint64(1)
 		return &jsonschema.Schema{Title: "path or paths", AnyOf: []*jsonschema.Schema{
@@ -189,6 +210,11 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Ref: "#/$defs/Rule"}}
 	}
 	return nil
+}
+
+// union is a text or a mapping.
+func union(word string, text *jsonschema.Schema, def string) *jsonschema.Schema {
+	return &jsonschema.Schema{Title: word + " or mapping", AnyOf: []*jsonschema.Schema{text, {Ref: "#/$defs/" + def}}}
 }
 
 // scalar is what headers and parameters may be: sent as it is written.

@@ -44,6 +44,9 @@ var quantities = map[string]quantity{
 var shapes = map[string]string{
 	"path or paths": "a path or a list of paths",
 	"plain value":   "text, a number, true or false",
+
+	"name" + orMapping:  "a name or a mapping",
+	"token" + orMapping: "a token or a mapping",
 }
 
 // nouns are the schema's types in words.

@@ -95,7 +95,7 @@ func (s AuthSettings) compile(r fault.Report) *credentials {
 		c.addLogin(r.At("login"), l)
 	}
 	if s.Bearer == nil && s.Basic == nil && s.APIKey == nil && s.OAuth2 == nil && s.Login == nil {
-		r.Errorf("no credentials: expected bearer, basic, api_key, oauth2 or login")
+		r.At("bearer").Errorf("is missing, and so are basic, api_key, oauth2 and login: there are no credentials")
 	}
 	return c
 }

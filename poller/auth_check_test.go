@@ -29,7 +29,7 @@ func TestAuthFaults(t *testing.T) {
 		s    poller.AuthSettings
 		want string // place: part of the text; "": no fault
 	}{
-		{poller.AuthSettings{}, ": no credentials"},
+		{poller.AuthSettings{}, "bearer: is missing, and so are"},
 		{poller.AuthSettings{Bearer: &poller.BearerSettings{}}, "bearer.token: is missing"},
 		{poller.AuthSettings{Bearer: &poller.BearerSettings{Token: secret.New(hidden + "\nX: y")}}, "bearer.token: the value holds a line break"},
 		{poller.AuthSettings{Bearer: &poller.BearerSettings{Token: token, Prefix: "two words"}}, "bearer.prefix: "},

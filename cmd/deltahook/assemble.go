@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/poller"
@@ -20,8 +22,16 @@ type parts struct {
 	endpoints []*emitter.Endpoint
 }
 
+// surroundings is what the stages' forms of a configuration have in common.
+// Only the redactor must be there.
+type surroundings struct {
+	redactor *secret.Redactor
+	tokens   auth.Store
+	log      *slog.Logger
+}
+
 // assemble compiles a configuration that was loaded without a fault.
-func assemble(cfg *configs.Config, redactor *secret.Redactor) (*parts, error) {
+func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 	sources, err := policy(cfg.Egress.Sources)
 	if err != nil {
 		return nil, fmt.Errorf("egress.sources: %w", err)
@@ -30,10 +40,13 @@ func assemble(cfg *configs.Config, redactor *secret.Redactor) (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("egress.endpoints: %w", err)
 	}
-	p := &parts{client: poller.NewClient(poller.ClientOptions{Version: version, Egress: sources, Redactor: redactor, Limits: cfg.Limits})}
+	p := &parts{client: poller.NewClient(poller.ClientOptions{
+		Version: version, Egress: sources, Redactor: in.redactor, Limits: cfg.Limits,
+		Auth: cfg.Auth, Tokens: in.tokens, Logger: in.log,
+	})}
 	names := sortedNames(cfg.Endpoints)
 	for _, name := range names {
-		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{Version: version, Egress: endpoints, Redactor: redactor})
+		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{Version: version, Egress: endpoints, Redactor: in.redactor})
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +82,8 @@ func policy(r configs.Reach) (egress.Policy, error) {
 	return p, nil
 }
 
-// close gives up the connections that are idle.
+// close waits for refresh tokens that are being exchanged, and gives up the
+// connections that are idle.
 func (p *parts) close() {
 	p.client.Close()
 	for _, e := range p.endpoints {

@@ -29,7 +29,7 @@ func (a *app) check() error {
 		return err
 	}
 	redactor := cfg.Redactor()
-	parts, err := assemble(cfg, redactor)
+	parts, err := assemble(cfg, surroundings{redactor: redactor})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,11 @@ func (a *app) pollCommand() *cobra.Command {
 		Long: `Ask a source once, and show the request (secrets hidden), the shape of the
 answer, its items, what differs from the stored snapshot, and the events and
 payloads that would be sent. Nothing is stored and nothing is sent. It works
-beside a running daemon.`,
+beside a running daemon.
+
+There is one exception: where the source's token is asked for with a refresh
+token, and the answer has a new one, that is stored, or access would be lost.
+A running daemon keeps such tokens to itself; then the poll fails.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,7 +45,7 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 	if err != nil {
 		return err
 	}
-	defer dry.parts.close()
+	defer dry.close()
 	show := &printer{w: a.out, hide: redactor}
 
 	// Without validators: a 304 would show nothing.
@@ -52,6 +56,9 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 	show.request(preview)
 	start := time.Now()
 	answer, err := dry.polled.Ask(ctx, poller.Bookmarks{})
+	if err := dry.vault.Close(); err != nil {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("the poll failed, and would have changed nothing: %w", err)
 	}
@@ -77,6 +84,7 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 // dryRun is one source with everything that its events go through.
 type dryRun struct {
 	parts  *parts
+	vault  *vault
 	polled *poller.Source
 	diffed *differ.Source
 }
@@ -85,16 +93,23 @@ func newDryRun(cfg *configs.Config, name string, redactor *secret.Redactor) (*dr
 	if _, err := sourceNamed(cfg, name); err != nil {
 		return nil, err
 	}
-	parts, err := assemble(cfg, redactor)
+	vault := &vault{path: cfg.Store}
+	parts, err := assemble(cfg, surroundings{redactor: redactor, tokens: vault})
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range parts.polled {
 		if s.Name() == name {
-			return &dryRun{parts, s, parts.diffed[i]}, nil
+			return &dryRun{parts, vault, s, parts.diffed[i]}, nil
 		}
 	}
 	return nil, fmt.Errorf("source %s is configured and was not assembled", name)
+}
+
+// close ends what the run had open.
+func (r *dryRun) close() {
+	r.parts.close()
+	_ = r.vault.Close() // what was stored is durable
 }
 
 // differ is a differ of the one source over store, rendering as the daemon

@@ -48,16 +48,16 @@ that either.`,
 // and runs them until ctx ends. Data flows poller -> differ -> store ->
 // emitter; the end comes in the same order.
 func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) (err error) {
-	parts, err := assemble(cfg, redactor)
-	if err != nil {
-		return err
-	}
-	defer parts.close()
 	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	parts, err := assemble(cfg, surroundings{redactor, store, log})
+	if err != nil {
+		return err
+	}
+	defer parts.close() // before the store: a refresh token may have to be stored yet
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
