@@ -3,6 +3,7 @@ package configs_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,9 +60,31 @@ func schemaRefuses(t *testing.T, path string) bool {
 	return false
 }
 
+// textKeys is v with keys that YAML reads as numbers, such as 404, as the text
+// that editors take them for.
+func textKeys(v any) any {
+	switch v := v.(type) {
+	case map[any]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[fmt.Sprint(key)] = textKeys(value)
+		}
+		return out
+	case map[string]any:
+		for key, value := range v {
+			v[key] = textKeys(value)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = textKeys(e)
+		}
+	}
+	return v
+}
+
 // asJSON is v as a JSON decoder would have it; nil where it can't be.
 func asJSON(v any) any {
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(textKeys(v))
 	if err != nil {
 		return nil
 	}
