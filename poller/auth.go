@@ -213,11 +213,13 @@ func (s *Source) send(ctx context.Context, w *wire, given validators) (resp *htt
 		}
 		if again != nil {
 			discard(resp.Body)
-			if err := s.spend(ctx); err != nil {
-				return nil, nil, err
+			sending, ended, failed := s.spend(ctx)
+			if failed != nil {
+				return nil, nil, failed
 			}
+			defer ended()
 			sent = again
-			resp, at, err = s.exchange(ctx, sent.wire, given)
+			resp, at, err = s.exchange(sending, sent.wire, given)
 		}
 	}
 	if at == sent.wire {

@@ -2,7 +2,9 @@ package poller
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/deltahook/deltahook/internal/budget"
@@ -85,8 +87,8 @@ func newLimits(settings map[string]LimitSettings) map[string]*limit {
 // on it. It travels in the poll's context, because a request that uses it up
 // may be made far below: a token's, or a page's.
 type turn struct {
-	paid bool      // one request is taken already
-	rest time.Time // until when the server asked to be left alone; zero: it didn't
+	grant *budget.Grant // of one request that is taken already; nil: it is used
+	rest  time.Time     // until when the server asked to be left alone; zero: it didn't
 }
 
 type turnKey struct{}
@@ -105,34 +107,77 @@ func turnOf(ctx context.Context) *turn {
 }
 
 // spend takes one request of the source's limit, and waits for it as long as a
-// poll that has begun may. Each request but a redirect must go through it. The
-// error is a *Failure of ClassLimit, or that ctx ended.
-func (s *Source) spend(ctx context.Context) error {
-	t := turnOf(ctx)
-	if t.paid || s.limit == nil {
-		t.paid = false
+// poll that has begun may. Each request but a redirect must go through it: it
+// is made with the context that spend gives, and sent is called when it has
+// ended. The error is a *Failure of ClassLimit, or that ctx ended.
+func (s *Source) spend(ctx context.Context) (sending context.Context, sent func(), err error) {
+	if s.limit == nil {
+		return ctx, func() {}, nil
+	}
+	var grant budget.Grant
+	if t := turnOf(ctx); t.grant != nil {
+		grant, t.grant = *t.grant, nil
+	} else if grant, err = s.limit.wait(ctx); err != nil {
+		return ctx, func() {}, err
+	}
+	sent = func() { s.limit.budget.Sent(grant, time.Now()) }
+	// A connection may take its time: what counts is when it is through.
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { sent() },
+	}), sent, nil
+}
+
+// wait is for a request of a poll that has begun.
+func (l *limit) wait(ctx context.Context) (budget.Grant, error) {
+	now := time.Now()
+	latest, ours := now.Add(longestTurn), false
+	for g := (budget.Grant{}); ; now = time.Now() {
+		if !ours {
+			g, ours = l.budget.Reserve(now, latest)
+		}
+		at := g.At
+		if rest := l.budget.Resting(); rest.After(at) { // it may have been told meanwhile
+			at = rest
+		}
+		if ours && !at.After(now) {
+			return g, nil
+		}
+		err := until(ctx, at, latest)
+		if err == nil {
+			continue
+		}
+		if ours {
+			l.budget.Sent(g, time.Now())
+		}
+		if errors.Is(err, errTooLate) {
+			err = Failf(ClassLimit, "limit %s lets no request through before %s", l.name, at.UTC().Format(time.RFC3339))
+		}
+		return g, err
+	}
+}
+
+var errTooLate = errors.New("too late")
+
+// until waits for a time that is not after latest.
+func until(ctx context.Context, at, latest time.Time) error {
+	if at.After(latest) {
+		return errTooLate
+	}
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
 		return nil
 	}
-	now := time.Now()
-	latest, reserved := now.Add(longestTurn), false
-	for ; ; now = time.Now() {
-		at := s.limit.budget.Resting() // it may have been told while this request waited
-		if !reserved {
-			at, reserved = s.limit.budget.Reserve(now, latest)
-		}
-		if at.After(latest) {
-			return Failf(ClassLimit, "limit %s lets no request through before %s", s.limit.name, at.UTC().Format(time.RFC3339))
-		}
-		if reserved && !at.After(now) {
-			return nil
-		}
-		timer := time.NewTimer(at.Sub(now))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
+}
+
+// unused gives up what a poll did not use of its turn.
+func (j *job) unused() {
+	if j.turn.grant != nil {
+		j.source.limit.budget.Sent(*j.turn.grant, time.Now())
+		j.turn.grant = nil
 	}
 }
 

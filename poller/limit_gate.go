@@ -118,10 +118,12 @@ func (p *Poller) start(now time.Time) *job {
 		p.ready = p.ready[1:]
 		if g.limit != nil {
 			// A request of a poll that runs may have been faster.
-			if _, ok := g.limit.budget.Take(now); !ok {
+			grant, ok := g.limit.budget.Take(now)
+			if !ok {
 				p.settle(g, now)
 				continue
 			}
+			g.line[0].turn = turn{grant: &grant}
 		}
 		j := g.line[0]
 		g.line[0] = nil

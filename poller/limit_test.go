@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,16 +27,21 @@ import (
 
 // requests is a fake network that notes who was asked when.
 type requests struct {
-	mu     sync.Mutex
-	start  time.Time
-	at     []time.Duration            // all of them
-	of     map[string][]time.Duration // by path
-	now    int
-	most   int                                                  // at once
-	answer func(n int, r *http.Request) (*http.Response, error) // nil: {}
+	mu      sync.Mutex
+	start   time.Time
+	at      []time.Duration            // all of them
+	of      map[string][]time.Duration // by path
+	now     int
+	connect time.Duration                                        // before a request is sent
+	most    int                                                  // at once
+	answer  func(n int, r *http.Request) (*http.Response, error) // nil: {}
 }
 
 func (q *requests) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(q.connect)
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.WroteRequest(httptrace.WroteRequestInfo{})
+	}
 	q.mu.Lock()
 	if q.of == nil {
 		q.of, q.start = map[string][]time.Duration{}, time.Now()
@@ -92,12 +99,12 @@ func rate(n int, per time.Duration) units.Rate { return units.Rate{N: n, Per: pe
 // requests a second for ten minutes. No second has more, and each source is
 // polled within 1.2 times its fair share of 25 s.
 func TestLimitIsFair(t *testing.T) {
-	for name, latency := range map[string]time.Duration{"fast": 0, "slow": 3 * time.Second} {
+	for name, c := range map[string]struct{ connect, latency time.Duration }{"fast": {}, "slow": {latency: 3 * time.Second}, "far": {connect: 80 * time.Millisecond}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const share, length = 25 * time.Second, 10 * time.Minute
-				q := &requests{answer: func(int, *http.Request) (*http.Response, error) {
-					time.Sleep(latency)
+				q := &requests{connect: c.connect, answer: func(int, *http.Request) (*http.Response, error) {
+					time.Sleep(c.latency)
 					return reply(200, "{}")
 				}}
 				run(t, poller.New(limited(t, q, 500, "@every 1s", poller.LimitSettings{Rate: rate(20, time.Second)}), nil, &sink{}, poller.Options{}), length)
@@ -123,6 +130,52 @@ func TestLimitIsFair(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLimitOfUnevenConnections: a request that takes its time to be sent is
+// counted when it is sent.
+func TestLimitOfUnevenConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turn atomic.Int64
+		q := &requests{}
+		uneven := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if turn.Add(1)%7 == 0 {
+				time.Sleep(1300 * time.Millisecond)
+			}
+			return q.RoundTrip(r)
+		})
+		run(t, poller.New(limited(t, uneven, 50, "@every 1s", poller.LimitSettings{Rate: rate(10, time.Second)}), nil, &sink{}, poller.Options{}), time.Minute)
+		slices.Sort(q.at)
+		if n := q.window(time.Second); n > 10 {
+			t.Errorf("%d in one second", n)
+		}
+		if len(q.at) < 150 {
+			t.Errorf("only %d polls", len(q.at))
+		}
+	})
+}
+
+// TestLimitOfARequestThatCannotBeMade: what a poll takes and does not use does
+// not stay taken for ever.
+func TestLimitOfARequestThatCannotBeMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &requests{}
+		c := poller.NewClientOver(q, poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Rate: rate(2, time.Second)}}})
+		var all []*poller.Source
+		for name, url := range map[string]string{"bad": "{{ raw('ftp') }}://x.example", "good": "http://x.example/good"} {
+			s, err := poller.NewSource(name, poller.Settings{
+				Schedule: "@every 1s", Limit: "account", Request: poller.RequestSettings{URL: url},
+			}, poller.ResponseSettings{}, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, s)
+		}
+		run(t, poller.New(all, nil, &sink{}, poller.Options{}), time.Minute)
+		if n := len(q.of["good"]); n < 45 {
+			t.Errorf("the source whose request is good was polled %d times in a minute", n)
+		}
+	})
 }
 
 // TestLimitHoldsNobodyElseUp: sources that wait for a limit take no worker.

@@ -16,8 +16,9 @@ const (
 func (p *Poller) poll(ctx context.Context, j *job) {
 	started := time.Now()
 	p.metrics.lateness.Observe(max(0, started.Sub(j.due)).Seconds())
-	j.turn = turn{paid: true}
+	j.turn.rest = time.Time{}
 	answer, err := j.source.Ask(withTurn(ctx, &j.turn), j.marks)
+	j.unused()
 	if err == nil {
 		answer.Bookmarks.Next = j.next(answer.Received)
 		err = p.sink.Take(ctx, answer)

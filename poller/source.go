@@ -105,9 +105,11 @@ func (s *Source) first() (*wire, error) {
 // bytes. at is the request that it is the answer to: w, or where w was
 // redirected to.
 func (s *Source) fetch(ctx context.Context, w *wire, given validators, limit int64) (answer *Answer, at *wire, err error) {
-	if err := s.spend(ctx); err != nil {
+	ctx, sent, err := s.spend(ctx)
+	if err != nil {
 		return nil, nil, transportFailure(ctx, err)
 	}
+	defer sent()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no complete answer within %s", s.timeout))
 	defer cancel()
 

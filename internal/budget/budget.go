@@ -42,12 +42,19 @@ type Usage struct {
 	Rest time.Time // nothing is asked before; zero: it may be
 }
 
+// Grant is one request that may be made. Sent must be called for each.
+type Grant struct {
+	At time.Time // when: not before
+	n  uint64    // how many were given before
+}
+
 // Limit is an account's budget with what is used of it. All methods may be
 // called concurrently. Make it with New.
 //
-// Rate. Of the times of Terms.Requests+1 requests the last is more than Per
-// after the first, by a slack of a tenth of Per or 250 ms, whichever is less:
-// so much may the network bring requests closer together. They are spaced
+// Rate. A request is granted when the Terms.Requests'th before it was sent more
+// than Per ago, by a slack of a tenth of Per or 250 ms, whichever is less: so
+// much may the network bring requests closer together. Connecting may take
+// longer than that, therefore the time is that of sending. Grants are spaced
 // evenly, but by no more than a second once the limit has run for Per; before
 // that by as much as evenness wants, for what was asked before a restart is
 // not known.
@@ -57,8 +64,7 @@ type Limit struct {
 
 	mu    sync.Mutex
 	start time.Time       // of the first look at it
-	given []time.Duration // the latest requests since start, a ring of Requests
-	head  int             // the oldest of the ring, where it is full
+	given []time.Duration // when the latest were sent, since start: a ring of Requests, grant n at n mod Requests; ^t: granted for t and not sent yet
 	next  time.Duration   // when even spacing has the next one
 	total uint64
 
@@ -73,16 +79,28 @@ func New(t Terms) *Limit {
 	return &Limit{terms: t, slack: min(t.Per/10, longestSlack)}
 }
 
-// Take takes one request, if it may be made now. Otherwise at is when it may
-// be at the earliest; somebody else may have been faster then.
-func (l *Limit) Take(now time.Time) (at time.Time, ok bool) {
+// Take takes one request, if it may be made now. Otherwise the grant is none,
+// and its time is when one may be made at the earliest; somebody else may be
+// faster then.
+func (l *Limit) Take(now time.Time) (g Grant, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at, _ = l.earliest(now); at.After(now) {
-		return at, false
+	if at, _ := l.earliest(now); at.After(now) {
+		return Grant{At: at}, false
 	}
-	l.give(now)
-	return now, true
+	return l.give(now), true
+}
+
+// Sent notes that a request was sent, or never will be. What was noted of it
+// before stands.
+func (l *Limit) Sent(g Grant, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := uint64(len(l.given)); n > 0 && g.n < l.total && l.total-g.n <= n {
+		if at := &l.given[g.n%uint64(l.terms.Requests)]; *at < 0 {
+			*at = now.Sub(l.start)
+		}
+	}
 }
 
 // Next is when one more request may be made, without taking it.
@@ -95,17 +113,16 @@ func (l *Limit) Next(now time.Time) time.Time {
 
 // Reserve takes one request that is made at the time it gives, where that is
 // not after latest and only the rate is in the way; those who reserve are
-// served in the order in which they came. Otherwise nothing is taken, and at
-// is when to come again.
-func (l *Limit) Reserve(now, latest time.Time) (at time.Time, ok bool) {
+// served in the order in which they came. Otherwise nothing is taken, and the
+// time is when to come again.
+func (l *Limit) Reserve(now, latest time.Time) (g Grant, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, onlyRate := l.earliest(now)
 	if at.After(latest) || at.After(now) && !onlyRate {
-		return at, false
+		return Grant{At: at}, false
 	}
-	l.give(at)
-	return at, true
+	return l.give(at), true
 }
 
 // earliest is when the next request may be made; onlyRate: what is in the way
@@ -116,7 +133,11 @@ func (l *Limit) earliest(now time.Time) (at time.Time, onlyRate bool) {
 	if l.terms.Requests > 0 {
 		at = later(at, l.start.Add(l.next))
 		if len(l.given) == l.terms.Requests {
-			at = later(at, l.start.Add(l.given[l.head]+l.terms.Per+l.slack))
+			first := l.given[l.total%uint64(len(l.given))]
+			if first < 0 { // at best it is sent now
+				first = max(^first, now.Sub(l.start))
+			}
+			at = later(at, l.start.Add(first+l.terms.Per+l.slack))
 		}
 	}
 	if l.use.Rest.After(at) {
@@ -160,21 +181,22 @@ func (l *Limit) spacing(at time.Duration) time.Duration {
 	return even
 }
 
-// give notes a request at a time that earliest allows.
-func (l *Limit) give(t time.Time) {
+// give grants a request at a time that earliest allows.
+func (l *Limit) give(t time.Time) Grant {
+	g := Grant{At: t, n: l.total}
 	if l.terms.Requests > 0 {
 		at := t.Sub(l.start)
 		l.next = max(l.next, at-tolerance) + l.spacing(at)
 		if len(l.given) < l.terms.Requests {
-			l.given = append(l.given, at)
+			l.given = append(l.given, ^at)
 		} else {
-			l.given[l.head] = at
-			l.head = (l.head + 1) % len(l.given)
+			l.given[l.total%uint64(len(l.given))] = ^at
 		}
 	}
 	l.total++
 	l.use.Used++
 	l.tell()
+	return g
 }
 
 // Rest lets nothing through until a time, unless it does so already. It

@@ -17,12 +17,13 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // told to.
 func drain(l *budget.Limit, from time.Time, d time.Duration) (at []time.Time) {
 	for now := from; now.Before(from.Add(d)); {
-		next, ok := l.Take(now)
+		g, ok := l.Take(now)
 		if ok {
+			l.Sent(g, now)
 			at = append(at, now)
 			continue
 		}
-		now = next
+		now = g.At
 	}
 	return at
 }
@@ -101,8 +102,8 @@ func TestRest(t *testing.T) {
 	if !l.Rest(noon.Add(time.Minute)) || l.Rest(noon.Add(time.Second)) {
 		t.Error("a longer rest is no news, or a shorter one is")
 	}
-	if at, ok := l.Take(noon); ok || !at.Equal(noon.Add(time.Minute)) {
-		t.Errorf("taken %t, or at %s", ok, at)
+	if g, ok := l.Take(noon); ok || !g.At.Equal(noon.Add(time.Minute)) {
+		t.Errorf("taken %t, or at %s", ok, g.At)
 	}
 	if _, ok := l.Take(noon.Add(time.Minute)); !ok {
 		t.Error("not taken after the rest")
@@ -115,11 +116,11 @@ func TestReserve(t *testing.T) {
 	l := budget.New(budget.Terms{Requests: 10, Per: time.Second})
 	var at []time.Time
 	for {
-		next, ok := l.Reserve(noon, noon.Add(5*time.Second))
+		g, ok := l.Reserve(noon, noon.Add(5*time.Second))
 		if !ok {
 			break
 		}
-		at = append(at, next)
+		at = append(at, g.At)
 	}
 	if !slices.IsSortedFunc(at, time.Time.Compare) || most(at, time.Second) > 10 || len(at) < 40 {
 		t.Errorf("%d were reserved: %v", len(at), at)
@@ -131,8 +132,8 @@ func TestReserve(t *testing.T) {
 	if _, ok := l.Reserve(noon, noon.Add(time.Second)); !ok {
 		t.Error("the one of the quota was not reserved")
 	}
-	if next, ok := l.Reserve(noon, noon.Add(20*time.Hour)); ok || !next.Equal(noon.Add(12*time.Hour)) {
-		t.Errorf("over the quota: %s, %t", next, ok)
+	if g, ok := l.Reserve(noon, noon.Add(20*time.Hour)); ok || !g.At.Equal(noon.Add(12*time.Hour)) {
+		t.Errorf("over the quota: %s, %t", g.At, ok)
 	}
 }
 
@@ -218,7 +219,36 @@ func TestLedgerKeepsARest(t *testing.T) {
 	}
 }
 
-// TestAnyArrivals: whatever comes when, by either way in, no span has more than
+// TestSentLate: what counts is when a request was sent, be it long after it was
+// granted; one that is not sent yet may be sent at any moment.
+func TestSentLate(t *testing.T) {
+	l := budget.New(budget.Terms{Requests: 2, Per: time.Second})
+	take := func(now time.Time) budget.Grant {
+		t.Helper()
+		g, ok := l.Take(now)
+		if !ok {
+			t.Fatalf("not taken at %s but at %s", now, g.At)
+		}
+		return g
+	}
+	l.Next(noon) // begins
+	first := take(noon.Add(time.Second))
+	second := take(noon.Add(2 * time.Second))
+	if at := l.Next(noon.Add(9 * time.Second)); !at.Equal(noon.Add(10100 * time.Millisecond)) {
+		t.Errorf("while the first is not sent, the third may go at %s", at)
+	}
+	l.Sent(first, noon.Add(10*time.Second))
+	l.Sent(first, noon.Add(20*time.Second))
+	if at := l.Next(noon.Add(10 * time.Second)); !at.Equal(noon.Add(11100 * time.Millisecond)) {
+		t.Errorf("the third may go at %s", at)
+	}
+	l.Sent(second, noon.Add(10*time.Second))
+	take(noon.Add(11100 * time.Millisecond))
+	l.Sent(first, noon.Add(30*time.Second)) // long forgotten
+	take(noon.Add(12 * time.Second))
+}
+
+// TestAnyArrivals: whatever comes when, by either way in, and however late it is sent, no span has more than
 // it may, no day either, nothing goes during a rest, and whoever comes again
 // when told to is let through in the end.
 func TestAnyArrivals(t *testing.T) {
@@ -230,7 +260,17 @@ func TestAnyArrivals(t *testing.T) {
 		}
 		l := budget.New(terms)
 		now, rest := noon, time.Time{}
-		var at []time.Time
+		var at []time.Time // when each was sent
+		last := noon
+		send := func(g budget.Grant) {
+			if g.At.Before(last) {
+				rt.Fatalf("granted for %s after one for %s", g.At, last)
+			}
+			last = g.At
+			when := g.At.Add(time.Duration(rapid.IntRange(0, 1).Draw(rt, "late")*rapid.IntRange(0, 900).Draw(rt, "ms")) * time.Millisecond)
+			l.Sent(g, when)
+			at = append(at, when)
+		}
 		for range rapid.IntRange(1, 150).Draw(rt, "arrivals") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "gap")) * time.Millisecond)
 			switch rapid.IntRange(0, 9).Draw(rt, "what") {
@@ -239,29 +279,28 @@ func TestAnyArrivals(t *testing.T) {
 					rest = until
 				}
 			case 1, 2:
-				if next, ok := l.Reserve(now, now.Add(10*time.Second)); ok {
-					at = append(at, next)
+				if g, ok := l.Reserve(now, now.Add(10*time.Second)); ok {
+					send(g)
 				}
 			default:
 				tries := 0
-				for next, ok := l.Take(now); !ok; next, ok = l.Take(now) {
-					if !next.After(now) {
+				g, ok := l.Take(now)
+				for ; !ok; g, ok = l.Take(now) {
+					if !g.At.After(now) {
 						rt.Fatalf("told to come again at once")
 					}
 					if tries++; tries > 5 {
 						rt.Fatalf("told %d times to come again", tries)
 					}
-					now = next
+					now = g.At
 				}
 				if now.Before(rest) {
 					rt.Fatalf("let through during a rest")
 				}
-				at = append(at, now)
+				send(g)
 			}
 		}
-		if !slices.IsSortedFunc(at, time.Time.Compare) {
-			rt.Fatalf("not in the order of coming: %v", at)
-		}
+		slices.SortFunc(at, time.Time.Compare)
 		if got := most(at, terms.Per); terms.Requests > 0 && got > terms.Requests {
 			rt.Fatalf("%d in one span, of %d", got, terms.Requests)
 		}
