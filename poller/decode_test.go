@@ -157,6 +157,22 @@ func TestContentEncodings(t *testing.T) {
 	}
 }
 
+// TestTokenIsDecompressed: a login may be answered in a coding, too.
+func TestTokenIsDecompressed(t *testing.T) {
+	a := newAccount(t)
+	a.refuse = func(w http.ResponseWriter) bool {
+		w.Header().Set("Content-Encoding", "gzip")
+		io.WriteString(w, zip(t, `{"d": {"session": "granted-token-1"}}`))
+		a.now = "granted-token-1"
+		return true
+	}
+	l := poller.LoginSettings{Token: "d.session", Request: poller.LoginRequestSettings{URL: a.URL + "/login"}}
+	s := source(t, clientWith(t, poller.AuthSettings{Login: &l}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+	if _, err := s.Ask(t.Context(), poller.Bookmarks{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestEndlessCompression: what is compressed may be endless and hold nothing.
 func TestEndlessCompression(t *testing.T) {
 	empty := []byte(zip(t, ""))
