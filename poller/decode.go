@@ -254,6 +254,9 @@ func sniff(media string, text []byte, braced bool) string {
 		if strings.HasSuffix(media, "/xml") || strings.HasSuffix(media, "+xml") || bytes.HasPrefix(text, []byte("<?xml")) {
 			return formatXML
 		}
+		if bytes.HasPrefix(text, []byte("<rss")) || bytes.HasPrefix(text, []byte("<feed")) {
+			return formatFeed
+		}
 		return formatJSON
 	case media == "":
 		return formatJSON

@@ -37,6 +37,7 @@ func TestFormats(t *testing.T) {
 		{"auto: XML without a type", "", "\n<?xml version='1.0'?><r/>", auto, `{"r":""}`},
 		{"auto: RSS", "application/rss+xml", rss, auto, `{"items":[{"id":"1"}]}`},
 		{"auto: RSS that says XML", "text/xml", rss, auto, `{"items":[{"id":"1"}]}`},
+		{"auto: RSS without a type", "", rss, auto, `{"items":[{"id":"1"}]}`},
 		{"xml: RSS", "application/rss+xml", rss, format("xml"), `{"rss":{"@version":"2.0","channel":{"item":{"guid":"1"}}}}`},
 		{"auto: CSV", "text/csv; header=present", "a,b\n1,2\n", auto, `[{"a":"1","b":"2"}]`},
 		{"auto: CSV that is JSON", "text/csv", `{"Note": "limit"}`, auto, `{"Note": "limit"}`},

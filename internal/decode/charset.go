@@ -55,6 +55,9 @@ func Unmark(body []byte) (text []byte, marked bool, err error) {
 // else what the body says, else UTF-8.
 func UTF8(body []byte, name, contentType string, where Declared) ([]byte, error) {
 	if name == "" {
+		if where == InJSON && utf8.Valid(body) {
+			return body, nil
+		}
 		name = declared(body, contentType, where)
 	}
 	e, known := charset.Lookup(name)
@@ -72,9 +75,6 @@ func UTF8(body []byte, name, contentType string, where Declared) ([]byte, error)
 
 // declared is the charset that a header or a body names; "": none.
 func declared(body []byte, contentType string, where Declared) string {
-	if where == InJSON && utf8.Valid(body) {
-		return ""
-	}
 	if _, params, err := mime.ParseMediaType(contentType); err == nil && params["charset"] != "" {
 		return params["charset"]
 	}
@@ -110,6 +110,9 @@ func convert(body []byte, e encoding.Encoding, name string) ([]byte, error) {
 }
 
 func checkUTF8(body []byte) error {
+	if utf8.Valid(body) {
+		return nil
+	}
 	for i := 0; i < len(body); {
 		if body[i] < utf8.RuneSelf {
 			i++
