@@ -22,7 +22,7 @@ func (l *loader) markSecrets() {
 
 func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 	r := resolved(s)
-	if r == nil && len(path) > 0 && !n.private {
+	if r == nil && len(path) > 0 && !n.private && belowAuth(path) == nil {
 		return
 	}
 	if (holdsSecrets(s) || l.carriesCredential(path, n) || n.private) && n.text != "" {
@@ -66,21 +66,10 @@ func (l *loader) carriesCredential(path []string, n *node) bool {
 	if len(path) < 4 || len(n.text) < 8 || templated.MatchString(n.text) {
 		return false
 	}
-	last := path[len(path)-1]
+	at, last := belowAuth(path), path[len(path)-1]
 	switch {
-	case path[0] == "auth":
-		return l.belongsToCredentials(path, path[2:], n)
-	case path[2] == "request" && path[3] == "auth":
-		return l.belongsToCredentials(path, path[4:], n)
-	}
-	return len(path) == 5 && path[2] == "request" && (path[3] == "headers" || path[3] == "query") && secret.Name(last)
-}
-
-// belongsToCredentials is carriesCredential below auth.NAME; at is the path
-// from there on.
-func (l *loader) belongsToCredentials(path, at []string, n *node) bool {
-	last := path[len(path)-1]
-	switch {
+	case at == nil:
+		return len(path) == 5 && path[2] == "request" && (path[3] == "headers" || path[3] == "query") && secret.Name(last)
 	case len(at) == 2 && at[0] == "basic" && at[1] == "user": // alone it is the key
 		password := l.at(down(path[:len(path)-1], "password"))
 		return password == nil || password.text == ""
@@ -90,6 +79,18 @@ func (l *loader) belongsToCredentials(path, at []string, n *node) bool {
 		return secret.Name(last) || n.written != "" && at[2] != "url" && at[2] != "method"
 	}
 	return false
+}
+
+// belowAuth is a path from auth.NAME on, or from the request's auth; nil: it is
+// not in credentials.
+func belowAuth(path []string) []string {
+	switch {
+	case len(path) > 2 && path[0] == "auth":
+		return path[2:]
+	case len(path) > 4 && path[2] == "request" && path[3] == "auth":
+		return path[4:]
+	}
+	return nil
 }
 
 // checkShape holds the tree against the schema and reports what does not fit.
