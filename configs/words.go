@@ -129,6 +129,10 @@ func expected(l *loader, n *node, want string) string {
 	case null:
 		return want + " was expected, nothing is given"
 	case text:
+		if want == nouns["object"] || want == nouns["array"] {
+			// It may be what should stand within: a URL, a token, a form.
+			return want + " was expected, not text"
+		}
 		if n.written != "" || n.private {
 			return want + " was expected, not " + l.shown(n)
 		}
