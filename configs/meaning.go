@@ -53,7 +53,8 @@ func (l *loader) take(r fault.Report) {
 	}
 }
 
-// checkRoutes reports rules whose events go to an endpoint that is not there.
+// checkRoutes reports rules whose events go to an endpoint that is not there,
+// or to one twice.
 func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
 	var names []string
 	if all := l.root.get("endpoints"); all != nil {
@@ -63,8 +64,12 @@ func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
 	}
 	for _, rule := range s.Events {
 		for i, to := range rule.Value.To {
-			if !slices.Contains(names, to) {
-				r.At("events", rule.Key, "to").Index(i).Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
+			at := r.At("events", rule.Key, "to").Index(i)
+			switch {
+			case slices.Contains(rule.Value.To[:i], to):
+				at.Errorf("%q is named twice", clip(to))
+			case !slices.Contains(names, to):
+				at.Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
 			}
 		}
 	}

@@ -88,6 +88,7 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	response := s.Definitions["Response"]
 	pick, _ := response.Properties.Get("pick")
 	one, most := uint64(1), uint64(128)
+	pick.MinProperties = &one
 	pick.PropertyNames = &jsonschema.Schema{MinLength: &one, MaxLength: &most}
 	request := s.Definitions["Request"]
 	for _, name := range []string{"headers", "query", "form"} {
