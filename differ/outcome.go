@@ -3,6 +3,7 @@ package differ
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -28,24 +29,27 @@ func (d *Differ) complete(ctx context.Context, out *outcome, a *poller.Answer) e
 	if found.baseline {
 		c.Since = a.Received.UTC()
 	}
-	if len(found.waiting) > 0 {
-		c.Bookmarks = withoutValidators(c.Bookmarks)
+	if len(found.waiting) > 0 || found.unknown > 0 || !found.read && mem.unknown {
+		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
 	}
 	if !out.silent {
 		if err := d.readOld(ctx, mem, src.name, found.changes); err != nil {
 			return err
 		}
 	}
+	c.Items = append(c.Items, found.gone...)
+	errs := map[*rule]*ruleError{}
 	for i := range found.changes {
 		ch := &found.changes[i]
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: a.Received.UTC()})
 		if out.silent {
 			continue
 		}
-		if err := d.tell(c, src, ch, a); err != nil {
+		if err := d.tell(c, src, ch, a, errs); err != nil {
 			return err
 		}
 	}
+	d.reportRules(src, errs)
 	out.commit = c
 	return nil
 }
@@ -83,16 +87,44 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, source string, change
 	return nil
 }
 
+// ruleError is what went wrong with one rule over one answer.
+type ruleError struct {
+	count int
+	key   string // of the first
+	err   error  // the first
+}
+
+// reportRules tells of the rules that could not be evaluated, once for each
+// rule and answer, and at most once a minute for each rule.
+func (d *Differ) reportRules(src *Source, errs map[*rule]*ruleError) {
+	for r, e := range errs {
+		d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Add(float64(e.count))
+		d.mu.Lock()
+		last, now := d.reported[r], time.Now()
+		tell := last.IsZero() || now.Sub(last) >= time.Minute
+		if tell {
+			d.reported[r] = now
+		}
+		d.mu.Unlock()
+		if tell {
+			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event,
+				"changes", e.count, "key", clip(e.key), "err", e.err)
+		}
+	}
+}
+
 // tell adds the events that a change makes to c. A rule that cannot be
-// evaluated makes none: that is logged and counted, and stops nothing else.
-func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer) error {
+// evaluated makes none and stops no other: it is entered in errs.
+func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer, errs map[*rule]*ruleError) error {
 	f := &facts{source: src.name, change: ch}
 	for i := range src.rules {
 		r := &src.rules[i]
 		matches, err := r.matches(f)
 		if err != nil {
-			d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Inc()
-			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event, "key", clip(ch.key), "err", err)
+			if errs[r] == nil {
+				errs[r] = &ruleError{key: ch.key, err: err}
+			}
+			errs[r].count++
 			continue
 		}
 		if !matches {
