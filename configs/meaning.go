@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/deltahook/deltahook/differ"
-	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/fault"
 )
 
@@ -32,8 +31,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	}
 	checkStore(r.At("store"), l.root.get("store"))
 	checkServer(r.At("server"), cfg.Server)
-	checkReach(r.At("egress", "sources", "allow"), cfg.Egress.Sources)
-	checkReach(r.At("egress", "endpoints", "allow"), cfg.Egress.Endpoints)
+	checkEgress(r, cfg)
 	checkRetention(r.At("retention"), cfg.Retention)
 	l.take(r)
 }
@@ -112,15 +110,6 @@ func checkServer(r fault.Report, s Server) {
 	loopback := host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 	if !loopback && s.Token.IsZero() {
 		r.At("token").Errorf("is needed where listen (%s) is not a loopback address", clip(s.Listen))
-	}
-}
-
-// checkReach reports what is no address and no network.
-func checkReach(r fault.Report, s Reach) {
-	for i, a := range s.Allow {
-		if _, err := egress.ParsePrefix(a); err != nil {
-			r.Index(i).Errorf("%v", err)
-		}
 	}
 }
 
