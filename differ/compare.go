@@ -31,6 +31,7 @@ type change struct {
 	new, old json.RawMessage
 	diff     json.RawMessage
 	events   []string // types of the events it makes
+	errors   []string // rules that could not be evaluated, see Changed
 }
 
 // maxKey is how many bytes an item's key may have.

@@ -124,7 +124,9 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer, errs
 			if errs[r] == nil {
 				errs[r] = &ruleError{key: ch.key, err: err}
 			}
-			errs[r].count++
+			if errs[r].count++; errs[r].count <= previewedErrors {
+				ch.errors = append(ch.errors, r.event+": "+err.Error())
+			}
 			continue
 		}
 		if !matches {
@@ -145,41 +147,4 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer, errs
 		c.Events = append(c.Events, e)
 	}
 	return nil
-}
-
-// Preview is what an answer would come to.
-type Preview struct {
-	Listed   int  // items in the answer
-	Unknown  int  // of them, those that item_ok refuses
-	Baseline bool // true: the answer is remembered as the first
-	Changes  []Changed
-	Waiting  []string // keys that are absent, but not confirmed gone
-	Events   []Event  // as they would be sent; ids are made up anew each time
-}
-
-// Changed is one change of a preview.
-type Changed struct {
-	Key      string
-	Change   Change
-	Revision uint64
-	Events   []string // types of the events it makes
-}
-
-// Preview says what Take would do with an answer, and does none of it.
-func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
-	out, err := d.plan(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	p := &Preview{
-		Listed: out.finding.listed, Unknown: out.finding.unknown,
-		Baseline: out.silent, Waiting: out.finding.waiting,
-	}
-	for _, ch := range out.finding.changes {
-		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events})
-	}
-	if out.commit != nil {
-		p.Events = out.commit.Events
-	}
-	return p, nil
 }
