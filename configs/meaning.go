@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/deltahook/deltahook/differ"
-	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -39,8 +38,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	}
 	checkStore(r.At("store"), l.root.get("store"))
 	checkServer(r.At("server"), cfg.Server)
-	checkReach(r.At("egress", "sources", "allow"), cfg.Egress.Sources)
-	checkReach(r.At("egress", "endpoints", "allow"), cfg.Egress.Endpoints)
+	checkEgress(r, cfg)
 	checkRetention(r.At("retention"), cfg.Retention)
 	l.take(r)
 }
@@ -97,13 +95,18 @@ func (l *loader) names(under string) (names []string) {
 	return names
 }
 
-// checkRoutes reports rules whose events go to an endpoint that is not there.
+// checkRoutes reports rules whose events go to an endpoint that is not there,
+// or to one twice.
 func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
 	names := l.names("endpoints")
 	for _, rule := range s.Events {
 		for i, to := range rule.Value.To {
-			if !slices.Contains(names, to) {
-				r.At("events", rule.Key, "to").Index(i).Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
+			at := r.At("events", rule.Key, "to").Index(i)
+			switch {
+			case slices.Contains(rule.Value.To[:i], to):
+				at.Errorf("%q is named twice", clip(to))
+			case !slices.Contains(names, to):
+				at.Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
 			}
 		}
 	}
@@ -146,15 +149,6 @@ func checkServer(r fault.Report, s Server) {
 	loopback := host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 	if !loopback && s.Token.IsZero() {
 		r.At("token").Errorf("is needed where listen (%s) is not a loopback address", clip(s.Listen))
-	}
-}
-
-// checkReach reports what is no address and no network.
-func checkReach(r fault.Report, s Reach) {
-	for i, a := range s.Allow {
-		if _, err := egress.ParsePrefix(a); err != nil {
-			r.Index(i).Errorf("%v", err)
-		}
 	}
 }
 

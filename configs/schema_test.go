@@ -102,6 +102,7 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	response := s.Definitions["Response"]
 	pick, _ := response.Properties.Get("pick")
 	one, most := uint64(1), uint64(128)
+	pick.MinProperties = &one
 	pick.PropertyNames = &jsonschema.Schema{MinLength: &one, MaxLength: &most}
 	status, _ := response.Properties.Get("status")
 	status.PropertyNames = &jsonschema.Schema{Title: "status", Pattern: "^[1-5][0-9][0-9]$"}

@@ -235,7 +235,7 @@ func (t *tomlReader) number(path []string, out *node) {
 	f, err := strconv.ParseFloat(out.text, 64)
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 		t.told = true
-		t.report(out.at, path, fmt.Sprintf("%s is not a finite number", clip(out.text)))
+		t.report(out.at, path, "not a finite number")
 		f = 0
 	}
 	out.number = jsonNumber(f)

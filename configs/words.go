@@ -49,6 +49,14 @@ var shapes = map[string]string{
 	"token" + orMapping: "a token or a mapping",
 }
 
+// empties say what an empty list or mapping would mean, by the last name of
+// its path, and what to do instead.
+var empties = map[string]string{
+	"to":   "names nobody; leave it out for all endpoints",
+	"on":   "names no kind of change; leave it out for all",
+	"pick": "picks nothing; leave it out for the whole item",
+}
+
 // nouns are the schema's types in words.
 var nouns = map[string]string{
 	"null": "nothing", "boolean": "true or false", "object": "a mapping", "array": "a list",
@@ -94,6 +102,9 @@ func badName(name string, s *jsonschema.Schema) string {
 // wrong says what is wrong with a value.
 func (l *loader) wrong(n *node, e *jsonschema.ValidationError, s *jsonschema.Schema) string {
 	title := titled(s)
+	if n.kind == list && len(n.index) == 0 && title == "path or paths" {
+		return "the list is empty"
+	}
 	if q, ok := quantities[title]; ok && (n.kind == text || n.kind == number) {
 		return l.shown(n) + " " + q.wrong
 	}
@@ -116,11 +127,24 @@ func (l *loader) wrong(n *node, e *jsonschema.ValidationError, s *jsonschema.Sch
 	case *objection.MinLength:
 		return "is empty"
 	case *objection.MinItems:
+		if k.Got == 0 {
+			return isEmpty(e.InstanceLocation)
+		}
 		return fmt.Sprintf("has %d elements; at least %d are expected", k.Got, k.Want)
+	case *objection.MinProperties:
+		return isEmpty(e.InstanceLocation)
 	case *objection.MaxItems:
 		return fmt.Sprintf("has %d elements; at most %d are allowed", k.Got, k.Want)
 	}
 	return "does not fit the schema (" + strings.Join(e.ErrorKind.KeywordPath(), " ") + ")"
+}
+
+// isEmpty says what is wrong with an empty list or mapping.
+func isEmpty(path []string) string {
+	if what, ok := empties[path[len(path)-1]]; ok {
+		return what
+	}
+	return "is empty"
 }
 
 // either joins the types that are wanted.
@@ -138,6 +162,10 @@ func expected(l *loader, n *node, want string) string {
 	case null:
 		return want + " was expected, nothing is given"
 	case text:
+		if want == nouns["object"] || want == nouns["array"] {
+			// It may be what should stand within: a URL, a token, a form.
+			return want + " was expected, not text"
+		}
 		if n.written != "" || n.private {
 			return want + " was expected, not " + l.shown(n)
 		}

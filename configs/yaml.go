@@ -52,6 +52,9 @@ func yamlFault(file string, err error, report reporter) {
 	at, what := position{file, 1, 1}, err.Error()
 	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
 		what = one.Message
+		if strings.HasPrefix(what, "unknown anchor ") { // its name follows: see noTag
+			what = "an alias (*) has no anchor (&) of its name; in front of text, put quotes around all of it"
+		}
 		if strings.Contains(what, "end of stream") && one.ContextMark.Line > 0 {
 			one.Mark = one.ContextMark // the end says nothing: show what isn't closed
 		}
@@ -116,7 +119,7 @@ func (y *yamlReader) value(path []string, n *yaml.Node, depth int) *node {
 	switch n.Kind {
 	case yaml.AliasNode:
 		if n.Alias == nil || y.open[n.Alias] {
-			y.report(out.at, path, fmt.Sprintf("the alias *%s stands within its own anchor", clip(n.Value)))
+			y.report(out.at, path, "an alias (*) stands within its own anchor")
 			return out
 		}
 		y.open[n.Alias] = true
@@ -138,10 +141,14 @@ func (y *yamlReader) value(path []string, n *yaml.Node, depth int) *node {
 	return out
 }
 
+// noTag is the fault of a tag of the user's own. Neither it nor the name of an
+// anchor is shown: a password that starts with ! or * reads as one.
+const noTag = "a tag (!) means nothing here; in front of text, put quotes around all of it"
+
 // tagged reports a tag of the user's own.
 func (y *yamlReader) tagged(path []string, n *yaml.Node, want string) {
-	if tag := n.ShortTag(); tag != want {
-		y.report(y.at(n), path, fmt.Sprintf("the tag %s means nothing here", clip(tag)))
+	if n.ShortTag() != want {
+		y.report(y.at(n), path, noTag)
 	}
 }
 
@@ -198,7 +205,7 @@ func (y *yamlReader) merge(path []string, out, from *node) {
 // scalar reads a text, a number, a boolean or a null. Dates stay text.
 func (y *yamlReader) scalar(path []string, out *node, n *yaml.Node) {
 	out.kind, out.text = text, n.Value
-	switch tag := n.ShortTag(); tag {
+	switch n.ShortTag() {
 	case "!!str", "!!timestamp", "!!merge":
 	case "!!null":
 		out.kind = null
@@ -217,10 +224,10 @@ func (y *yamlReader) scalar(path []string, out *node, n *yaml.Node) {
 		}
 		if out.number == "" {
 			out.number = "0"
-			y.report(out.at, path, fmt.Sprintf("%s is not a finite number", clip(n.Value)))
+			y.report(out.at, path, "not a finite number")
 		}
 	default:
-		y.report(out.at, path, fmt.Sprintf("the tag %s means nothing here", clip(tag)))
+		y.report(out.at, path, noTag)
 	}
 }
 

@@ -2,8 +2,6 @@ package differ
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/poller"
@@ -11,8 +9,8 @@ import (
 
 // How bookmarks that moved without a change reach the disk.
 const (
-	flushEvery = 5 * time.Second
-	flushAtOne = 1000 // sources in one transaction
+	flushEvery  = 5 * time.Second
+	flushAtOnce = 1000 // sources in one transaction
 	// nextWorth is how far a source's next run must have moved to be worth
 	// a write of its own: losing it costs a source one early poll, so those
 	// that are polled often never write one.
@@ -33,10 +31,8 @@ func (d *Differ) Keep(source string, b poller.Bookmarks) {
 }
 
 // mark puts bookmarks on the list of the next flush, where that is worth it.
-// While an absence waits to be confirmed they go without validators: after a
-// restart the answer must come whole again to be counted.
 func (d *Differ) mark(source string, mem *memory, b poller.Bookmarks) {
-	if mem.absent > 0 {
+	if mem.partial() {
 		b = withoutValidators(b)
 	}
 	d.mu.Lock()
@@ -48,14 +44,6 @@ func (d *Differ) mark(source string, mem *memory, b poller.Bookmarks) {
 	if still != b {
 		d.moved[source] = b
 	}
-}
-
-// committed notes that a commit has written bookmarks.
-func (d *Differ) committed(source string, b poller.Bookmarks) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stored[source] = b
-	delete(d.moved, source)
 }
 
 func withoutValidators(b poller.Bookmarks) poller.Bookmarks {
@@ -95,33 +83,47 @@ func (d *Differ) flushLast(ctx context.Context) {
 
 // flush writes what moved, a bounded number at a time.
 func (d *Differ) flush(ctx context.Context) error {
-	d.mu.Lock()
-	moved := d.moved
-	d.moved = map[string]poller.Bookmarks{}
-	d.mu.Unlock()
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(moved)), flushAtOne) {
-		part := make(map[string]poller.Bookmarks, len(some))
-		for _, source := range some {
-			part[source] = moved[source]
-		}
-		if err := d.store.Keep(ctx, part); err != nil {
-			d.restore(moved)
+	for {
+		if more, err := d.flushSome(ctx); err != nil || !more {
 			return err
 		}
-		d.mu.Lock()
-		maps.Copy(d.stored, part)
-		d.mu.Unlock()
 	}
-	return nil
 }
 
-// restore puts back what was not written, unless it moved on meanwhile.
-func (d *Differ) restore(moved map[string]poller.Bookmarks) {
+// flushSome writes some of what moved, and reports whether there was any.
+func (d *Differ) flushSome(ctx context.Context) (bool, error) {
+	if err := d.writing.Acquire(ctx, alone); err != nil {
+		return false, err
+	}
+	defer d.writing.Release(alone)
+	some := d.takeMoved()
+	if len(some) == 0 {
+		return false, nil
+	}
+	err := d.store.Keep(ctx, some)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for source, b := range moved {
-		if _, newer := d.moved[source]; !newer {
+	for source, b := range some {
+		if err == nil {
+			d.stored[source] = b
+		} else if _, newer := d.moved[source]; !newer {
 			d.moved[source] = b
 		}
 	}
+	return true, err
+}
+
+// takeMoved takes a part of what moved off the list.
+func (d *Differ) takeMoved() map[string]poller.Bookmarks {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	some := make(map[string]poller.Bookmarks, min(len(d.moved), flushAtOnce))
+	for source, b := range d.moved {
+		if len(some) == flushAtOnce {
+			break
+		}
+		some[source] = b
+		delete(d.moved, source)
+	}
+	return some
 }

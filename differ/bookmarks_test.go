@@ -92,3 +92,48 @@ func TestBookmarksAreWrittenAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// slowKeep is a store whose Keep waits.
+type slowKeep struct {
+	differ.Store
+	entered, leave chan struct{}
+}
+
+func (s *slowKeep) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
+	s.entered <- struct{}{}
+	<-s.leave
+	return s.Store.Keep(ctx, marks)
+}
+
+// A flush that is slow must not put older bookmarks in the place of those that
+// a commit has written meanwhile: their ETag would stand for another body.
+func TestAFlushDoesNotOvertakeACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, differ.Settings{}, listed)
+		slow := &slowKeep{Store: b.store.Store, entered: make(chan struct{}), leave: make(chan struct{})}
+		b.store.Store = slow
+		take := func(body, etag string) {
+			a := b.answer(body)
+			a.Bookmarks = poller.Bookmarks{Request: "r", ETag: etag}
+			if err := b.differ.Take(t.Context(), a); err != nil {
+				t.Error(err)
+			}
+		}
+		take(`{"items":[{"id":1,"v":1}]}`, "one")
+		take(`{"items":[{"id":1,"v":1}],"t":1}`, "one-b")
+		stop := b.run(t)
+		<-slow.entered
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			take(`{"items":[{"id":1,"v":2}]}`, "two")
+		}()
+		synctest.Wait()
+		close(slow.leave)
+		<-done
+		stop()
+		if marks := b.restart(); marks["s"].ETag != "two" {
+			t.Errorf("the store has ETag %q, and the content of two", marks["s"].ETag)
+		}
+	})
+}

@@ -17,6 +17,8 @@ type finding struct {
 	baseline bool     // the answer is the first, or the first of a new shape
 	read     bool     // the answer's items were read; false: it is the last one again
 	waiting  []string // keys that are absent, but not often enough yet
+	blind    bool     // an item that item_ok refused has no id: no absence means anything
+	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
 }
 
 // change is one difference.
@@ -29,6 +31,7 @@ type change struct {
 	new, old json.RawMessage
 	diff     json.RawMessage
 	events   []string // types of the events it makes
+	errors   []string // rules that could not be evaluated, see Changed
 }
 
 // maxKey is how many bytes an item's key may have.
@@ -42,7 +45,6 @@ type comparison struct {
 
 	found finding
 	seen  int             // present items that were listed
-	blind bool            // an unknown item had no id: no absence means anything
 	fresh map[string]bool // keys that the memory does not have
 	buf   []byte
 	canon []byte
@@ -56,7 +58,7 @@ func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, err
 	same := a.Unmodified || mem.pages != 0 && mem.pages == h.pages(a.Pages)
 	if same && !c.found.baseline {
 		c.found.listed = mem.present - mem.absent
-		if mem.absent > 0 {
+		if mem.absent > 0 && !mem.blind {
 			c.absences(func(e *entry) bool { return e.missing == 0 })
 		}
 		return &c.found, nil
@@ -69,10 +71,27 @@ func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, err
 	if err := s.read(a.Pages, c.take); err != nil {
 		return nil, err
 	}
-	if !c.found.baseline && !c.blind && c.seen < mem.present {
+	if !c.found.baseline && !c.found.blind && c.seen < mem.present {
 		c.absences(func(e *entry) bool { return e.round == mem.round })
 	}
+	if c.found.baseline {
+		c.keepRevisions()
+	}
 	return &c.found, nil
+}
+
+// keepRevisions carries over what was known before a new baseline and has no
+// content in it: should it come back, its revisions go on.
+func (c *comparison) keepRevisions() {
+	noted := make(map[string]bool, len(c.found.changes))
+	for _, ch := range c.found.changes {
+		noted[ch.key] = true
+	}
+	for i := range c.mem.entries {
+		if e := &c.mem.entries[i]; !noted[e.key] && e.revision > 0 {
+			c.found.gone = append(c.found.gone, Item{Key: e.key, Revision: e.revision})
+		}
+	}
 }
 
 // emits reports whether the baseline of mem is told. That of a new shape
@@ -86,7 +105,7 @@ func (c *comparison) take(f found) error {
 		c.found.unknown++
 	}
 	if f.key == "" {
-		c.blind = true
+		c.found.blind = true
 		return nil
 	}
 	if len(f.key) > maxKey {
@@ -172,11 +191,14 @@ func (c *comparison) absences(listed func(*entry) bool) {
 // settle moves the memory on, after the answer's commit or where there was
 // nothing to commit.
 func (c *finding) settle(mem *memory, a *poller.Answer, h hasher) {
+	for _, item := range c.gone {
+		mem.put(item.Key, Mark{Revision: item.Revision})
+	}
 	for _, ch := range c.changes {
 		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision})
 	}
 	if c.read {
-		mem.pages = h.pages(a.Pages)
+		mem.pages, mem.unknown, mem.blind = h.pages(a.Pages), c.unknown > 0, c.blind
 		mem.returned()
 	}
 	for _, key := range c.waiting {

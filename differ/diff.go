@@ -17,12 +17,18 @@ import (
 // its longest common run of elements, so that an element put in front is one
 // "add" and not a "replace" of each.
 func Diff(before, after []byte) json.RawMessage {
-	p := patch{out: []byte("[")}
+	p := patch{out: []byte("["), budget: 4*(len(before)+len(after)) + 4096}
 	p.value("", gjson.ParseBytes(before), gjson.ParseBytes(after))
 	return append(p.out, ']')
 }
 
-type patch struct{ out []byte }
+// patch is a patch in the making. Each array and object costs its length, on
+// both sides; where the budget is used up, what differs is replaced whole, so
+// that values nested deep cost no more than a few readings of them.
+type patch struct {
+	out    []byte
+	budget int
+}
 
 func (p *patch) op(op, path, value string) {
 	if len(p.out) > 1 {
@@ -38,7 +44,13 @@ func (p *patch) op(op, path, value string) {
 }
 
 func (p *patch) value(path string, before, after gjson.Result) {
+	if before.Raw == after.Raw {
+		return
+	}
+	p.budget -= len(before.Raw) + len(after.Raw)
 	switch {
+	case p.budget < 0:
+		p.op("replace", path, after.Raw)
 	case before.IsObject() && after.IsObject():
 		p.object(path, before, after)
 	case before.IsArray() && after.IsArray():

@@ -106,3 +106,14 @@ func TestDiffOfLongArraysStaysBounded(t *testing.T) {
 		t.Errorf("%d operations, want one for each element that differs", len(ops))
 	}
 }
+
+func TestDiffOfDeepValuesStaysBounded(t *testing.T) {
+	deep := func(leaf string) []byte {
+		return []byte(strings.Repeat(`[`, 900) + `"` + strings.Repeat(leaf, 1<<20) + `"` + strings.Repeat(`]`, 900))
+	}
+	// Each level compared by its whole text would be 2 GB to read.
+	diff := differ.Diff(deep("a"), deep("b"))
+	if len(diff) < 1<<20 || len(diff) > 1<<20+10_000 {
+		t.Errorf("a diff of %d bytes", len(diff))
+	}
+}

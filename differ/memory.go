@@ -3,6 +3,7 @@ package differ
 import (
 	"crypto/sha256"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,10 @@ type memory struct {
 	present int // entries that are not gone
 	absent  int // entries that are not confirmed gone: missing > 0
 
-	pages uint64 // hash of the pages that were taken in last; 0: none
-	round uint32 // counts the answers that were compared
+	pages   uint64 // hash of the pages that were taken in last; 0: none
+	unknown bool   // that answer had items that item_ok refused
+	blind   bool   // one of them had no id
+	round   uint32 // counts the answers that were compared
 }
 
 type entry struct {
@@ -80,6 +83,45 @@ func (m *memory) carry(old *memory) {
 				e.missing, m.absent = was.missing, m.absent+1
 			}
 		}
+	}
+}
+
+// partial reports whether the last answer left something open that only
+// another whole answer can settle: an absence to be confirmed, or an item that
+// was refused. A validator that is stored then would hide it after a restart.
+func (m *memory) partial() bool { return m.absent > 0 || m.unknown }
+
+// maxGone is how many gone items a source remembers for their revisions. Over
+// it, the half that was gone longest is forgotten.
+const maxGone = 100_000
+
+// trim forgets gone items where there are too many.
+func (m *memory) trim() {
+	if len(m.entries)-m.present <= maxGone {
+		return
+	}
+	gone := make([]uint32, 0, len(m.entries)-m.present)
+	for i := range m.entries {
+		if e := &m.entries[i]; e.gone() {
+			gone = append(gone, e.round)
+		}
+	}
+	slices.Sort(gone)
+	oldest := gone[len(gone)/2]
+	left := len(gone) - maxGone/2 // to be dropped, at most
+	kept := m.entries[:0]
+	for _, e := range m.entries {
+		if e.gone() && e.round <= oldest && left > 0 {
+			left--
+			continue
+		}
+		kept = append(kept, e)
+	}
+	clear(m.entries[len(kept):])
+	m.entries = kept
+	m.index = make(map[string]int, len(kept))
+	for i := range kept {
+		m.index[kept[i].key] = i
 	}
 }
 

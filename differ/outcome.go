@@ -3,6 +3,7 @@ package differ
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -29,24 +30,27 @@ func (d *Differ) complete(ctx context.Context, out *outcome, a *poller.Answer) e
 	if found.baseline {
 		c.Since = a.Received.UTC()
 	}
-	if len(found.waiting) > 0 {
-		c.Bookmarks = withoutValidators(c.Bookmarks)
+	if len(found.waiting) > 0 || found.unknown > 0 || !found.read && mem.unknown {
+		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
 	}
 	if !out.silent {
 		if err := d.readOld(ctx, mem, src.name, found.changes); err != nil {
 			return err
 		}
 	}
+	c.Items = append(c.Items, found.gone...)
+	errs := map[*rule]*ruleError{}
 	for i := range found.changes {
 		ch := &found.changes[i]
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: a.Received.UTC()})
 		if out.silent {
 			continue
 		}
-		if err := d.tell(c, src, ch, a); err != nil {
+		if err := d.tell(c, src, ch, a, errs); err != nil {
 			return err
 		}
 	}
+	d.reportRules(src, errs)
 	out.commit = c
 	return nil
 }
@@ -84,16 +88,46 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, source string, change
 	return nil
 }
 
+// ruleError is what went wrong with one rule over one answer.
+type ruleError struct {
+	count int
+	key   string // of the first
+	err   error  // the first
+}
+
+// reportRules tells of the rules that could not be evaluated, once for each
+// rule and answer, and at most once a minute for each rule.
+func (d *Differ) reportRules(src *Source, errs map[*rule]*ruleError) {
+	for r, e := range errs {
+		d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Add(float64(e.count))
+		d.mu.Lock()
+		last, now := d.reported[r], time.Now()
+		tell := last.IsZero() || now.Sub(last) >= time.Minute
+		if tell {
+			d.reported[r] = now
+		}
+		d.mu.Unlock()
+		if tell {
+			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event,
+				"changes", e.count, "key", clip(e.key), "err", e.err)
+		}
+	}
+}
+
 // tell adds the events that a change makes to c. A rule that cannot be
-// evaluated makes none: that is logged and counted, and stops nothing else.
-func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer) error {
+// evaluated makes none and stops no other: it is entered in errs.
+func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer, errs map[*rule]*ruleError) error {
 	f := &facts{source: src.name, change: ch}
 	for i := range src.rules {
 		r := &src.rules[i]
 		matches, err := r.matches(f)
 		if err != nil {
-			d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Inc()
-			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event, "key", clip(ch.key), "err", err)
+			if errs[r] == nil {
+				errs[r] = &ruleError{key: ch.key, err: err}
+			}
+			if errs[r].count++; errs[r].count <= previewedErrors {
+				ch.errors = append(ch.errors, r.event+": "+err.Error())
+			}
 			continue
 		}
 		if !matches {
@@ -114,42 +148,4 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer) erro
 		c.Events = append(c.Events, e)
 	}
 	return nil
-}
-
-// Preview is what an answer would come to.
-type Preview struct {
-	Listed   int  // items in the answer
-	Unknown  int  // of them, those that item_ok refuses
-	Baseline bool // true: the answer is remembered as the first
-	Reset    bool // true: what is remembered is forgotten
-	Changes  []Changed
-	Waiting  []string // keys that are absent, but not confirmed gone
-	Events   []Event  // as they would be sent; ids are made up anew each time
-}
-
-// Changed is one change of a preview.
-type Changed struct {
-	Key      string
-	Change   Change
-	Revision uint64
-	Events   []string // types of the events it makes
-}
-
-// Preview says what Take would do with an answer, and does none of it.
-func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
-	out, err := d.plan(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	p := &Preview{
-		Listed: out.finding.listed, Unknown: out.finding.unknown,
-		Baseline: out.silent, Reset: out.reset, Waiting: out.finding.waiting,
-	}
-	for _, ch := range out.finding.changes {
-		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events})
-	}
-	if out.commit != nil {
-		p.Events = out.commit.Events
-	}
-	return p, nil
 }

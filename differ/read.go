@@ -52,6 +52,13 @@ func (s *Source) readPage(body []byte, n *int, take func(found) error) error {
 	case !list.IsArray():
 		return poller.Failf(poller.ClassItems, "items: a list was expected at %s, not %s", s.response.Items, kind(list))
 	}
+	// A list that the path computed (a modifier, a literal) is no part of the
+	// body that was checked.
+	if list.Index == 0 {
+		if err := canon.Valid([]byte(list.Raw)); err != nil {
+			return poller.Failf(poller.ClassItems, "items: what %s makes: %w", s.response.Items, err)
+		}
+	}
 	list.ForEach(func(_, item gjson.Result) bool {
 		*n++
 		if *n > maxItems {

@@ -47,11 +47,11 @@ type ChangeSettings struct {
 // RuleSettings is one rule: which changes make an event, and who is told.
 type RuleSettings struct {
 	// Kinds of change it looks at: created, updated, deleted. Default: all.
-	On []string `yaml:"on" json:"on,omitempty" jsonschema:"enum=created,enum=updated,enum=deleted"`
+	On []string `yaml:"on" json:"on,omitempty" jsonschema:"minItems=1,enum=created,enum=updated,enum=deleted"`
 	// An expression; false: no event. Default: true.
 	When string `yaml:"when" json:"when,omitempty"`
 	// Names of endpoints. Default: all.
-	To []string `yaml:"to" json:"to,omitempty"`
+	To []string `yaml:"to" json:"to,omitempty" jsonschema:"minItems=1"`
 }
 
 // Paths is one gjson path or several. In the configuration it is a string or

@@ -9,8 +9,10 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -23,6 +25,9 @@ type Options struct {
 	// something to send. It must not block. Nil: nobody is woken.
 	Wake func(endpoints ...string)
 }
+
+// alone is the weight of who writes with nobody beside.
+const alone = 1 << 30
 
 // Differ takes answers in. Make it with New; its methods may be called
 // concurrently, but those for one source only one at a time.
@@ -39,6 +44,12 @@ type Differ struct {
 	memories map[string]*memory
 	stored   map[string]poller.Bookmarks // as the store has them
 	moved    map[string]poller.Bookmarks // to be written by the next flush
+	reported map[*rule]time.Time         // when a rule's error was logged last
+
+	// writing keeps a flush, which has bookmarks from before, from
+	// overtaking a commit of the same source: commits share it, a flush has
+	// it alone.
+	writing *semaphore.Weighted
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
@@ -47,6 +58,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		sources: map[string]*Source{}, store: store, renderer: renderer,
 		log: o.Logger, wake: o.Wake, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]poller.Bookmarks{},
+		reported: map[*rule]time.Time{}, writing: semaphore.NewWeighted(alone),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -100,11 +112,27 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 		d.mark(a.Source, out.memory, a.Bookmarks)
 		return nil
 	}
-	if err := d.store.Commit(ctx, out.commit); err != nil {
+	if err := d.commit(ctx, out.commit); err != nil {
 		out.memory.doubtful = true
 		return storeFailure("committing", err)
 	}
 	d.settle(out, a)
+	return nil
+}
+
+// commit writes c, and notes the bookmarks that the store has then.
+func (d *Differ) commit(ctx context.Context, c *Commit) error {
+	if err := d.writing.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer d.writing.Release(1)
+	if err := d.store.Commit(ctx, c); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stored[c.Source] = c.Bookmarks
+	delete(d.moved, c.Source)
 	return nil
 }
 
@@ -170,7 +198,7 @@ func (d *Differ) settle(out *outcome, a *poller.Answer) {
 	}
 	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since
 	found.settle(mem, a, d.hash)
-	d.committed(a.Source, c.Bookmarks)
+	mem.trim()
 	d.metrics.items.WithLabelValues(a.Source).Set(float64(mem.present))
 	d.report(out)
 

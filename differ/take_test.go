@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -435,5 +436,125 @@ func TestPreviewWritesNothing(t *testing.T) {
 	}
 	if len(b.store.commits) != 1 {
 		t.Error("something was committed")
+	}
+}
+
+// A list that the path makes by itself was not part of the body that was
+// checked.
+func TestComputedItemsAreCheckedToo(t *testing.T) {
+	r := differ.ResponseSettings{Items: "p.@fromstr", ID: differ.Paths{"id"}}
+	b := newBench(t, differ.Settings{}, r)
+	for _, list := range []string{
+		`[{"id":1,"x":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + `}]`,
+		`[{"id":1,"a":1,"a":2}]`,
+	} {
+		text, _ := json.Marshal(list)
+		if f := b.refused(`{"p":` + string(text) + `}`); f.Class != poller.ClassItems {
+			t.Errorf("%.30s: %v", list, f)
+		}
+	}
+	b.expect(`{"p":"[{\"id\":1}]"}`)
+	b.expect(`{"p":"[{\"id\":1,\"s\":2}]"}`, "s.updated 1@1")
+}
+
+var unlessErr = differ.ResponseSettings{Items: "items", ID: differ.Paths{"id"}, ItemOK: "item.err == nil"}
+
+func TestABlindAnswerConfirmsNoDeletionHoweverOftenItComes(t *testing.T) {
+	b := newBench(t, differ.Settings{}, unlessErr)
+	b.expect(`{"items":[{"id":1},{"id":2}]}`)
+	b.expect(`{"items":[{"id":1}]}`)
+	for range 3 {
+		b.expect(`{"items":[{"id":1},{"err":"x"}]}`)
+	}
+	if err := b.differ.Take(t.Context(), &poller.Answer{Source: "s", Status: 304, Unmodified: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.events(); got != nil {
+		t.Errorf("told %v by an answer that must not count", got)
+	}
+	b.expect(`{"items":[{"id":1}]}`, "s.deleted 2@1")
+}
+
+func TestNoValidatorIsStoredWhileAnItemIsUnknown(t *testing.T) {
+	b := newBench(t, differ.Settings{}, unlessErr)
+	take := func(body, etag string) string {
+		a := b.answer(body)
+		a.Bookmarks = poller.Bookmarks{Request: "r", ETag: etag}
+		if err := b.differ.Take(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		return b.restart()["s"].ETag
+	}
+	if got := take(`{"items":[{"id":1,"v":1},{"id":2}]}`, "one"); got != "one" {
+		t.Errorf("after a whole answer: %q", got)
+	}
+	for etag, body := range map[string]string{
+		"two":   `{"items":[{"id":1,"v":2},{"id":2,"err":"x"}]}`,
+		"three": `{"items":[{"id":1,"v":3},{"err":"x"}]}`,
+	} {
+		if got := take(body, etag); got != "" {
+			t.Errorf("%s: ETag %q is stored", body, got)
+		}
+	}
+}
+
+func TestANewShapeKeepsRevisionsOfWhatItDoesNotShow(t *testing.T) {
+	b := newBench(t, atOnce(differ.Settings{}), unlessErr)
+	b.expect(`{"items":[{"id":1,"s":1},{"id":2,"s":1}]}`)
+	b.expect(`{"items":[{"id":1,"s":2},{"id":2,"s":2}]}`, "s.updated 1@1", "s.updated 2@1")
+	b.expect(`{"items":[{"id":1,"s":2}]}`, "s.deleted 2@2")
+	r := unlessErr
+	r.Pick = ordered.Map[string]{{Key: "state", Value: "s"}}
+	b.configure(atOnce(differ.Settings{}), r)
+	b.expect(`{"items":[{"id":1,"err":"x"}]}`)
+	b.restart()
+	b.expect(`{"items":[{"id":1,"s":2},{"id":2,"s":2}]}`, "s.created 1@2", "s.created 2@3")
+}
+
+func TestGoneItemsAreForgottenInTheEnd(t *testing.T) {
+	b := newBench(t, atOnce(differ.Settings{}), differ.ResponseSettings{Items: "@this", ID: differ.Paths{"@this"}})
+	const most, page = 100_000, 10_000
+	list := func(from int) string {
+		ids := make([]int, page)
+		for i := range ids {
+			ids[i] = from + i
+		}
+		text, _ := json.Marshal(ids)
+		return string(text)
+	}
+	for i := range 13 {
+		b.take(list(i * page))
+		b.store.commits, b.seen = nil, 0
+	}
+	if n := differ.Remembered(b.differ, "s"); n > most+page {
+		t.Errorf("%d items remembered, of which %d are there", n, page)
+	}
+	b.expect("["+list(12 * page)[1:len(list(12*page))-1]+",0]", "s.created 0@1") // forgotten
+	got := b.take("[" + list(12 * page)[1:len(list(12*page))-1] + ",110000]")
+	if want := []string{"s.created 110000@3", "s.deleted 0@2"}; !slices.Equal(got, want) { // remembered
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestARuleThatFailsForEveryItemIsLoggedOnce(t *testing.T) {
+	var log strings.Builder
+	b := newBench(t, differ.Settings{}, listed)
+	b.options.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	b.configure(differ.Settings{Events: ordered.Map[differ.RuleSettings]{{Key: "dear", Value: differ.RuleSettings{When: "new.p > 5"}}}}, listed)
+	list := func(p int) string {
+		var items []string
+		for i := range 500 {
+			items = append(items, fmt.Sprintf(`{"id":%d,"p":"%d"}`, i, p))
+		}
+		return `{"items":[` + strings.Join(items, ",") + `]}`
+	}
+	b.take(list(1))
+	b.take(list(2))
+	b.take(list(3))
+	if n := strings.Count(log.String(), "could not be evaluated"); n != 1 {
+		t.Errorf("%d lines, want 1:\n%.600s", n, log.String())
+	}
+	if !strings.Contains(log.String(), "changes=500") {
+		t.Errorf("the line does not say how often: %s", log.String())
 	}
 }

@@ -81,8 +81,11 @@ func (s RequestSettings) compile(r fault.Report) *request {
 	oneOf(r.At("method"), s.Method, http.MethodGet, http.MethodPost)
 	q.url = checkURL(r.At("url"), s.URL)
 	q.body = s.compileBody(r)
-	if s.GraphQL.given() && s.Method == http.MethodGet {
+	switch {
+	case s.GraphQL.given() && s.Method == http.MethodGet:
 		r.At("method").Errorf("graphql is sent by POST")
+	case q.body != nil && s.Method == http.MethodGet:
+		r.At("method").Warnf("GET with a body: most servers don't read it; leave the method out for POST")
 	}
 	if q.method == "" {
 		q.method = http.MethodGet

@@ -89,3 +89,18 @@ func TestCheckFindsNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckWarns wants settings that work, but hardly as meant, to be told
+// without being refused.
+func TestCheckWarns(t *testing.T) {
+	s := poller.Settings{Schedule: "@hourly", Request: poller.RequestSettings{Method: "GET", URL: "https://x.example", Body: "x"}}
+	r := fault.New()
+	s.Check(r, poller.ResponseSettings{})
+	want := []fault.Fault{{Path: []string{"request", "method"}, Text: "GET with a body: most servers don't read it; leave the method out for POST", Warning: true}}
+	if diff := cmp.Diff(want, r.All()); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := poller.NewSource("a", s, poller.ResponseSettings{}, client(t)); err != nil {
+		t.Error(err)
+	}
+}

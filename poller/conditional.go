@@ -44,10 +44,22 @@ func validatorsOf(h http.Header) (etag, lastModified string) {
 	if v := h.Get("ETag"); len(v) <= longestValidator {
 		etag = v
 	}
-	if v := h.Get("Last-Modified"); len(v) <= longestValidator {
+	if v := h.Get("Last-Modified"); len(v) <= longestValidator && settled(v, h.Get("Date")) {
 		lastModified = v
 	}
 	return etag, lastModified
+}
+
+// settled reports whether a modification time had passed when the answer was
+// made. It counts whole seconds: what is written twice within one keeps it, and
+// a 304 would hide the second writing (RFC 9110, section 8.8.2.2).
+func settled(modified, date string) bool {
+	m, err := http.ParseTime(modified)
+	if err != nil {
+		return false
+	}
+	d, err := http.ParseTime(date)
+	return err == nil && d.Sub(m) >= 2*time.Second
 }
 
 // unmodified is the answer that a 304 stands for. It may bring newer

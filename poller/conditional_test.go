@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,12 +14,12 @@ import (
 )
 
 // conditional is a server that has two versions of one resource.
-func conditional(t *testing.T, asked *[]string, header string) string {
+func conditional(t *testing.T, asked *[]string, header, value string) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		etag, since := r.Header.Get("If-None-Match"), r.Header.Get("If-Modified-Since")
 		*asked = append(*asked, strings.TrimSpace(etag+" "+since))
-		w.Header().Set(header, `W/"v1"`)
+		w.Header().Set(header, value)
 		if etag != "" || since != "" {
 			w.WriteHeader(304)
 			return
@@ -28,10 +29,13 @@ func conditional(t *testing.T, asked *[]string, header string) string {
 }
 
 func TestConditional(t *testing.T) {
-	for _, header := range []string{"ETag", "Last-Modified"} {
+	for header, value := range map[string]string{
+		"ETag":          `W/"v1"`,
+		"Last-Modified": time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat),
+	} {
 		t.Run(header, func(t *testing.T) {
 			var asked []string
-			s := source(t, client(t), poller.RequestSettings{URL: conditional(t, &asked, header)}, poller.ResponseSettings{})
+			s := source(t, client(t), poller.RequestSettings{URL: conditional(t, &asked, header, value)}, poller.ResponseSettings{})
 			first, err := s.Ask(t.Context(), poller.Bookmarks{})
 			if err != nil {
 				t.Fatal(err)
@@ -46,10 +50,25 @@ func TestConditional(t *testing.T) {
 			if diff := cmp.Diff(first.Bookmarks, second.Bookmarks); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff([]string{"", `W/"v1"`}, asked); diff != "" {
+			if diff := cmp.Diff([]string{"", value}, asked); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestFreshLastModified: what was modified in the second of the answer may be
+// modified again in it, and would have the same date.
+func TestFreshLastModified(t *testing.T) {
+	var asked []string
+	url := conditional(t, &asked, "Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+	s := source(t, client(t), poller.RequestSettings{URL: url}, poller.ResponseSettings{})
+	answer, err := s.Ask(t.Context(), poller.Bookmarks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Bookmarks.LastModified != "" {
+		t.Errorf("kept %q", answer.Bookmarks.LastModified)
 	}
 }
 
@@ -57,7 +76,7 @@ func TestConditional(t *testing.T) {
 // to how its answer is judged.
 func TestUnconditional(t *testing.T) {
 	var asked []string
-	url := conditional(t, &asked, "ETag")
+	url := conditional(t, &asked, "ETag", `W/"v1"`)
 	c := client(t)
 	plain := poller.RequestSettings{URL: url}
 	first, err := source(t, c, plain, poller.ResponseSettings{}).Ask(t.Context(), poller.Bookmarks{})

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/agext/levenshtein"
 )
 
 // cronField is what one field of a cron spec may hold.
@@ -37,7 +39,7 @@ func checkSpec(spec string) error {
 		return fmt.Errorf("schedule %q: a zone does not stand in the schedule; write it as `timezone` beside it", spec)
 	case strings.HasPrefix(spec, "@"):
 		if !slices.Contains(descriptors, spec) {
-			return fmt.Errorf("schedule %q: expected %s or @every with a duration", spec, strings.Join(descriptors, ", "))
+			return fmt.Errorf("schedule %q: expected %s or @every with a duration%s", spec, strings.Join(descriptors, ", "), meant(spec))
 		}
 		return nil
 	}
@@ -57,6 +59,25 @@ func checkSpec(spec string) error {
 		}
 	}
 	return nil
+}
+
+// meant is the end of a fault's text: the descriptor that spec is most
+// probably a slip of; "" where none is near.
+func meant(spec string) string {
+	word, rest, _ := strings.Cut(spec, " ")
+	best, distance := "", 3
+	for _, name := range append([]string{"@every"}, descriptors...) {
+		if d := levenshtein.Distance(strings.ToLower(word), name, nil); d < distance {
+			best, distance = name, d
+		}
+	}
+	switch {
+	case best == "":
+		return ""
+	case best == "@every":
+		best = strings.TrimSpace(best + " " + rest)
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
 // check finds what is wrong with a list of ranges.

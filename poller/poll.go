@@ -68,6 +68,11 @@ func (p *Poller) failed(j *job, f *Failure, now time.Time, took time.Duration) {
 	}
 	j.marks.Failures++
 	j.marks.LastError = f.Error()
+	if f.Class == ClassStore {
+		// What the store has may be newer than these: the next answer must
+		// be a whole one, for a 304 would stand for another body.
+		j.marks.Request, j.marks.ETag, j.marks.LastModified = "", "", ""
+	}
 	j.due = retryAt(j.source.schedule, now, j.marks.Failures, max(f.After, j.turn.rest.Sub(now)))
 	j.marks.Next = j.due
 	j.streak.failed(p.log, j.source.name, f, j.marks, now)

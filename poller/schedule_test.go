@@ -147,6 +147,8 @@ func TestScheduleFaults(t *testing.T) {
 		{"TZ=UTC 0 0 * * *", "", "write it as `timezone`"},
 		{"TZ=", "", "write it as `timezone`"},
 		{"CRON_TZ=Europe/Berlin 0 0 * * *", "", "write it as `timezone`"},
+		{"@evry 5s", "", `(did you mean "@every 5s"?)`},
+		{"@Hourly", "", `(did you mean "@hourly"?)`},
 		{"@every 0", "", "expected 1s to 366d"},
 		{"@every 999ms", "", "expected 1s to 366d"},
 		{"@every 400d", "", "expected 1s to 366d"},

@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/auth"
-	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -32,11 +30,11 @@ type surroundings struct {
 
 // assemble compiles a configuration that was loaded without a fault.
 func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
-	sources, err := policy(cfg.Egress.Sources)
+	sources, err := cfg.Egress.Sources.Policy()
 	if err != nil {
 		return nil, fmt.Errorf("egress.sources: %w", err)
 	}
-	endpoints, err := policy(cfg.Egress.Endpoints)
+	endpoints, err := cfg.Egress.Endpoints.Policy()
 	if err != nil {
 		return nil, fmt.Errorf("egress.endpoints: %w", err)
 	}
@@ -65,20 +63,6 @@ func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 		p.polled = append(p.polled, polled)
 		p.diffed = append(p.diffed, diffed)
 	}
-	return p, nil
-}
-
-func policy(r configs.Reach) (egress.Policy, error) {
-	p := egress.Policy{AllowPrivate: r.AllowPrivate}
-	var allow []netip.Prefix
-	for _, text := range r.Allow {
-		prefix, err := egress.ParsePrefix(text)
-		if err != nil {
-			return p, err
-		}
-		allow = append(allow, prefix)
-	}
-	p.Allow = allow
 	return p, nil
 }
 

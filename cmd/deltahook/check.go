@@ -55,7 +55,11 @@ func (a *app) check() error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "\n%s: %d sources, %d endpoints, no faults\n", cfg.Files[0], len(parts.polled), len(parts.endpoints))
+	read := cfg.Files[0]
+	if n := len(cfg.Files); n > 1 {
+		read = fmt.Sprintf("%s (%d files)", cfg.Dir, n)
+	}
+	_, err = fmt.Fprintf(a.out, "\n%s: %d sources, %d endpoints, no faults\n", read, len(parts.polled), len(parts.endpoints))
 	return err
 }
 

@@ -39,6 +39,9 @@ on the way, to show that it comes again. No network and no files are needed;
 what is stored goes when the demo ends.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if length < 0 {
+				return a.usage("--for %s: expected a duration that is not negative", length)
+			}
 			ctx := cmd.Context()
 			if length > 0 {
 				var cancel context.CancelFunc
@@ -117,7 +120,7 @@ func (d *desk) answer(webhook) int {
 }
 
 func (d *desk) show(h webhook, status int) {
-	line := fmt.Sprintf("%s  %-24s  %s", time.Now().Format(time.TimeOnly), h.Type, parcelLine(h))
+	line := visible(fmt.Sprintf("%s  %-24s  %s", time.Now().Format(time.TimeOnly), h.Type, parcelLine(h)))
 	switch {
 	case h.Verified != nil:
 		line += "  (" + h.Verified.Error() + ")"

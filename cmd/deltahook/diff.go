@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,6 +31,11 @@ must confirm it. Nothing is asked, stored or sent.`,
 			cfg, err := a.load()
 			if err != nil {
 				return err
+			}
+			for _, path := range args {
+				if _, err := os.Stat(path); err != nil {
+					return a.usage("%s: %w", path, errors.Unwrap(err))
+				}
 			}
 			return a.diff(cmd.Context(), cfg, source, args[0], args[1])
 		},
@@ -77,16 +84,17 @@ func (a *app) diff(ctx context.Context, cfg *configs.Config, name, before, after
 }
 
 func readSaved(s *poller.Source, path string) (*poller.Answer, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxSaved {
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxSaved+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxSaved {
 		return nil, fmt.Errorf("%s is larger than 1 GiB", path)
-	}
-	body, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
 	}
 	answer, err := s.Read(body)
 	if err != nil {

@@ -31,10 +31,15 @@ func (a *app) listenCommand() *cobra.Command {
   deltahook listen --addr 127.0.0.1:9001 --fail 503   # a receiver that is down`,
 		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
+			if fail < 200 || fail > 599 {
+				return a.usage("--fail %d: expected a status from 200 to 599", fail)
+			}
+			if delay < 0 {
+				return a.usage("--delay %s: expected a duration that is not negative", delay)
+			}
 			for _, s := range secrets {
 				if err := emitter.Verify([]string{s}, http.Header{}, nil, time.Now()); !errors.Is(err, emitter.ErrHeaders) {
-					a.started = false // the command line is faulty
-					return fmt.Errorf("--secret: %w", err)
+					return a.usage("--secret: %w", err)
 				}
 			}
 			return nil

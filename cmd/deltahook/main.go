@@ -23,11 +23,21 @@ const (
 )
 
 func main() {
-	// The first signal ends the run in order; the second, for which nobody
-	// listens any more, ends the process.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilSignal is a context that the first SIGINT or SIGTERM ends. By then
+// nobody listens for the second, which therefore ends the process.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx
 }
 
 // run executes one command line and gives the exit status.
@@ -46,10 +56,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	case !a.started:
-		fmt.Fprintf(stderr, "deltahook: %v\nRun 'deltahook --help' for usage.\n", err)
+		fmt.Fprintf(stderr, "deltahook: %s\nRun 'deltahook --help' for usage.\n", visibleLines(err.Error()))
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "deltahook: %v\n", err)
+		fmt.Fprintf(stderr, "deltahook: %s\n", visibleLines(err.Error()))
 		return exitFailed
 	}
 }
@@ -59,6 +69,12 @@ type app struct {
 	out, err io.Writer
 	config   string // path of --config; "": look for one
 	started  bool   // the command line was good, and the command runs
+}
+
+// usage is the error of a faulty command line that cobra can't know of.
+func (a *app) usage(format string, args ...any) error {
+	a.started = false
+	return fmt.Errorf(format, args...)
 }
 
 func (a *app) root() *cobra.Command {

@@ -46,7 +46,7 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 		return err
 	}
 	defer dry.close()
-	show := &printer{w: a.out, hide: redactor}
+	show := &printer{w: a.out, hide: redactor, confirm: 1} // the snapshot's own count confirms
 
 	// Without validators: a 304 would show nothing.
 	preview, err := dry.polled.Preview(poller.Bookmarks{})

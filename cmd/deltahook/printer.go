@@ -14,8 +14,11 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// shownMost is how many changes, or events, a dry run prints.
-const shownMost = 50
+// Bounds of what a dry run prints.
+const (
+	shownMost  = 50  // changes, and events
+	shownWidth = 120 // characters of an item
+)
 
 // printer writes what a dry run found for a person to read. The first error
 // of the writer ends it.
@@ -26,10 +29,19 @@ type printer struct {
 	err     error
 }
 
+// printf writes ours, the format, as it is, and of the text in args, which may
+// be a stranger's, what a terminal may have: no secret and no control
+// character.
 func (p *printer) printf(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = io.WriteString(p.w, p.hide.Text(fmt.Sprintf(format, args...)))
+	if p.err != nil {
+		return
 	}
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = visible(p.hide.Text(text))
+		}
+	}
+	_, p.err = fmt.Fprintf(p.w, format, args...)
 }
 
 // section writes a heading and the first line under it.
@@ -37,7 +49,7 @@ func (p *printer) section(name, text string) { p.printf("%-9s %s\n", name, text)
 
 // more writes a further line of a section.
 func (p *printer) more(format string, args ...any) {
-	p.printf("%s\n", strings.Repeat(" ", 10)+fmt.Sprintf(format, args...))
+	p.printf("          %s\n", fmt.Sprintf(format, args...))
 }
 
 func (p *printer) request(r poller.Preview) {
@@ -68,8 +80,8 @@ func (p *printer) answer(a *poller.Answer, took time.Duration) {
 
 // block writes text, indented.
 func (p *printer) block(text string) {
-	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
-		p.more("%s", strings.TrimRight(line, "\n"))
+	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
+		p.more("%s", strings.TrimRight(line, "\r\n"))
 	}
 }
 
@@ -83,6 +95,12 @@ func (p *printer) outcome(o *differ.Preview) {
 		items += fmt.Sprintf(", %d of them not ok (item_ok): neither changed nor gone", o.Unknown)
 	}
 	p.section("Items", items)
+	for _, item := range o.Items {
+		p.more("%s", p.line(item.Key+"  "+string(item.Content)))
+	}
+	if n := o.Listed - o.Unknown - len(o.Items); n > 0 && len(o.Items) > 0 {
+		p.more("… and %d more", n)
+	}
 	if o.Baseline {
 		p.section("Changes", "none: this is the first answer, it would be remembered without telling anything")
 		return
@@ -98,11 +116,7 @@ func (p *printer) changes(o *differ.Preview) {
 			p.more("… and %d more", len(o.Changes)-i)
 			break
 		}
-		told := "no rule matches"
-		if len(c.Events) > 0 {
-			told = strings.Join(c.Events, ", ")
-		}
-		p.more("%-8s %s (revision %d): %s", c.Change, c.Key, c.Revision, told)
+		p.more("%-8s %s (revision %d): %s", c.Change, c.Key, c.Revision, told(c))
 	}
 	if deleted := slices.ContainsFunc(o.Changes, func(c differ.Changed) bool { return c.Change == differ.Deleted }); deleted && p.confirm != 1 {
 		p.more("a deletion is told once %d answers in a row lack the item", max(p.confirm, 2))
@@ -110,6 +124,31 @@ func (p *printer) changes(o *differ.Preview) {
 	for _, key := range o.Waiting[:min(len(o.Waiting), shownMost)] {
 		p.more("absent   %s: not yet told as deleted, the next answers must confirm it", key)
 	}
+}
+
+// told names the events of a change, and the rules that could not be asked.
+func told(c differ.Changed) string {
+	parts := slices.Clone(c.Events)
+	for _, err := range c.Errors {
+		parts = append(parts, "not told by "+err)
+	}
+	if len(parts) == 0 {
+		return "no rule matches"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// line shortens text to one line. Secrets are hidden first, for what is left
+// of one would not be known as such.
+func (p *printer) line(text string) string {
+	text = visible(p.hide.Text(text))
+	n := 0
+	for i := range text {
+		if n++; n > shownWidth {
+			return text[:i] + "…"
+		}
+	}
+	return text
 }
 
 func (p *printer) events(events []differ.Event) {

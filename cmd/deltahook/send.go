@@ -36,7 +36,7 @@ func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error 
 		return unknownName("endpoint", name, cfg.Endpoints)
 	}
 	redactor := cfg.Redactor()
-	guard, err := policy(cfg.Egress.Endpoints)
+	guard, err := cfg.Egress.Endpoints.Policy()
 	if err != nil {
 		return fmt.Errorf("egress.endpoints: %w", err)
 	}

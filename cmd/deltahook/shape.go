@@ -54,7 +54,7 @@ func outlineObject(b *strings.Builder, v gjson.Result, indent string, depth int)
 			b.WriteString("…")
 			return false
 		}
-		b.WriteString(name.Str + ": ")
+		b.WriteString(visible(name.Str) + ": ") // it would be split into lines otherwise
 		outline(b, value, indent+"  ", depth+1)
 		return true
 	})

@@ -53,8 +53,12 @@ func (t *Text) UnmarshalText(b []byte) error {
 }
 
 // sensitive are the words that make a header's or a query parameter's name
-// one whose value is not shown.
-var sensitive = []string{"auth", "cookie", "key", "secret", "token", "passw", "signature", "session", "credential", "sig"}
+// one whose value is not shown. They count within a longer word too: hiding a
+// "passenger" costs less than showing a "userpass".
+var sensitive = []string{
+	"auth", "bearer", "jwt", "cookie", "session", "key", "appid", "secret", "token",
+	"pass", "pwd", "credential", "sig",
+}
 
 // Name reports whether a header or a query parameter of this name usually
 // carries a credential.

@@ -146,7 +146,8 @@ func TestHost(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
-	for _, name := range []string{"Authorization", "X-API-Key", "api_key", "Cookie", "X-Auth-Token", "client_secret", "sig", "X-Hub-Signature-256", "password", "sessionid"} {
+	for _, name := range []string{"Authorization", "X-API-Key", "api_key", "Cookie", "X-Auth-Token", "client_secret", "sig", "X-Hub-Signature-256", "password", "sessionid",
+		"pwd", "appid", "jwt", "bearer_of", "pass", "userPass", "signature"} {
 		if !secret.Name(name) {
 			t.Errorf("%s carries no credential", name)
 		}

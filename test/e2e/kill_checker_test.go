@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // told is a webhook, read.
@@ -17,6 +18,7 @@ type told struct {
 	change   string
 	revision int
 	new, old string // states; "" for null
+	time     time.Time
 }
 
 // lane is what must arrive in order: one item at one endpoint.
@@ -37,6 +39,7 @@ func inOrder(all []sighting) []sighting {
 // sentence. Every sentence begins with the promise's name:
 //
 //	lost       a revision that never came, or a last state that was never told
+//	ahead      a state that was not taken in when the program had its ETag
 //	doubled    one revision of an item, of one type, under two ids
 //	altered    one id with two bodies
 //	overtaken  an earlier revision after a later one; repeats of one are allowed
@@ -142,6 +145,21 @@ func (v *verdict) story(at lane, all []told) {
 			brief(state), brief(v.truth.final[at.thing]))
 	}
 	v.rules(at, all)
+	v.bookmarks(at, all)
+}
+
+// bookmarks holds that an ETag moved only together with what it stands for: a
+// state that the program did not ask for again is one that it had taken in by
+// then, to be told, or as the silent start.
+func (v *verdict) bookmarks(at lane, all []told) {
+	for state, since := range v.truth.known[at.thing] {
+		if !slices.ContainsFunc(all, func(t told) bool {
+			return t.new == state && !t.time.After(since) || t.revision == 1 && t.old == state
+		}) {
+			v.add("ahead: %s/%s was not taken in as %s when the program had the ETag of that, as %s heard",
+				at.thing.source, at.thing.key, brief(state), at.endpoint)
+		}
+	}
 }
 
 // step checks one revision against the one before, and gives its serial.
@@ -199,7 +217,8 @@ func (v *verdict) rules(at lane, all []told) {
 // readTold reads a webhook of the kill test's rules.
 func readTold(s sighting) (told, error) {
 	var body struct {
-		Type string `json:"type"`
+		Type string    `json:"type"`
+		Time time.Time `json:"timestamp"`
 		Data struct {
 			Source   string           `json:"source"`
 			Key      string           `json:"key"`
@@ -217,7 +236,7 @@ func readTold(s sighting) (told, error) {
 	if source != d.Source || kind != "any" && kind != "third" || d.Revision < 1 {
 		return told{}, fmt.Errorf("no rule makes %s", s.body)
 	}
-	t := told{sighting: s, thing: thing{d.Source, d.Key}, kind: kind, change: d.Change, revision: d.Revision}
+	t := told{sighting: s, thing: thing{d.Source, d.Key}, kind: kind, change: d.Change, revision: d.Revision, time: body.Time}
 	if d.New != nil {
 		t.new = string(*d.New)
 	}

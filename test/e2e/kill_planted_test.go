@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestViolationsFindsWhatIsPlanted shows that the kill test can fail: a story
@@ -89,10 +90,36 @@ func TestViolationsFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
+// TestViolationsFindsAnETagAhead is the same for an ETag: it may be sent only
+// when what it stands for was taken in.
+func TestViolationsFindsAnETagAhead(t *testing.T) {
+	second := time.Date(2026, 1, 1, 10, 0, 2, 0, time.UTC) // when a's second revision was seen
+	for _, planted := range []struct {
+		name  string
+		state string
+		since time.Time
+		want  int // violations: each endpoint's
+	}{
+		{"after it was seen", `{"n":2}`, second, 0},
+		{"before it was seen", `{"n":2}`, second.Add(-time.Millisecond), 2},
+		{"never seen", `{"n":5}`, second, 2},
+	} {
+		t.Run(planted.name, func(t *testing.T) {
+			w, all := story()
+			w.known[thing{"s", "a"}] = map[string]time.Time{planted.state: planted.since}
+			found := violations(w, all)
+			if len(found) != planted.want || len(found) > 0 && !strings.HasPrefix(found[0], "ahead: ") {
+				t.Errorf("found %d, want %d: %q", len(found), planted.want, found)
+			}
+		})
+	}
+}
+
 // story is a world of three items, and what was received when all went well:
 // a was created and changed three times, b created, c created and deleted.
 func story() (truth, []sighting) {
-	w := truth{served: map[thing]map[string]int{}, final: map[thing]string{}, emits: map[string]bool{"s": true}}
+	w := newTruth()
+	w.emits["s"] = true
 	var all []sighting
 	add := func(run int, key string, revision int, before, after string) {
 		at := thing{"s", key}

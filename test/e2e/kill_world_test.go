@@ -20,25 +20,33 @@ type thing struct{ source, key string }
 // truth is what the world was, for the checker. A state is the text of an
 // item's picked fields, as the API spells them.
 type truth struct {
-	served map[thing]map[string]int // each state that an answer held, and its serial
-	final  map[thing]string         // the state in the end; an item that is not there has none
-	emits  map[string]bool          // sources whose first answer is told
+	served map[thing]map[string]int       // each state that an answer held, and its serial
+	known  map[thing]map[string]time.Time // since when the program sent the ETag of a state, and got a 304
+	final  map[thing]string               // the state in the end; an item that is not there has none
+	emits  map[string]bool                // sources whose first answer is told
+}
+
+func newTruth() truth {
+	return truth{
+		served: map[thing]map[string]int{}, known: map[thing]map[string]time.Time{},
+		final: map[thing]string{}, emits: map[string]bool{},
+	}
 }
 
 // world is an API of many sources whose items change at every other poll. It
 // keeps each state that it told anybody: what a webhook says must be among
 // them.
 type world struct {
-	URL   string
-	polls chan struct{} // capacity 1: an answer was sent
+	URL  string
+	news chan struct{} // capacity 1: an answer that holds a change was sent
 
 	mu      sync.Mutex
 	rng     *rand.Rand
 	calm    bool // nothing changes by itself, and no answer fails
 	sources map[string]*region
 	served  map[thing]map[string]int
-	run     string         // the start of the program that asked last
-	asked   map[string]int // polls of that run that were answered, by source
+	known   map[thing]map[string]time.Time
+	asked   map[string]int // polls that were answered since the last begin, by source
 }
 
 // region is one source: a list of items, or a document that is one item.
@@ -77,8 +85,9 @@ const itemsInRegion = 6
 func newWorld(tb testing.TB, seed uint64, sources int) *world {
 	tb.Helper()
 	w := &world{
-		polls: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(seed, 1)),
-		sources: map[string]*region{}, served: map[thing]map[string]int{}, asked: map[string]int{},
+		news: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(seed, 1)),
+		sources: map[string]*region{}, asked: map[string]int{},
+		served: map[thing]map[string]int{}, known: map[thing]map[string]time.Time{},
 	}
 	for i := range sources {
 		name := fmt.Sprintf("src%02d", i)
@@ -133,7 +142,7 @@ func (w *world) turn(name string, r *region) {
 // ServeHTTP is one poll.
 func (w *world) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	name := strings.TrimPrefix(req.URL.Path, "/")
-	a := w.answer(name, req.Header.Get("X-Run"), req.Header.Get("If-None-Match"))
+	a := w.answer(name, req.Header.Get("If-None-Match"))
 	select {
 	case <-time.After(a.delay):
 	case <-req.Context().Done():
@@ -151,9 +160,11 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_ = http.NewResponseController(rw).Flush() // the same
-	select {
-	case w.polls <- struct{}{}:
-	default:
+	if a.news {
+		select {
+		case w.news <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -163,24 +174,23 @@ type pollAnswer struct {
 	body   []byte
 	delay  time.Duration
 	cut    bool
+	news   bool
 }
 
 // answer decides what a poll gets. Of 100 answers 6 fail, and 30 take a while.
-func (w *world) answer(name, run, known string) pollAnswer {
+func (w *world) answer(name, known string) pollAnswer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.sources[name]
 	if r == nil {
 		return pollAnswer{status: http.StatusNotFound}
 	}
-	if run != w.run {
-		w.run, w.asked = run, map[string]int{}
-	}
 	a := pollAnswer{status: http.StatusOK}
 	fate := 100
 	if !w.calm {
 		if w.rng.IntN(10) < 6 {
 			w.turn(name, r)
+			a.news = true
 		}
 		fate = w.rng.IntN(100)
 		if w.rng.IntN(10) < 3 {
@@ -194,6 +204,15 @@ func (w *world) answer(name, run, known string) pollAnswer {
 	if r.kind.etag {
 		a.etag = fmt.Sprintf("%q", fmt.Sprint("e", r.edition))
 		if known == a.etag {
+			for key, s := range r.items {
+				at := thing{name, key}
+				if w.known[at] == nil {
+					w.known[at] = map[string]time.Time{}
+				}
+				if _, before := w.known[at][s.text]; !before {
+					w.known[at][s.text] = time.Now()
+				}
+			}
 			a.status = http.StatusNotModified
 			return a
 		}
@@ -248,16 +267,21 @@ func (w *world) touch() {
 	}
 }
 
-// askedTwice reports whether a run of the program had two answers from every
-// source. When the second is asked for, the first is committed.
-func (w *world) askedTwice(run int) bool {
+// begin is the start of a run of the program.
+func (w *world) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.run != fmt.Sprint(run) {
-		return false
-	}
+	clear(w.asked)
+}
+
+// asks reports whether the program had at least two answers from every source
+// since its start. When the second is asked for, the first is committed. A
+// third may be one that its predecessor asked for before it was killed.
+func (w *world) asks() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for name := range w.sources {
-		if w.asked[name] < 2 {
+		if w.asked[name] < 3 {
 			return false
 		}
 	}
@@ -268,9 +292,12 @@ func (w *world) askedTwice(run int) bool {
 func (w *world) truth() truth {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := truth{served: map[thing]map[string]int{}, final: map[thing]string{}, emits: map[string]bool{}}
+	t := newTruth()
 	for at, states := range w.served {
 		t.served[at] = maps.Clone(states)
+	}
+	for at, states := range w.known {
+		t.known[at] = maps.Clone(states)
 	}
 	for name, r := range w.sources {
 		t.emits[name] = r.kind.emit
@@ -281,9 +308,10 @@ func (w *world) truth() truth {
 	return t
 }
 
-// config is the configuration that watches the world. What the program sends
-// carries the number of its start, for what a killed program sent may lie in
-// a socket when its successor is at work already.
+// config is the configuration that watches the world. A webhook carries the
+// number of the start that sent it, for what a killed program sent may lie in a
+// socket when its successor is at work already. A poll doesn't: what depends on
+// the start would make it another request, which no ETag stands for.
 func (w *world) config(receiverURL string) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `store: deltahook.db
@@ -291,7 +319,7 @@ server: {listen: "127.0.0.1:0"}
 defaults:
   source:
     schedule: "@every 1s"
-    request: {timeout: 5s, headers: {X-Run: "${RUN}"}}
+    request: {timeout: 5s}
   endpoint:
     secrets: [%s]
     headers: {X-Run: "${RUN}"}

@@ -1,0 +1,85 @@
+package differ
+
+import (
+	"context"
+	"errors"
+
+	"github.com/deltahook/deltahook/poller"
+)
+
+// Bounds of a preview.
+const (
+	previewedItems  = 10
+	previewedErrors = 100 // changes for which a rule's error is told
+)
+
+// Preview is what an answer would come to.
+type Preview struct {
+	Listed   int    // items in the answer
+	Unknown  int    // of them, those that item_ok refuses
+	Items    []Item // the first 10 of the others: their Key and Content, and nothing else
+	Baseline bool   // true: the answer is remembered as the first
+	Reset    bool   // true: what is remembered is forgotten
+	Changes  []Changed
+	Waiting  []string // keys that are absent, but not confirmed gone
+	Events   []Event  // as they would be sent; ids are made up anew each time
+}
+
+// Changed is one change of a preview.
+type Changed struct {
+	Key      string
+	Change   Change
+	Revision uint64
+	Events   []string // types of the events it makes
+	Errors   []string // "TYPE: ERROR" of rules that could not be evaluated; for the first 100 changes of each rule
+}
+
+// Preview says what Take would do with an answer, and does none of it.
+func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
+	out, err := d.plan(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	p := &Preview{
+		Listed: out.finding.listed, Unknown: out.finding.unknown,
+		Baseline: out.silent, Reset: out.reset, Waiting: out.finding.waiting,
+	}
+	if p.Items, err = out.source.first(a, previewedItems); err != nil {
+		return nil, err
+	}
+	for _, ch := range out.finding.changes {
+		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events, Errors: ch.errors})
+	}
+	if out.commit != nil {
+		p.Events = out.commit.Events
+	}
+	return p, nil
+}
+
+var errEnough = errors.New("enough items")
+
+// first gives the first n items of an answer that are ok. One that was not
+// modified, and one that resets, has no body, and so none.
+func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
+	var items []Item
+	if a.Unmodified || a.Reset {
+		return nil, nil
+	}
+	err := s.read(a.Pages, func(f found) error {
+		if f.unknown {
+			return nil
+		}
+		content, err := s.content(nil, f.raw)
+		if err != nil {
+			return err
+		}
+		if items = append(items, Item{Key: f.key, Content: content}); len(items) == n {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return items, err
+}
