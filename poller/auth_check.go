@@ -218,7 +218,7 @@ func (c *credentials) addLogin(r fault.Report, l *LoginSettings) {
 			r.At("lifetime").Errorf("expires_in says it already: expected one of the two")
 		}
 	}
-	k.request = l.Request.request().compile(r.At("request"))
+	k.request = l.Request.request().compile(r.At("request"), nil)
 	c.fetch(r, k)
 }
 

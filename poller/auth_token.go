@@ -41,7 +41,7 @@ func (c *Client) exchangeOf(k *tokenKind, over http.RoundTripper) auth.Exchange 
 
 // logIn asks for a token by a login.
 func (c *Client) logIn(ctx context.Context, k *tokenKind, over http.RoundTripper) (auth.Grant, error) {
-	w, err := k.request.wire(c.base, "")
+	w, err := k.request.wire(c.base, "", nil)
 	if err != nil {
 		return auth.Grant{}, fmt.Errorf("login.request.%w", err)
 	}

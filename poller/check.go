@@ -55,6 +55,7 @@ func (s Settings) compile(r fault.Report, name string) *Source {
 		r.At("jitter").Errorf("expected a duration that is not negative")
 	}
 	oneOf(r.At("missed"), s.Missed, "once", "skip")
+	src.watch = s.Watch.compile(r.At("watch"))
 	q, at := s.Request, r.At("request")
 	oneOf(at.At("conditional"), q.Conditional, "auto", "off")
 	src.conditional = q.Conditional != "off"
@@ -67,7 +68,7 @@ func (s Settings) compile(r fault.Report, name string) *Source {
 	if src.redirects < 0 || src.redirects > mostRedirects {
 		at.At("redirects").Errorf("expected a number from 0 to %d", mostRedirects)
 	}
-	src.request = q.compile(at)
+	src.request = q.compile(at, s.env())
 	src.paging = q.Paginate.compile(at.At("paginate"), q)
 	if q.Auth.Own != nil {
 		q.Auth.Own.Check(at.At("auth"))
@@ -76,11 +77,12 @@ func (s Settings) compile(r fault.Report, name string) *Source {
 	return src
 }
 
-func (s RequestSettings) compile(r fault.Report) *request {
-	q := &request{method: s.Method, query: texts(r.At("query"), s.Query), headers: s.compileHeaders(r.At("headers"))}
+// compile makes the request; env are the names that its expressions may use.
+func (s RequestSettings) compile(r fault.Report, env expr.Env) *request {
+	q := &request{method: s.Method, query: texts(r.At("query"), s.Query, env), headers: s.compileHeaders(r.At("headers"), env)}
 	oneOf(r.At("method"), s.Method, http.MethodGet, http.MethodPost)
-	q.url = checkURL(r.At("url"), s.URL)
-	q.body = s.compileBody(r)
+	q.url = checkURL(r.At("url"), s.URL, env)
+	q.body = s.compileBody(r, env)
 	switch {
 	case s.GraphQL.given() && s.Method == http.MethodGet:
 		r.At("method").Errorf("graphql is sent by POST")
@@ -97,12 +99,12 @@ func (s RequestSettings) compile(r fault.Report) *request {
 }
 
 // checkURL compiles a URL; one without expressions is read at once.
-func checkURL(r fault.Report, text string) *expr.URL {
+func checkURL(r fault.Report, text string, env expr.Env) *expr.URL {
 	if text == "" {
 		r.Errorf("no URL")
 		return nil
 	}
-	u, err := expr.ParseURL(text, expr.Env{})
+	u, err := expr.ParseURL(text, env)
 	if err != nil {
 		r.Errorf("%v", err)
 		return nil
@@ -115,27 +117,27 @@ func checkURL(r fault.Report, text string) *expr.URL {
 	return u
 }
 
-func (s RequestSettings) compileBody(r fault.Report) body {
+func (s RequestSettings) compileBody(r fault.Report, env expr.Env) body {
 	var made []body
 	if s.JSON != nil {
-		tree, errs := expr.ParseTree(s.JSON, expr.Env{})
+		tree, errs := expr.ParseTree(s.JSON, env)
 		for _, e := range errs {
 			r.At("json").At(e.Path...).Errorf("%v", e.Err)
 		}
 		made = append(made, jsonBody{tree})
 	}
 	if len(s.Form) > 0 {
-		made = append(made, formBody(texts(r.At("form"), s.Form)))
+		made = append(made, formBody(texts(r.At("form"), s.Form, env)))
 	}
 	if s.Body != "" {
-		text, err := expr.ParseText(s.Body, expr.Env{})
+		text, err := expr.ParseText(s.Body, env)
 		if err != nil {
 			r.At("body").Errorf("%v", err)
 		}
 		made = append(made, rawBody{text})
 	}
 	if s.GraphQL.given() {
-		made = append(made, s.GraphQL.compile(r.At("graphql")))
+		made = append(made, s.GraphQL.compile(r.At("graphql"), env))
 	}
 	if len(made) > 1 {
 		r.Errorf("more than one of json, form, body and graphql: a request has one body")
@@ -152,8 +154,8 @@ var ownHeaders = []string{
 	"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-func (s RequestSettings) compileHeaders(r fault.Report) []pair {
-	pairs := texts(r, s.Headers)
+func (s RequestSettings) compileHeaders(r fault.Report, env expr.Env) []pair {
+	pairs := texts(r, s.Headers, env)
 	for i, p := range pairs {
 		at, name := r.At(p.name), textproto.CanonicalMIMEHeaderKey(p.name)
 		switch {
@@ -181,10 +183,10 @@ func isToken(s string) bool {
 }
 
 // texts compiles the values of a mapping, in the order of their names.
-func texts(r fault.Report, m map[string]string) []pair {
+func texts(r fault.Report, m map[string]string, env expr.Env) []pair {
 	var pairs []pair
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		text, err := expr.ParseText(m[name], expr.Env{})
+		text, err := expr.ParseText(m[name], env)
 		if err != nil {
 			r.At(name).Errorf("%v", err)
 			text = new(expr.Text)

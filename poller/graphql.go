@@ -24,7 +24,7 @@ func (s GraphQLSettings) given() bool { return s.Query != "" || s.Variables != n
 
 // compile makes the body. The query takes no expressions: what is put into its
 // text could change what it means, which a variable cannot.
-func (s GraphQLSettings) compile(r fault.Report) body {
+func (s GraphQLSettings) compile(r fault.Report, env expr.Env) body {
 	switch {
 	case s.Query == "":
 		r.At("query").Errorf("no query")
@@ -38,7 +38,7 @@ func (s GraphQLSettings) compile(r fault.Report) body {
 		}
 		tree["variables"] = s.Variables
 	}
-	parsed, errs := expr.ParseTree(tree, expr.Env{})
+	parsed, errs := expr.ParseTree(tree, env)
 	for _, e := range errs {
 		if e.Path[0] == "variables" {
 			r.At(e.Path...).Errorf("%v", e.Err)

@@ -30,18 +30,19 @@ type pair struct {
 
 // body makes a request's body; nil makes none.
 type body interface {
-	bytes() ([]byte, error)
+	bytes(vars map[string]any) ([]byte, error)
 	contentType() string // "" leaves it to the headers
 	constant() bool
 }
 
 // wire makes the request as it is sent. The result is shared where nothing in
-// it varies: nobody may change it.
-func (q *request) wire(base http.Header, judging string) (*wire, error) {
+// it varies: nobody may change it. vars are the values of the names that its
+// expressions may use.
+func (q *request) wire(base http.Header, judging string, vars map[string]any) (*wire, error) {
 	if q.fixed != nil {
 		return q.fixed, nil
 	}
-	return q.make(base, judging)
+	return q.make(base, judging, vars)
 }
 
 // fix makes the request once and for all where nothing in it varies.
@@ -51,13 +52,13 @@ func (q *request) fix(base http.Header, judging string) (err error) {
 		q.body != nil && !q.body.constant() {
 		return nil
 	}
-	q.fixed, err = q.make(base, judging)
+	q.fixed, err = q.make(base, judging, nil)
 	return err
 }
 
-func (q *request) make(base http.Header, judging string) (*wire, error) {
+func (q *request) make(base http.Header, judging string, vars map[string]any) (*wire, error) {
 	w := &wire{method: q.method, base: base}
-	if err := q.makeURL(w); err != nil {
+	if err := q.makeURL(w, vars); err != nil {
 		return nil, err
 	}
 	if q.bound {
@@ -69,7 +70,7 @@ func (q *request) make(base http.Header, judging string) (*wire, error) {
 	}
 	if q.body != nil {
 		var err error
-		if w.body, err = q.body.bytes(); err != nil {
+		if w.body, err = q.body.bytes(vars); err != nil {
 			return nil, fmt.Errorf("body: %w", err)
 		}
 		if t := q.body.contentType(); t != "" {
@@ -83,7 +84,7 @@ func (q *request) make(base http.Header, judging string) (*wire, error) {
 		w.url.User = nil
 	}
 	for _, h := range q.headers {
-		v, err := h.text.String(nil)
+		v, err := h.text.String(vars)
 		if err != nil {
 			return nil, fmt.Errorf("headers.%s: %w", h.name, err)
 		}
@@ -102,8 +103,8 @@ func (q *request) make(base http.Header, judging string) (*wire, error) {
 
 // makeURL renders the URL. Its own query stays as it is written: some servers
 // refuse a parameter that they don't know, or one that is encoded otherwise.
-func (q *request) makeURL(w *wire) error {
-	raw, err := q.url.String(nil)
+func (q *request) makeURL(w *wire, vars map[string]any) error {
+	raw, err := q.url.String(vars)
 	if err != nil {
 		return fmt.Errorf("url: %w", err)
 	}
@@ -111,7 +112,7 @@ func (q *request) makeURL(w *wire) error {
 		return fmt.Errorf("url: %w", err)
 	}
 	for _, p := range q.query {
-		v, err := p.text.String(nil)
+		v, err := p.text.String(vars)
 		if err != nil {
 			return fmt.Errorf("query.%s: %w", p.name, err)
 		}
@@ -154,17 +155,17 @@ func byName(a, b pair) int { return cmp.Compare(a.name, b.name) }
 // jsonBody is a JSON body.
 type jsonBody struct{ *expr.Tree }
 
-func (b jsonBody) bytes() ([]byte, error) { return b.JSON(nil) }
-func (jsonBody) contentType() string      { return "application/json" }
-func (jsonBody) constant() bool           { return false }
+func (b jsonBody) bytes(vars map[string]any) ([]byte, error) { return b.JSON(vars) }
+func (jsonBody) contentType() string                         { return "application/json" }
+func (jsonBody) constant() bool                              { return false }
 
 // formBody is an application/x-www-form-urlencoded body.
 type formBody []pair
 
-func (b formBody) bytes() ([]byte, error) {
+func (b formBody) bytes(vars map[string]any) ([]byte, error) {
 	form := url.Values{}
 	for _, p := range b {
-		v, err := p.text.String(nil)
+		v, err := p.text.String(vars)
 		if err != nil {
 			return nil, fmt.Errorf("form.%s: %w", p.name, err)
 		}
@@ -180,8 +181,8 @@ func (b formBody) constant() bool {
 // rawBody is a body as it is.
 type rawBody struct{ *expr.Text }
 
-func (b rawBody) bytes() ([]byte, error) {
-	v, err := b.String(nil)
+func (b rawBody) bytes(vars map[string]any) ([]byte, error) {
+	v, err := b.String(vars)
 	return []byte(v), err
 }
 func (rawBody) contentType() string { return "" }

@@ -22,6 +22,8 @@ type Settings struct {
 	Limit string `yaml:"limit" json:"limit,omitempty"`
 	// True: the source is not polled; what is known of it is kept.
 	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
+	// Fan out: keys that the source is polled for. See `watch`.
+	Watch WatchSettings `yaml:"-" json:"-"`
 	// What is asked.
 	Request RequestSettings `yaml:"request" json:"request" jsonschema:"required"`
 }

@@ -29,6 +29,7 @@ type Source struct {
 	transport   http.RoundTripper // for the hosts that the configuration names
 	credential  *credential       // nil: none
 	limit       *limit            // nil: it names none
+	watch       *watch            // nil: it has no watch keys
 	host        string            // the origin that it asks; "": that is known only when it is polled
 }
 
@@ -70,15 +71,15 @@ func (s *Source) Schedule() Schedule { return s.schedule }
 // request's fingerprint and the validators, and neither a next run nor
 // failures. The error is always a *Failure, and so is a ctx that ends.
 func (s *Source) Ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
-	answer, err := s.ask(ctx, marks)
+	answer, err := s.ask(ctx, marks, nil)
 	if err != nil {
 		return nil, s.client.failure(err)
 	}
 	return answer, nil
 }
 
-func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
-	w, err := s.first()
+func (s *Source) ask(ctx context.Context, marks Bookmarks, keys []string) (*Answer, error) {
+	w, err := s.first(s.vars(marks, keys))
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +91,8 @@ func (s *Source) ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
 }
 
 // first is the request of a poll, or that of its first page.
-func (s *Source) first() (*wire, error) {
-	w, err := s.request.wire(s.client.base, s.judge.fingerprint)
+func (s *Source) first(vars map[string]any) (*wire, error) {
+	w, err := s.request.wire(s.client.base, s.judge.fingerprint, vars)
 	if err != nil {
 		return nil, &Failure{Class: ClassRequest, Err: err}
 	}

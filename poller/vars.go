@@ -1,0 +1,19 @@
+package poller
+
+import "github.com/deltahook/deltahook/internal/expr"
+
+// env is the names that the expressions of a request may use.
+func (s Settings) env() expr.Env {
+	env := expr.Env{}
+	s.Watch.addTo(env)
+	return env
+}
+
+// vars are the values of those names: for a poll that goes on from marks, of
+// these watch keys, where the source has any.
+func (s *Source) vars(_ Bookmarks, keys []string) map[string]any {
+	if s.watch == nil {
+		return nil
+	}
+	return s.watch.vars(keys)
+}
