@@ -22,14 +22,15 @@ import (
 // Store is what the differ needs of an engine. All methods may be called
 // concurrently. What they return is the caller's to keep.
 type Store interface {
-	// Load streams the state of the named sources, or of all there are
-	// where none is named. A source that was never committed has none. The
-	// sequence ends at the first error.
-	Load(ctx context.Context, sources ...string) iter.Seq2[State, error]
+	// Load streams the state of the named units (poller.Unit: a source, or
+	// one of its watch keys), or of all there are where none is named. One
+	// that was never committed has none. The sequence ends at the first
+	// error.
+	Load(ctx context.Context, units ...string) iter.Seq2[State, error]
 
-	// Items gives the remembered content of some items of a source. Keys
+	// Items gives the remembered content of some items of a unit. Keys
 	// that are not there are left out.
-	Items(ctx context.Context, source string, keys []string) ([]Item, error)
+	Items(ctx context.Context, unit string, keys []string) ([]Item, error)
 
 	// Commit applies c, all of it or nothing, and returns when it is
 	// durable. ErrConflict: the source is not at c.Version; nothing was
@@ -38,10 +39,18 @@ type Store interface {
 	// caller must load again before it compares again.
 	Commit(ctx context.Context, c *Commit) error
 
-	// Keep stores bookmarks of sources that have state, leaves their
-	// version alone, and returns when they are durable. A source without
-	// state gets one that has bookmarks and Version 0.
+	// Keep stores bookmarks of units that have state, leaves their version
+	// alone, and returns when they are durable. A unit without state gets
+	// one that has bookmarks and Version 0.
 	Keep(ctx context.Context, marks map[string]poller.Bookmarks) error
+}
+
+// Forgetter is what a Store of sources with watch keys can do besides.
+type Forgetter interface {
+	// Forget removes all that is remembered of units, and returns when that
+	// is durable. Events that wait are still delivered. A unit that is not
+	// there is no error.
+	Forget(ctx context.Context, units ...string) error
 }
 
 // States of a commit that did not happen.
@@ -50,15 +59,20 @@ var (
 	ErrFenced   = errors.New("the source belongs to another process now")
 )
 
-// State is what is remembered of a source, without the items' contents.
+// State is what is remembered of a source, or of one of its watch keys,
+// without the items' contents.
 type State struct {
 	Source    string
+	Watch     string    // the watch key; "": the source has none
 	Version   uint64    // 0: nothing but bookmarks; +1 at each commit
 	Shape     string    // fingerprint of the settings that the items were read with
 	Since     time.Time // when the baseline was taken
 	Bookmarks poller.Bookmarks
 	Items     map[string]Mark // by key; items that are gone are among them
 }
+
+// Unit is whose state it is; see poller.Unit.
+func (s *State) Unit() string { return poller.Unit(s.Source, s.Watch) }
 
 // Mark is one item as the differ's cache holds it.
 type Mark struct {
@@ -81,6 +95,7 @@ type Item struct {
 // Commit is one answer's effect: the write set that an engine applies.
 type Commit struct {
 	Source    string
+	Watch     string // the watch key; "": the source has none
 	Version   uint64 // the version that it was computed from
 	Shape     string
 	Since     time.Time
@@ -89,6 +104,9 @@ type Commit struct {
 	Items     []Item  // created, changed and gone; never one key twice
 	Events    []Event // in the order in which they are told
 }
+
+// Unit is whose state it changes; see poller.Unit.
+func (c *Commit) Unit() string { return poller.Unit(c.Source, c.Watch) }
 
 // Change is what happened to an item.
 type Change string
@@ -105,6 +123,7 @@ type Event struct {
 	ID       string // "evt_" and a UUIDv7
 	Type     string // the rule's name
 	Source   string
+	Watch    string // the watch key; "": the source has none
 	Key      string // of the item
 	Change   Change
 	Revision uint64    // of the item; gapless from 1

@@ -75,4 +75,9 @@ type Bookmarks struct {
 	Failures     int       `json:"failures,omitempty"`     // failed polls in a row
 	FailingSince time.Time `json:"failing_since,omitzero"` // when the first of them was
 	LastError    string    `json:"last_error,omitempty"`   // class and text of the last of them, without secrets
+
+	// Of a watch key, and kept by who takes answers in.
+	Enrolled bool      `json:"enrolled,omitempty"` // it was added over the API
+	First    time.Time `json:"first,omitzero"`     // when it was asked for first
+	Retired  time.Time `json:"retired,omitzero"`   // since when it is not polled any more; zero: it is
 }

@@ -82,11 +82,11 @@ func (t *tx) checkItem(k, v []byte) error {
 	if _, err := readItem(k, v); err != nil {
 		return err
 	}
-	source, _, ok := cutItemKey(k)
+	unit, _, ok := cutItemKey(k)
 	if !ok {
 		return damaged(bucketItems, k)
 	}
-	if t.get(bucketSources, []byte(source)) == nil {
+	if t.get(bucketSources, []byte(unit)) == nil {
 		return misplaced(bucketItems, k, "is of a source without state")
 	}
 	return nil
@@ -128,7 +128,7 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	if _, err := t.payload(d.event, d.body); err != nil {
 		return err
 	}
-	lane := lanePrefix(d.endpoint, e.source, e.key)
+	lane := lanePrefix(d.endpoint, e.unit, e.key)
 	head, found, err := t.laneHead(lane)
 	if err != nil {
 		return err

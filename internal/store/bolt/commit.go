@@ -29,7 +29,7 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 // prepared is a commit, encoded as far as it can be before its turn. It shares
 // nothing that the caller could change.
 type prepared struct {
-	source  string
+	unit    string
 	version uint64
 	state   storedSource
 	reset   bool
@@ -62,7 +62,7 @@ func prepare(c *differ.Commit) (*prepared, error) {
 		return nil, errors.New("it has no name")
 	}
 	p := &prepared{
-		source: c.Source, version: c.Version, reset: c.Reset,
+		unit: c.Unit(), version: c.Version, reset: c.Reset,
 		state: storedSource{Version: c.Version + 1, Shape: c.Shape, Since: c.Since, Bookmarks: storeBookmarks(c.Bookmarks)},
 		items: make([]preparedItem, 0, len(c.Items)), events: make([]preparedEvent, 0, len(c.Events)),
 	}
@@ -81,10 +81,10 @@ func prepare(c *differ.Commit) (*prepared, error) {
 }
 
 func (p *prepared) addItem(it *differ.Item) error {
-	if tooLong(p.source, it.Key) {
+	if tooLong(p.unit, it.Key) {
 		return fmt.Errorf("item %q: key of %d bytes is too long", clip(it.Key), len(it.Key))
 	}
-	key := itemKey(p.source, it.Key)
+	key := itemKey(p.unit, it.Key)
 	item := preparedItem{key: key, record: itemRecord(key, it)}
 	if it.Hash == (differ.Hash{}) {
 		item.gone = goneKey(it.Seen, key)
@@ -101,13 +101,13 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 	// The source is the commit's and not the event's, for lanes must be
 	// those of the items that were committed.
 	event := preparedEvent{id: e.ID, event: storedEvent{
-		typ: e.Type, source: p.source, key: e.Key, change: e.Change,
+		typ: e.Type, unit: p.unit, key: e.Key, change: e.Change,
 		revision: e.Revision, seen: e.Time, created: now, deliveries: len(e.Bodies),
 	}}
 	endpoints := make(map[string]bool, len(e.Bodies))
 	payloads := make(map[string]int, 1)
 	for _, b := range e.Bodies {
-		if b.Endpoint == "" || tooLong(b.Endpoint, p.source, e.Key) {
+		if b.Endpoint == "" || tooLong(b.Endpoint, p.unit, e.Key) {
 			return fmt.Errorf("event %s: endpoint %q: bad name", e.ID, clip(b.Endpoint))
 		}
 		if endpoints[b.Endpoint] {
@@ -122,7 +122,7 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 			p.size += len(b.Payload)
 		}
 		event.deliveries = append(event.deliveries, preparedDelivery{
-			endpoint: b.Endpoint, body: index, lane: lanePrefix(b.Endpoint, p.source, e.Key),
+			endpoint: b.Endpoint, body: index, lane: lanePrefix(b.Endpoint, p.unit, e.Key),
 		})
 	}
 	event.event.bodies = len(event.payloads)
@@ -131,7 +131,7 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 }
 
 func (p *prepared) check(t *tx) error {
-	src, _, err := t.source(p.source)
+	src, _, err := t.source(p.unit)
 	if err != nil {
 		return err
 	}
@@ -147,11 +147,11 @@ func (p *prepared) check(t *tx) error {
 }
 
 func (p *prepared) apply(t *tx) error {
-	if err := t.putSource(p.source, p.state); err != nil {
+	if err := t.putSource(p.unit, p.state); err != nil {
 		return err
 	}
 	if p.reset {
-		if err := t.dropItems(p.source); err != nil {
+		if err := t.dropItems(p.unit); err != nil {
 			return err
 		}
 	}
@@ -173,9 +173,9 @@ func (p *prepared) apply(t *tx) error {
 	return nil
 }
 
-// dropItems removes all items of a source.
-func (t *tx) dropItems(source string) error {
-	prefix := itemPrefix(source)
+// dropItems removes all items of a unit.
+func (t *tx) dropItems(unit string) error {
+	prefix := itemPrefix(unit)
 	var keys [][]byte
 	c := t.cursor(bucketItems)
 	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {

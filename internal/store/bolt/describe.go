@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"github.com/deltahook/deltahook/poller"
 )
 
 // describe names a record for a person.
@@ -26,7 +28,7 @@ func describeKey(b bucket, key []byte) string {
 		}
 		return fmt.Sprintf("%q", clip(string(key)))
 	case bucketSources:
-		return fmt.Sprintf("source %q", clip(string(key)))
+		return describeUnit(string(key))
 	case bucketEvents:
 		return fmt.Sprintf("event %q", clip(string(key)))
 	case bucketEndpoints:
@@ -58,12 +60,20 @@ func describeKey(b bucket, key []byte) string {
 	return ""
 }
 
+func describeUnit(unit string) string {
+	source, watch := poller.CutUnit(unit)
+	if watch == "" {
+		return fmt.Sprintf("source %q", clip(source))
+	}
+	return fmt.Sprintf("source %q watch %q", clip(source), clip(watch))
+}
+
 func describeItem(key []byte) string {
-	source, item, ok := cutItemKey(key)
+	unit, item, ok := cutItemKey(key)
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("source %q key %q", clip(source), clip(item))
+	return fmt.Sprintf("%s key %q", describeUnit(unit), clip(item))
 }
 
 // clip keeps a name short enough for an error.

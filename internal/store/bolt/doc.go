@@ -10,7 +10,7 @@
 //	meta        "schema"                                   version of this page: 1
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
-//	sources     source                                     version, shape, since, bookmarks (JSON)
+//	sources     source [00 watch]                          version, shape, since, bookmarks (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
@@ -25,7 +25,7 @@
 // x' is x behind its length as a uvarint, so that no part can run into the
 // next one. Integers are big endian. A time is Unix nanoseconds as an int64
 // with the sign bit flipped, so that keys sort by it; the zero time sorts
-// first. watch is empty until a source can fan out. A key is at most
+// first. watch is empty where a source has no watch keys. A key is at most
 // [MaxKey] bytes of names.
 //
 // A lane is what may not overtake itself: the deliveries of one item to one

@@ -96,7 +96,7 @@ func checkFixture(t *tx) error {
 		return err
 	}
 	if want := (storedEvent{
-		typ: "shop.updated", source: "shop", key: "a/1", change: differ.Updated, revision: 1,
+		typ: "shop.updated", unit: "shop", key: "a/1", change: differ.Updated, revision: 1,
 		seen: fixtureDay.Add(-time.Second), created: fixtureDay, bodies: 2, first: 1, deliveries: 2,
 	}); e != want {
 		return errors.New("event evt_1 is another")

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
+
+	"github.com/deltahook/deltahook/poller"
 )
 
 // MaxKey is how many bytes the names in one key may have together: source,
@@ -53,28 +55,31 @@ func cutPart(b []byte) (s string, rest []byte, ok bool) {
 	return string(b[w:end]), b[end:], true
 }
 
-// noWatch stands in keys for the watch key, which no source has yet.
-const noWatch = ""
-
-// itemPrefix is what the keys of all items of a source begin with.
-func itemPrefix(source string) []byte {
-	return appendPart(appendPart(nil, source), noWatch)
+// appendUnit appends a source and its watch key, of which a unit is made.
+func appendUnit(b []byte, unit string) []byte {
+	source, watch := poller.CutUnit(unit)
+	return appendPart(appendPart(b, source), watch)
 }
 
-func itemKey(source, key string) []byte {
-	return append(itemPrefix(source), key...)
+// cutUnit takes a unit off b.
+func cutUnit(b []byte) (unit string, rest []byte, ok bool) {
+	source, rest, ok := cutPart(b)
+	if !ok {
+		return "", nil, false
+	}
+	watch, rest, ok := cutPart(rest)
+	return poller.Unit(source, watch), rest, ok
 }
+
+// itemPrefix is what the keys of all items of a unit begin with.
+func itemPrefix(unit string) []byte { return appendUnit(nil, unit) }
+
+func itemKey(unit, key string) []byte { return append(itemPrefix(unit), key...) }
 
 // cutItemKey is the reverse of itemKey.
-func cutItemKey(k []byte) (source, key string, ok bool) {
-	source, rest, ok := cutPart(k)
-	if !ok {
-		return "", "", false
-	}
-	if _, rest, ok = cutPart(rest); !ok {
-		return "", "", false
-	}
-	return source, string(rest), true
+func cutItemKey(k []byte) (unit, key string, ok bool) {
+	unit, rest, ok := cutUnit(k)
+	return unit, string(rest), ok
 }
 
 func goneKey(at time.Time, item []byte) []byte {
@@ -82,11 +87,10 @@ func goneKey(at time.Time, item []byte) []byte {
 }
 
 // lanePrefix is what the keys of one lane's deliveries begin with.
-func lanePrefix(endpoint, source, key string) []byte {
-	b := make([]byte, 0, len(endpoint)+len(source)+len(key)+20)
+func lanePrefix(endpoint, unit, key string) []byte {
+	b := make([]byte, 0, len(endpoint)+len(unit)+len(key)+20)
 	b = appendPart(b, endpoint)
-	b = appendPart(b, source)
-	b = appendPart(b, noWatch)
+	b = appendUnit(b, unit)
 	return appendPart(b, key)
 }
 

@@ -136,7 +136,7 @@ func (t *tx) finish(number uint64, d *storedDelivery, first bool) error {
 	if err != nil {
 		return err
 	}
-	lane := lanePrefix(d.endpoint, e.source, e.key)
+	lane := lanePrefix(d.endpoint, e.unit, e.key)
 	if err := t.drop(bucketLanes, laneKey(lane, number)); err != nil || !first {
 		return err
 	}

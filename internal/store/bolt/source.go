@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/poller"
 )
 
 // Load reads that many sources, or sources with that many items, in one
@@ -68,7 +69,7 @@ func (s *Store) loadAll(ctx context.Context) iter.Seq2[differ.State, error] {
 				if !yield(state, nil) {
 					return
 				}
-				after = state.Source
+				after = state.Unit()
 			}
 		}
 	}
@@ -100,8 +101,9 @@ func (t *tx) state(name string) (state differ.State, found bool, err error) {
 	if err != nil || !found {
 		return differ.State{}, false, err
 	}
+	source, watch := poller.CutUnit(name)
 	state = differ.State{
-		Source: name, Version: src.Version, Shape: src.Shape, Since: src.Since,
+		Source: source, Watch: watch, Version: src.Version, Shape: src.Shape, Since: src.Since,
 		Bookmarks: src.Bookmarks.bookmarks(), Items: map[string]differ.Mark{},
 	}
 	err = t.eachItem(name, func(key string, it *storedItem) error {
@@ -164,7 +166,7 @@ func (s *Store) Snapshot(ctx context.Context, source string) (state differ.State
 	err = s.view(func(t *tx) error {
 		var found bool
 		if state, found, err = t.state(source); err != nil || !found {
-			state.Source = source
+			state.Source, state.Watch = poller.CutUnit(source)
 			return err
 		}
 		return t.eachItem(source, func(key string, it *storedItem) error {

@@ -30,6 +30,9 @@ type storedBookmarks struct {
 	Failures     int       `json:"failures,omitempty"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	LastError    string    `json:"last_error,omitempty"`
+	Enrolled     bool      `json:"enrolled,omitempty"`
+	First        time.Time `json:"first,omitzero"`
+	Retired      time.Time `json:"retired,omitzero"`
 }
 
 // storeBookmarks, like bookmarks, stops compiling when a bookmark is added that
@@ -108,19 +111,20 @@ func (it *storedItem) item(key string) differ.Item {
 
 // storedEvent is a record of events.
 type storedEvent struct {
-	typ, source, key string
-	change           differ.Change
-	revision         uint64
-	seen             time.Time // differ.Event.Time
-	created          time.Time // when it was committed
-	bodies           int       // its payloads are numbered from 0 in bodies
-	first            uint64    // number of its first delivery
-	deliveries       int       // they are numbered on from there
+	typ, unit, key string
+	change         differ.Change
+	revision       uint64
+	seen           time.Time // differ.Event.Time
+	created        time.Time // when it was committed
+	bodies         int       // its payloads are numbered from 0 in bodies
+	first          uint64    // number of its first delivery
+	deliveries     int       // they are numbered on from there
 }
 
 func (e *storedEvent) record(key []byte) record {
-	return newRecord(len(e.typ)+len(e.source)+len(e.key)+60).
-		text(e.typ).text(e.source).text(noWatch).text(e.key).
+	source, watch := poller.CutUnit(e.unit)
+	return newRecord(len(e.typ)+len(e.unit)+len(e.key)+60).
+		text(e.typ).text(source).text(watch).text(e.key).
 		text(string(e.change)).uint(e.revision).time(e.seen).time(e.created).
 		uint(uint64(e.bodies)).uint(e.first).uint(uint64(e.deliveries)).
 		seal(bucketEvents, key)
@@ -132,12 +136,19 @@ func readEvent(key, value []byte) (storedEvent, error) {
 		return storedEvent{}, err
 	}
 	var e storedEvent
-	e.typ, e.source = f.text(), f.text()
-	_ = f.text() // the watch key
+	e.typ = f.text()
+	source, watch := f.text(), f.text()
+	e.unit = poller.Unit(source, watch)
 	e.key, e.change = f.text(), differ.Change(f.text())
 	e.revision, e.seen, e.created = f.uint(), f.time(), f.time()
 	e.bodies, e.first, e.deliveries = int(f.uint()), f.uint(), int(f.uint())
 	return e, f.end(bucketEvents, key)
+}
+
+// source is the name of the source that it is of.
+func (e *storedEvent) source() string {
+	source, _ := poller.CutUnit(e.unit)
+	return source
 }
 
 func bodyRecord(key, payload []byte) record {

@@ -125,7 +125,8 @@ func (s *Store) Snapshot(ctx context.Context, name string) (differ.State, []diff
 	defer s.mu.Unlock()
 	state, found := s.state(name)
 	if !found {
-		return differ.State{Source: name}, nil, nil
+		source, watch := poller.CutUnit(name)
+		return differ.State{Source: source, Watch: watch}, nil, nil
 	}
 	var items []differ.Item
 	for _, key := range slices.Sorted(maps.Keys(s.sources[name].items)) {
@@ -147,7 +148,7 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 	if err := s.check(c); err != nil {
 		return fmt.Errorf("commit source %s: %w", c.Source, err)
 	}
-	src := s.source(c.Source)
+	src := s.source(c.Unit())
 	src.state.Version, src.state.Shape = c.Version+1, c.Shape
 	src.state.Since, src.state.Bookmarks = c.Since, c.Bookmarks
 	if c.Reset {
@@ -158,7 +159,7 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 	}
 	now := time.Now()
 	for i := range c.Events {
-		s.tell(c.Source, &c.Events[i], now)
+		s.tell(c.Unit(), &c.Events[i], now)
 	}
 	return nil
 }
@@ -168,7 +169,7 @@ func (s *Store) check(c *differ.Commit) error {
 		return errors.New("it has no name")
 	}
 	var version uint64
-	if src := s.sources[c.Source]; src != nil {
+	if src := s.sources[c.Unit()]; src != nil {
 		version = src.state.Version
 	}
 	if version != c.Version {
@@ -193,7 +194,8 @@ func (s *Store) check(c *differ.Commit) error {
 func (s *Store) source(name string) *source {
 	src := s.sources[name]
 	if src == nil {
-		src = &source{state: differ.State{Source: name}, items: map[string]differ.Item{}}
+		of, watch := poller.CutUnit(name)
+		src = &source{state: differ.State{Source: of, Watch: watch}, items: map[string]differ.Item{}}
 		s.sources[name] = src
 	}
 	return src
@@ -211,6 +213,19 @@ func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) err
 	}
 	for name, b := range marks {
 		s.source(name).state.Bookmarks = b
+	}
+	return nil
+}
+
+// Forget removes what is remembered of units. See differ.Forgetter.
+func (s *Store) Forget(ctx context.Context, units ...string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, unit := range units {
+		delete(s.sources, unit)
 	}
 	return nil
 }

@@ -9,11 +9,12 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/poller"
 )
 
 // lane is what may not overtake itself: the deliveries of one item to one
 // endpoint.
-type lane struct{ endpoint, source, key string }
+type lane struct{ endpoint, unit, key string }
 
 type delivery struct {
 	emitter.Delivery
@@ -21,11 +22,12 @@ type delivery struct {
 }
 
 // tell puts what is to be delivered of an event at the ends of its lanes.
-func (s *Store) tell(source string, e *differ.Event, now time.Time) {
+func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 	s.events[e.ID] = true
+	source, _ := poller.CutUnit(unit)
 	for _, b := range e.Bodies {
 		s.last++
-		d := &delivery{lane: lane{b.Endpoint, source, e.Key}, Delivery: emitter.Delivery{
+		d := &delivery{lane: lane{b.Endpoint, unit, e.Key}, Delivery: emitter.Delivery{
 			Number: s.last, Endpoint: b.Endpoint,
 			Event: e.ID, Type: e.Type, Source: source, Key: e.Key, Revision: e.Revision,
 			Body: bytes.Clone(b.Payload), Created: now, Due: now,

@@ -309,7 +309,7 @@ func testKeys(t *testing.T, s Store) {
 // testNames has sources, endpoints and keys that are each other's prefixes or
 // that join to the same text.
 func testNames(t *testing.T, s Store) {
-	names := []string{"a", "ab", "a\x00", "a\x00b", "\x01a", "aa", "b"}
+	names := []string{"a", "ab", "a\x01", "a\x01b", "\x01a", "aa", "b"}
 	n := 0
 	for _, source := range names {
 		c := &differ.Commit{Source: source}

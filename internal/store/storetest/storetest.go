@@ -21,6 +21,7 @@ import (
 // Store is an engine: what the stages need of it.
 type Store interface {
 	differ.Store
+	differ.Forgetter
 	emitter.Queue
 	poller.Ledger
 	auth.Store
@@ -63,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"contents and payloads keep every byte", testBytes},
 		{"keys are any text", testKeys},
 		{"names do not run into each other", testNames},
+		{"watch keys are apart, and are forgotten", testWatch},
 		{"what is returned is the caller's", testOwnership},
 		{"what is not settled comes again", testAgain},
 		{"an item's second delivery waits for the first", testLane},
