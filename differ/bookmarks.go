@@ -51,6 +51,13 @@ func withoutValidators(b poller.Bookmarks) poller.Bookmarks {
 	return b
 }
 
+// anew is b of a source that must be asked for all there is.
+func anew(b poller.Bookmarks) poller.Bookmarks {
+	b = withoutValidators(b)
+	b.Cursor = ""
+	return b
+}
+
 // Run writes moved bookmarks to the store every five seconds until ctx is
 // done, and once more then. It must outlive the poller.
 func (d *Differ) Run(ctx context.Context) error {

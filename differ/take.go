@@ -74,7 +74,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 
 // Load reads what is remembered of all sources and gives their bookmarks, by
 // source. Those of a source whose items are read in another way than before
-// come without validators: its next answer must be a whole one.
+// come without validators and cursor: its next answer must be a whole one.
 func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) {
 	marks := map[string]poller.Bookmarks{}
 	for state, err := range d.store.Load(ctx) {
@@ -90,7 +90,7 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		d.stored[state.Source] = state.Bookmarks
 		marks[state.Source] = state.Bookmarks
 		if m.version > 0 && m.shape != src.shape || m.version == 0 {
-			marks[state.Source] = withoutValidators(state.Bookmarks)
+			marks[state.Source] = anew(state.Bookmarks)
 		}
 		d.metrics.items.WithLabelValues(state.Source).Set(float64(m.present))
 	}

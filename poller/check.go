@@ -31,6 +31,8 @@ func (s Settings) Check(r fault.Report, resp ResponseSettings) { s.compile(r, ""
 
 // agree settles what of a request depends on how its answer is read.
 func (s *Source) agree(r fault.Report, resp ResponseSettings) {
+	s.items = resp.Items
+	s.checkCursor(r.At("cursor"))
 	if s.paging != nil {
 		s.paging.checkItems(r, resp.Items)
 	}
@@ -68,6 +70,7 @@ func (s Settings) compile(r fault.Report, name string) *Source {
 	if src.redirects < 0 || src.redirects > mostRedirects {
 		at.At("redirects").Errorf("expected a number from 0 to %d", mostRedirects)
 	}
+	src.cursor = s.Cursor.compile(r.At("cursor"))
 	src.request = q.compile(at, s.env())
 	src.paging = q.Paginate.compile(at.At("paginate"), q)
 	if q.Auth.Own != nil {

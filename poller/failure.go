@@ -22,10 +22,11 @@ const (
 	ClassFormat   Class = "format" // not JSON, not UTF-8, cut, a name twice
 	ClassRequire  Class = "require"
 	ClassOK       Class = "ok"
-	ClassItems    Class = "items" // no list, an item without id, an id twice
-	ClassPages    Class = "pages" // a next page that cannot be asked for, or no end of them
-	ClassLimit    Class = "limit" // the limit let no further request of the poll through
-	ClassStore    Class = "store" // the answer was good, the store was not
+	ClassItems    Class = "items"  // no list, an item without id, an id twice
+	ClassPages    Class = "pages"  // a next page that cannot be asked for, or no end of them
+	ClassCursor   Class = "cursor" // the answer gave no cursor for the next poll
+	ClassLimit    Class = "limit"  // the limit let no further request of the poll through
+	ClassStore    Class = "store"  // the answer was good, the store was not
 )
 
 // Failure is why a poll failed. Its text holds no secret.

@@ -24,7 +24,7 @@ type walk struct {
 
 // askPages asks for all pages and gives one answer, or none: where a page
 // fails, the poll failed.
-func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, error) {
+func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, tail, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestPages.Std(), fmt.Errorf("not all pages within %s", longestPages))
 	defer cancel()
 	w := &walk{paging: s.paging, origin: first, seen: map[[sha256.Size]byte]bool{}}
@@ -35,13 +35,13 @@ func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, error) {
 		page, at, err := s.fetch(ctx, next, validators{}, min(s.maxBody, left))
 		switch {
 		case err != nil:
-			return nil, w.failed(err, left < s.maxBody)
+			return nil, tail{}, w.failed(err, left < s.maxBody)
 		case page.Reset || len(page.Pages) == 0 && whole == nil:
-			return page, nil
+			return page, w.tail(), nil
 		case len(page.Pages) == 0 && !w.endsEmpty():
-			return nil, w.failed(Failf(ClassStatus, "status %d means empty, where a page was expected", page.Status), false)
+			return nil, tail{}, w.failed(Failf(ClassStatus, "status %d means empty, where a page was expected", page.Status), false)
 		case len(page.Pages) == 0:
-			return whole, nil
+			return whole, w.tail(), nil
 		}
 		if whole == nil {
 			whole = page
@@ -51,11 +51,14 @@ func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, error) {
 		}
 		left -= int64(len(page.Pages[0]))
 		if next, err = w.turn(page, at); err != nil {
-			return nil, w.failed(err, false)
+			return nil, tail{}, w.failed(err, false)
 		}
 	}
-	return whole, nil
+	return whole, w.tail(), nil
 }
+
+// tail is the end of the pages so far.
+func (w *walk) tail() tail { return tail{page: w.page, header: w.header, at: w.at} }
 
 // turn takes in a page and gives the request of the next one; nil: it was the
 // last.

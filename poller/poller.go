@@ -75,6 +75,7 @@ type Bookmarks struct {
 	Failures     int       `json:"failures,omitempty"`     // failed polls in a row
 	FailingSince time.Time `json:"failing_since,omitzero"` // when the first of them was
 	LastError    string    `json:"last_error,omitempty"`   // class and text of the last of them, without secrets
+	Cursor       string    `json:"cursor,omitempty"`       // {NAME: VALUE} of the source's cursor, as JSON; "": there is none
 
 	// Of a watch key, and kept by who takes answers in.
 	Enrolled bool      `json:"enrolled,omitempty"` // it was added over the API

@@ -23,7 +23,7 @@ type Preview struct {
 // Preview is the request that Ask would send for these marks. Expressions are
 // evaluated anew at each call. The error is always a *Failure.
 func (s *Source) Preview(marks Bookmarks) (Preview, error) {
-	w, err := s.first(s.vars(marks, nil))
+	w, _, err := s.first(marks, nil)
 	if err != nil {
 		return Preview{}, s.client.failure(err)
 	}

@@ -33,6 +33,7 @@ type body interface {
 	bytes(vars map[string]any) ([]byte, error)
 	contentType() string // "" leaves it to the headers
 	constant() bool
+	uses(name string) bool // in an expression
 }
 
 // wire makes the request as it is sent. The result is shared where nothing in
@@ -156,6 +157,7 @@ func byName(a, b pair) int { return cmp.Compare(a.name, b.name) }
 type jsonBody struct{ *expr.Tree }
 
 func (b jsonBody) bytes(vars map[string]any) ([]byte, error) { return b.JSON(vars) }
+func (b jsonBody) uses(name string) bool                     { return b.Uses(name) }
 func (jsonBody) contentType() string                         { return "application/json" }
 func (jsonBody) constant() bool                              { return false }
 
@@ -173,6 +175,9 @@ func (b formBody) bytes(vars map[string]any) ([]byte, error) {
 	}
 	return []byte(form.Encode()), nil
 }
+func (b formBody) uses(name string) bool {
+	return slices.ContainsFunc(b, func(p pair) bool { return p.text.Uses(name) })
+}
 func (formBody) contentType() string { return "application/x-www-form-urlencoded" }
 func (b formBody) constant() bool {
 	return !slices.ContainsFunc(b, func(p pair) bool { return !p.text.Constant() })
@@ -185,5 +190,6 @@ func (b rawBody) bytes(vars map[string]any) ([]byte, error) {
 	v, err := b.String(vars)
 	return []byte(v), err
 }
-func (rawBody) contentType() string { return "" }
-func (b rawBody) constant() bool    { return b.Constant() }
+func (b rawBody) uses(name string) bool { return b.Uses(name) }
+func (rawBody) contentType() string     { return "" }
+func (b rawBody) constant() bool        { return b.Constant() }

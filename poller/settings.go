@@ -24,6 +24,8 @@ type Settings struct {
 	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
 	// Fan out: keys that the source is polled for. See `watch`.
 	Watch WatchSettings `yaml:"-" json:"-"`
+	// What is remembered of an answer to ask for less the next time.
+	Cursor CursorSettings `yaml:"cursor" json:"cursor,omitzero"`
 	// What is asked.
 	Request RequestSettings `yaml:"request" json:"request" jsonschema:"required"`
 }

@@ -24,6 +24,8 @@ type Source struct {
 	conditional bool
 	request     *request
 	paging      *paging // nil: there is one page
+	cursor      *cursor // nil: there is none
+	items       string  // gjson path of the list in a page; "": the page is an item
 	judge       *judge
 	client      *Client
 	transport   http.RoundTripper // for the hosts that the configuration names
@@ -79,27 +81,37 @@ func (s *Source) Ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
 }
 
 func (s *Source) ask(ctx context.Context, marks Bookmarks, keys []string) (*Answer, error) {
-	w, err := s.first(s.vars(marks, keys))
+	w, before, err := s.first(marks, keys)
 	if err != nil {
 		return nil, err
 	}
+	var answer *Answer
+	var last tail
 	if s.paging != nil {
-		return s.askPages(ctx, w)
+		answer, last, err = s.askPages(ctx, w)
+	} else {
+		answer, last.at, err = s.fetch(ctx, w, s.validators(w, marks), s.maxBody)
 	}
-	answer, _, err := s.fetch(ctx, w, s.validators(w, marks), s.maxBody)
-	return answer, err
+	if err != nil {
+		return nil, err
+	}
+	if err := s.moveCursor(answer, last, before); err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
-// first is the request of a poll, or that of its first page.
-func (s *Source) first(vars map[string]any) (*wire, error) {
-	w, err := s.request.wire(s.client.base, s.judge.fingerprint, vars)
+// first is the request of a poll, or that of its first page, and the value of
+// the cursor that it is made with.
+func (s *Source) first(marks Bookmarks, keys []string) (w *wire, before string, err error) {
+	w, before, err = s.render(marks, s.vars(keys))
 	if err != nil {
-		return nil, &Failure{Class: ClassRequest, Err: err}
+		return nil, "", &Failure{Class: ClassRequest, Err: err}
 	}
 	if s.paging != nil {
-		return s.paging.first(w)
+		w, err = s.paging.first(w)
 	}
-	return w, nil
+	return w, before, err
 }
 
 // fetch makes one exchange and judges the page that came, of at most limit

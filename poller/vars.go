@@ -6,12 +6,15 @@ import "github.com/deltahook/deltahook/internal/expr"
 func (s Settings) env() expr.Env {
 	env := expr.Env{}
 	s.Watch.addTo(env)
+	if s.Cursor.given() {
+		env["cursor"] = s.Cursor.env()
+	}
 	return env
 }
 
-// vars are the values of those names: for a poll that goes on from marks, of
-// these watch keys, where the source has any.
-func (s *Source) vars(_ Bookmarks, keys []string) map[string]any {
+// vars are the values of those names, less the cursor: for a poll of these
+// watch keys, where the source has any.
+func (s *Source) vars(keys []string) map[string]any {
 	if s.watch == nil {
 		return nil
 	}

@@ -13,6 +13,10 @@ import (
 	"unicode/utf8"
 )
 
+// JSON is a value as JSON, as Tree.JSON writes it: Decode gives it back, times
+// and durations as text.
+func JSON(v any) ([]byte, error) { return appendJSON(nil, v) }
+
 // appendJSON appends v as JSON: keys sorted, nothing escaped for HTML, times
 // and durations as format writes them.
 func appendJSON(b []byte, v any) ([]byte, error) {

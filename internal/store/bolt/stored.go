@@ -30,6 +30,7 @@ type storedBookmarks struct {
 	Failures     int       `json:"failures,omitempty"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	LastError    string    `json:"last_error,omitempty"`
+	Cursor       string    `json:"cursor,omitempty"`
 	Enrolled     bool      `json:"enrolled,omitempty"`
 	First        time.Time `json:"first,omitzero"`
 	Retired      time.Time `json:"retired,omitzero"`

@@ -236,5 +236,6 @@ func bookmarks(n int) poller.Bookmarks {
 	return poller.Bookmarks{
 		Request: fmt.Sprint("request ", n), ETag: fmt.Sprintf(`W/"%d"`, n), LastModified: "Mon, 23 Nov 2026 10:00:00 GMT",
 		Next: at(n), Failures: n, FailingSince: at(-n), LastError: "status: <503> & ümlaut",
+		Cursor: fmt.Sprintf(`{"since":"<%d>"}`, n),
 	}
 }
