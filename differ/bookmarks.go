@@ -18,31 +18,32 @@ const (
 	lastFlush = 5 * time.Second // time for the flush at the end
 )
 
-// Keep remembers bookmarks that moved without an answer being taken in. It
-// does not wait for the disk.
-func (d *Differ) Keep(source string, b poller.Bookmarks) {
+// Keep remembers bookmarks of a unit that moved without an answer being taken
+// in. It does not wait for the disk.
+func (d *Differ) Keep(unit string, b poller.Bookmarks) {
 	d.mu.Lock()
-	mem := d.memories[source]
+	mem := d.memories[unit]
 	d.mu.Unlock()
 	if mem == nil {
 		mem = &memory{} // nothing was ever taken in
 	}
-	d.mark(source, mem, b)
+	d.mark(unit, mem, b)
 }
 
 // mark puts bookmarks on the list of the next flush, where that is worth it.
-func (d *Differ) mark(source string, mem *memory, b poller.Bookmarks) {
+func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks) {
 	if mem.partial() {
 		b = withoutValidators(b)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	still := d.stored[source]
+	b = d.stamp(unit, b)
+	still := d.stored[unit]
 	if step := b.Next.Sub(still.Next); step < nextWorth && step > -nextWorth {
 		still.Next = b.Next
 	}
 	if still != b {
-		d.moved[source] = b
+		d.moved[unit] = b
 	}
 }
 
@@ -110,11 +111,11 @@ func (d *Differ) flushSome(ctx context.Context) (bool, error) {
 	err := d.store.Keep(ctx, some)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for source, b := range some {
+	for unit, b := range some {
 		if err == nil {
-			d.stored[source] = b
-		} else if _, newer := d.moved[source]; !newer {
-			d.moved[source] = b
+			d.stored[unit] = b
+		} else if _, newer := d.moved[unit]; !newer {
+			d.moved[unit] = b
 		}
 	}
 	return true, err
@@ -125,12 +126,12 @@ func (d *Differ) takeMoved() map[string]poller.Bookmarks {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	some := make(map[string]poller.Bookmarks, min(len(d.moved), flushAtOnce))
-	for source, b := range d.moved {
+	for unit, b := range d.moved {
 		if len(some) == flushAtOnce {
 			break
 		}
-		some[source] = b
-		delete(d.moved, source)
+		some[unit] = d.stamp(unit, b) // a key may have been added or removed since
+		delete(d.moved, unit)
 	}
 	return some
 }

@@ -50,12 +50,12 @@ type comparison struct {
 	canon []byte
 }
 
-// compare finds what a says that mem does not. It is a *poller.Failure where
-// a's items cannot be read: then nothing in it counts.
-func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, error) {
+// compare finds what p says that mem does not. It is a *poller.Failure where
+// its items cannot be read: then nothing in it counts.
+func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	c := comparison{src: s, mem: mem, hash: h}
 	c.found.baseline = mem.version == 0 || mem.shape != s.shape
-	same := a.Unmodified || mem.pages != 0 && mem.pages == h.pages(a.Pages)
+	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h)
 	if same && !c.found.baseline {
 		c.found.listed = mem.present - mem.absent
 		if mem.absent > 0 && !mem.blind {
@@ -63,12 +63,12 @@ func (s *Source) compare(a *poller.Answer, mem *memory, h hasher) (*finding, err
 		}
 		return &c.found, nil
 	}
-	if a.Unmodified {
+	if p.Unmodified {
 		return nil, poller.Failf(poller.ClassStatus, "status 304, but no answer is remembered that it could stand for")
 	}
 	mem.round++
 	c.found.read = true
-	if err := s.read(a.Pages, c.take); err != nil {
+	if err := s.readPart(p, c.take); err != nil {
 		return nil, err
 	}
 	if !c.found.baseline && !c.found.blind && c.seen < mem.present {
@@ -190,7 +190,7 @@ func (c *comparison) absences(listed func(*entry) bool) {
 
 // settle moves the memory on, after the answer's commit or where there was
 // nothing to commit.
-func (c *finding) settle(mem *memory, a *poller.Answer, h hasher) {
+func (c *finding) settle(mem *memory, p *part, h hasher) {
 	for _, item := range c.gone {
 		mem.put(item.Key, Mark{Revision: item.Revision})
 	}
@@ -198,7 +198,7 @@ func (c *finding) settle(mem *memory, a *poller.Answer, h hasher) {
 		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision})
 	}
 	if c.read {
-		mem.pages, mem.unknown, mem.blind = h.pages(a.Pages), c.unknown > 0, c.blind
+		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}
 	for _, key := range c.waiting {

@@ -27,7 +27,7 @@ func ruleEnv(picked []string) expr.Env {
 	}
 	return expr.Env{
 		"new": fields, "old": fields, "item": nil,
-		"change": "", "key": "", "source": "", "type": "", "revision": 0,
+		"change": "", "key": "", "source": "", "watch": "", "type": "", "revision": 0,
 		"changed": func(...string) bool { return false },
 		"pct":     pct,
 	}
@@ -37,6 +37,7 @@ func ruleEnv(picked []string) expr.Env {
 // when it is asked for the first time.
 type facts struct {
 	source string
+	watch  string
 	event  string // the type of the rule at hand
 	change *change
 	made   map[string]any
@@ -46,7 +47,7 @@ type facts struct {
 func (f *facts) vars(p *expr.Program) (map[string]any, error) {
 	if f.made == nil {
 		f.made = map[string]any{
-			"change": string(f.change.kind), "key": f.change.key, "source": f.source,
+			"change": string(f.change.kind), "key": f.change.key, "source": f.source, "watch": f.watch,
 			"revision": int(f.change.revision), "changed": f.changed, "pct": pct,
 		}
 	}

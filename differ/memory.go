@@ -22,6 +22,7 @@ type memory struct {
 	index   map[string]int // by key, into entries
 	entries []entry
 	present int // entries that are not gone
+	counted int // of present, those that the metric has
 	absent  int // entries that are not confirmed gone: missing > 0
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none

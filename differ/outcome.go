@@ -12,6 +12,7 @@ import (
 type outcome struct {
 	source  *Source
 	memory  *memory
+	part    *part
 	finding *finding
 	silent  bool    // a baseline of which nothing is told
 	reset   bool    // what is remembered no longer counts
@@ -20,21 +21,21 @@ type outcome struct {
 
 // complete makes the commit: it reads the old contents of what changed,
 // evaluates the rules and renders the events.
-func (d *Differ) complete(ctx context.Context, out *outcome, a *poller.Answer) error {
-	src, mem, found := out.source, out.memory, out.finding
+func (d *Differ) complete(ctx context.Context, out *outcome) error {
+	src, mem, found, p := out.source, out.memory, out.finding, out.part
 	out.silent = found.baseline && !src.emits(mem)
 	c := &Commit{
-		Source: src.name, Version: mem.version, Shape: src.shape, Since: mem.since,
-		Bookmarks: a.Bookmarks, Reset: found.baseline,
+		Source: src.name, Watch: p.watch, Version: mem.version, Shape: src.shape, Since: mem.since,
+		Bookmarks: p.Bookmarks, Reset: found.baseline,
 	}
 	if found.baseline {
-		c.Since = a.Received.UTC()
+		c.Since = p.Received.UTC()
 	}
 	if len(found.waiting) > 0 || found.unknown > 0 || !found.read && mem.unknown {
 		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
 	}
 	if !out.silent {
-		if err := d.readOld(ctx, mem, src.name, found.changes); err != nil {
+		if err := d.readOld(ctx, mem, p.unit, found.changes); err != nil {
 			return err
 		}
 	}
@@ -42,11 +43,11 @@ func (d *Differ) complete(ctx context.Context, out *outcome, a *poller.Answer) e
 	errs := map[*rule]*ruleError{}
 	for i := range found.changes {
 		ch := &found.changes[i]
-		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: a.Received.UTC()})
+		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: p.Received.UTC()})
 		if out.silent {
 			continue
 		}
-		if err := d.tell(c, src, ch, a, errs); err != nil {
+		if err := d.tell(c, src, ch, p, errs); err != nil {
 			return err
 		}
 	}
@@ -56,7 +57,7 @@ func (d *Differ) complete(ctx context.Context, out *outcome, a *poller.Answer) e
 }
 
 // readOld fills in what the changed items were.
-func (d *Differ) readOld(ctx context.Context, mem *memory, source string, changes []change) error {
+func (d *Differ) readOld(ctx context.Context, mem *memory, unit string, changes []change) error {
 	byKey := map[string]*change{}
 	keys := make([]string, 0, len(changes))
 	for i := range changes {
@@ -68,7 +69,7 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, source string, change
 	if len(keys) == 0 {
 		return nil
 	}
-	items, err := d.store.Items(ctx, source, keys)
+	items, err := d.store.Items(ctx, unit, keys)
 	if err != nil {
 		return storeFailure("reading", err)
 	}
@@ -116,8 +117,8 @@ func (d *Differ) reportRules(src *Source, errs map[*rule]*ruleError) {
 
 // tell adds the events that a change makes to c. A rule that cannot be
 // evaluated makes none and stops no other: it is entered in errs.
-func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer, errs map[*rule]*ruleError) error {
-	f := &facts{source: src.name, change: ch}
+func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rule]*ruleError) error {
+	f := &facts{source: src.name, watch: p.watch, change: ch}
 	for i := range src.rules {
 		r := &src.rules[i]
 		matches, err := r.matches(f)
@@ -133,7 +134,7 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, a *poller.Answer, errs
 		if !matches {
 			continue
 		}
-		e, err := newEvent(r.event, src.name, ch, a.Received.UTC())
+		e, err := newEvent(r.event, src.name, p.watch, ch, p.Received.UTC())
 		if err != nil {
 			return storeFailure("naming an event of", err)
 		}

@@ -36,24 +36,32 @@ type Changed struct {
 
 // Preview says what Take would do with an answer, and does none of it.
 func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
-	out, err := d.plan(ctx, a)
+	outs, err := d.plans(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	p := &Preview{
-		Listed: out.finding.listed, Unknown: out.finding.unknown,
-		Baseline: out.silent, Reset: out.reset, Waiting: out.finding.waiting,
-	}
-	if p.Items, err = out.source.first(a, previewedItems); err != nil {
+	p := &Preview{}
+	if p.Items, err = d.sources[a.Source].first(a, previewedItems); err != nil {
 		return nil, err
 	}
+	for _, out := range outs {
+		p.add(out)
+	}
+	return p, nil
+}
+
+// add takes in what one part of the answer comes to.
+func (p *Preview) add(out *outcome) {
+	p.Listed += out.finding.listed
+	p.Unknown += out.finding.unknown
+	p.Baseline, p.Reset = p.Baseline || out.silent, p.Reset || out.reset
+	p.Waiting = append(p.Waiting, out.finding.waiting...)
 	for _, ch := range out.finding.changes {
 		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events, Errors: ch.errors})
 	}
 	if out.commit != nil {
-		p.Events = out.commit.Events
+		p.Events = append(p.Events, out.commit.Events...)
 	}
-	return p, nil
 }
 
 var errEnough = errors.New("enough items")
@@ -65,7 +73,7 @@ func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
 	if a.Unmodified || a.Reset {
 		return nil, nil
 	}
-	err := s.read(a.Pages, func(f found) error {
+	err := s.read(a.Pages, "", func(f found) error {
 		if f.unknown {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package differ
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -22,11 +23,12 @@ type found struct {
 }
 
 // read gives the items of all pages to take, one by one, and stops at the
-// first fault. It is a *poller.Failure of class items.
-func (s *Source) read(pages [][]byte, take func(found) error) error {
+// first fault. It is a *poller.Failure of class items. A page that is one item
+// without an id has the key watch or, where that is empty, the source's name.
+func (s *Source) read(pages [][]byte, watch string, take func(found) error) error {
 	n := 0
 	for i, page := range pages {
-		if err := s.readPage(page, &n, take); err != nil {
+		if err := s.readPage(page, watch, &n, take); err != nil {
 			if f, ok := errors.AsType[*poller.Failure](err); ok && len(pages) > 1 {
 				return f.OnPage(i + 1)
 			}
@@ -37,13 +39,13 @@ func (s *Source) read(pages [][]byte, take func(found) error) error {
 }
 
 // readPage reads one page; n counts the items of the answer.
-func (s *Source) readPage(body []byte, n *int, take func(found) error) error {
+func (s *Source) readPage(body []byte, watch string, n *int, take func(found) error) error {
 	judge, err := s.judge(body)
 	if err != nil {
 		return err
 	}
 	if s.response.Items == "" {
-		return s.readWhole(body, judge, take)
+		return s.readWhole(body, cmp.Or(watch, s.name), judge, take)
 	}
 	list := gjson.GetBytes(body, s.response.Items)
 	switch {
@@ -74,11 +76,10 @@ func (s *Source) readPage(body []byte, n *int, take func(found) error) error {
 	return err
 }
 
-// readWhole takes a whole page as one item. Its key is what id says, or the
-// source's name.
-func (s *Source) readWhole(body []byte, judge judge, take func(found) error) error {
+// readWhole takes a whole page as one item. Its key is what id says, or name.
+func (s *Source) readWhole(body []byte, name string, judge judge, take func(found) error) error {
 	item := gjson.ParseBytes(body)
-	f := found{key: s.name, raw: item.Raw}
+	f := found{key: name, raw: item.Raw}
 	if len(s.response.ID) > 0 {
 		var err error
 		if f, err = s.item(item, 1, judge); err != nil {

@@ -1,7 +1,5 @@
 package differ
 
-import "github.com/deltahook/deltahook/poller"
-
 // forgotten is the shape of a source whose items are not to be compared with
 // any more. No settings have it, so the next answer is a baseline; and as the
 // source has a version, that is a silent one. The items stay until then for
@@ -10,11 +8,11 @@ const forgotten = ""
 
 // reset is what an answer that resets the source comes to. Where there is
 // nothing to forget, nothing is written.
-func (s *Source) reset(a *poller.Answer, mem *memory) *outcome {
-	out := &outcome{source: s, memory: mem, finding: &finding{}, reset: true}
+func (s *Source) reset(p *part, mem *memory) *outcome {
+	out := &outcome{source: s, memory: mem, part: p, finding: &finding{}, reset: true}
 	if mem.version > 0 && mem.shape != forgotten {
 		out.commit = &Commit{
-			Source: s.name, Version: mem.version, Shape: forgotten, Since: mem.since, Bookmarks: a.Bookmarks,
+			Source: s.name, Watch: p.watch, Version: mem.version, Shape: forgotten, Since: mem.since, Bookmarks: p.Bookmarks,
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/deltahook/deltahook/internal/ordered"
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // ResponseSettings is the differ's part of `response`: what the items of an
@@ -27,11 +28,27 @@ type ResponseSettings struct {
 
 // Settings is the differ's part of a source in the configuration.
 type Settings struct {
+	// Watch keys. See `watch`.
+	Watch   WatchSettings  `yaml:"-" json:"-"`
 	Changes ChangeSettings `yaml:"changes" json:"changes,omitempty"`
 	// What is told, by name of the event's type. Each rule that matches a
 	// change makes one event, in this order. Absent: SOURCE.created,
 	// SOURCE.updated and SOURCE.deleted, to all endpoints.
 	Events ordered.Map[RuleSettings] `yaml:"events" json:"events,omitempty"`
+}
+
+// WatchSettings is the differ's part of `watch`: whose an item is, and when a
+// key is done.
+type WatchSettings struct {
+	// gjson path in an item of the watch key that it belongs to. Needed with
+	// batch: an item of no key that was asked for is passed over, and a key
+	// of which the answer has no item is unknown in it.
+	ID string `yaml:"id" json:"id,omitempty"`
+	// An expression as `when`; when it holds for all items of a key, the key
+	// is polled no more. What the same poll changed is still told.
+	Until string `yaml:"until" json:"until,omitempty"`
+	// How long a key is polled, from its first answer on. Default: for ever.
+	MaxAge units.Duration `yaml:"max_age" json:"max_age,omitempty"`
 }
 
 // ChangeSettings is when a difference counts as a change.

@@ -24,6 +24,7 @@ type Source struct {
 	ignore   *canon.Paths
 	itemOK   *expr.Program // nil: every item is
 	rules    []rule
+	watch    watch
 
 	emitBaseline   bool
 	confirmDeletes int
@@ -60,6 +61,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		src.confirmDeletes = defaultConfirmDeletes
 	}
 	src.compileResponse(r.At("response"), resp)
+	src.watch = compileWatch(r.At("watch"), s.Watch, resp)
 	src.rules = compileRules(r.At("events"), name, s.Events, resp.Pick.Keys(), endpoints)
 	return src
 }

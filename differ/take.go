@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/deltahook/deltahook/poller"
@@ -41,10 +42,11 @@ type Differ struct {
 	hash     hasher
 
 	mu       sync.Mutex
-	memories map[string]*memory
+	memories map[string]*memory          // by unit, as what follows
 	stored   map[string]poller.Bookmarks // as the store has them
 	moved    map[string]poller.Bookmarks // to be written by the next flush
 	reported map[*rule]time.Time         // when a rule's error was logged last
+	standing map[string]standing         // of watch keys, by unit
 
 	// writing keeps a flush, which has bookmarks from before, from
 	// overtaking a commit of the same source: commits share it, a flush has
@@ -58,7 +60,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		sources: map[string]*Source{}, store: store, renderer: renderer,
 		log: o.Logger, wake: o.Wake, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]poller.Bookmarks{},
-		reported: map[*rule]time.Time{}, writing: semaphore.NewWeighted(alone),
+		reported: map[*rule]time.Time{}, standing: map[string]standing{}, writing: semaphore.NewWeighted(alone),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -73,7 +75,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 }
 
 // Load reads what is remembered of all sources and gives their bookmarks, by
-// source. Those of a source whose items are read in another way than before
+// unit. Those of a source whose items are read in another way than before
 // come without validators and cursor: its next answer must be a whole one.
 func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) {
 	marks := map[string]poller.Bookmarks{}
@@ -85,14 +87,17 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		if !ok {
 			continue
 		}
-		m := remember(state)
-		d.memories[state.Source] = m
-		d.stored[state.Source] = state.Bookmarks
-		marks[state.Source] = state.Bookmarks
-		if m.version > 0 && m.shape != src.shape || m.version == 0 {
-			marks[state.Source] = anew(state.Bookmarks)
+		unit, m := state.Unit(), remember(state)
+		d.memories[unit] = m
+		d.stored[unit] = state.Bookmarks
+		if state.Watch != "" {
+			d.standing[unit] = standingOf(state.Bookmarks)
 		}
-		d.metrics.items.WithLabelValues(state.Source).Set(float64(m.present))
+		marks[unit] = state.Bookmarks
+		if m.version > 0 && m.shape != src.shape || m.version == 0 {
+			marks[unit] = anew(state.Bookmarks)
+		}
+		d.count(state.Source, m)
 	}
 	return marks, nil
 }
@@ -102,22 +107,61 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 // is a *poller.Failure: of class items where the answer cannot be read, of
 // class store where it could not be committed. In both cases nothing is
 // forgotten, and the next answer is compared with what the store has.
+//
+// The answer of several watch keys is committed key by key, after all of it was
+// read: where the store fails, each key was taken in as a whole or not at all.
 func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
-	out, err := d.plan(ctx, a)
+	outs, err := d.plans(ctx, a)
 	if err != nil {
 		return err
 	}
+	if len(outs) == 1 {
+		return d.finish(ctx, outs[0])
+	}
+	var all errgroup.Group
+	all.SetLimit(commitsAtOnce)
+	for _, out := range outs {
+		all.Go(func() error { return d.finish(ctx, out) })
+	}
+	return all.Wait()
+}
+
+// commitsAtOnce is how many watch keys of one answer are committed at once, so
+// that they share the store's next write.
+const commitsAtOnce = 32
+
+// finish writes what one part of an answer comes to.
+func (d *Differ) finish(ctx context.Context, out *outcome) error {
 	if out.commit == nil {
-		out.finding.settle(out.memory, a, d.hash)
-		d.mark(a.Source, out.memory, a.Bookmarks)
+		out.finding.settle(out.memory, out.part, d.hash)
+		d.mark(out.part.unit, out.memory, out.part.Bookmarks)
 		return nil
 	}
 	if err := d.commit(ctx, out.commit); err != nil {
 		out.memory.doubtful = true
 		return storeFailure("committing", err)
 	}
-	d.settle(out, a)
+	d.settle(out)
 	return nil
+}
+
+// plans is all of Take that writes nothing, of each part of the answer.
+func (d *Differ) plans(ctx context.Context, a *poller.Answer) ([]*outcome, error) {
+	src, ok := d.sources[a.Source]
+	if !ok {
+		return nil, poller.Failf(poller.ClassStore, "no source %s is configured", a.Source)
+	}
+	parts, err := d.parts(src, a)
+	if err != nil {
+		return nil, err
+	}
+	outs := make([]*outcome, len(parts))
+	for i, p := range parts {
+		if outs[i], err = d.plan(ctx, src, p); err != nil {
+			return nil, err
+		}
+	}
+	return outs, nil
 }
 
 // commit writes c, and notes the bookmarks that the store has then.
@@ -126,51 +170,54 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 		return err
 	}
 	defer d.writing.Release(1)
+	unit := c.Unit()
+	d.mu.Lock()
+	c.Bookmarks = d.stamp(unit, c.Bookmarks)
+	d.mu.Unlock()
 	if err := d.store.Commit(ctx, c); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stored[c.Source] = c.Bookmarks
-	delete(d.moved, c.Source)
+	d.stored[unit] = c.Bookmarks
+	delete(d.moved, unit)
 	return nil
 }
 
-// plan is all of Take that writes nothing.
-func (d *Differ) plan(ctx context.Context, a *poller.Answer) (*outcome, error) {
-	src, ok := d.sources[a.Source]
-	if !ok {
-		return nil, poller.Failf(poller.ClassStore, "no source %s is configured", a.Source)
-	}
-	mem, err := d.recall(ctx, a.Source)
+// plan is plans of one part.
+func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, error) {
+	mem, err := d.recall(ctx, p.unit)
 	if err != nil {
 		return nil, err
 	}
-	if a.Reset {
-		return src.reset(a, mem), nil
+	if p.Reset {
+		return src.reset(p, mem), nil
 	}
-	found, err := src.compare(a, mem, d.hash)
-	if err != nil {
-		return nil, err
+	out := &outcome{source: src, memory: mem, part: p, finding: &finding{}}
+	if !p.lacking {
+		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
+			return nil, err
+		}
 	}
-	out := &outcome{source: src, memory: mem, finding: found}
-	if len(found.changes) == 0 && !found.baseline {
-		return out, nil
+	if len(out.finding.changes) > 0 || out.finding.baseline {
+		if err := d.complete(ctx, out); err != nil {
+			return nil, err
+		}
 	}
-	return out, d.complete(ctx, out, a)
+	return out, d.retire(ctx, out)
 }
 
-// recall is the memory of a source, read from the store where it isn't at
+// recall is the memory of a unit, read from the store where it isn't at
 // hand.
-func (d *Differ) recall(ctx context.Context, source string) (*memory, error) {
+func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	d.mu.Lock()
-	mem := d.memories[source]
+	mem := d.memories[unit]
 	d.mu.Unlock()
 	if mem != nil && !mem.doubtful {
 		return mem, nil
 	}
-	state := State{Source: source}
-	for s, err := range d.store.Load(ctx, source) {
+	var state State
+	for s, err := range d.store.Load(ctx, unit) {
 		if err != nil {
 			return nil, storeFailure("loading", err)
 		}
@@ -181,26 +228,27 @@ func (d *Differ) recall(ctx context.Context, source string) (*memory, error) {
 		fresh.carry(mem)
 	}
 	d.mu.Lock()
-	d.memories[source] = fresh
-	d.stored[source] = state.Bookmarks
+	d.memories[unit] = fresh
+	d.stored[unit] = state.Bookmarks
 	d.mu.Unlock()
 	return fresh, nil
 }
 
 // settle moves on after a commit.
-func (d *Differ) settle(out *outcome, a *poller.Answer) {
+func (d *Differ) settle(out *outcome) {
 	c, mem, found := out.commit, out.memory, out.finding
 	if found.baseline {
-		mem = &memory{index: map[string]int{}}
+		mem = &memory{index: map[string]int{}, counted: mem.counted}
 		d.mu.Lock()
-		d.memories[a.Source] = mem
+		d.memories[out.part.unit] = mem
 		d.mu.Unlock()
 	}
 	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since
-	found.settle(mem, a, d.hash)
+	found.settle(mem, out.part, d.hash)
 	mem.trim()
-	d.metrics.items.WithLabelValues(a.Source).Set(float64(mem.present))
+	d.count(c.Source, mem)
 	d.report(out)
+	d.tellRetired(out)
 
 	told := map[string]bool{}
 	for _, e := range c.Events {
@@ -212,6 +260,12 @@ func (d *Differ) settle(out *outcome, a *poller.Answer) {
 	if len(told) > 0 {
 		d.wake(slices.Collect(maps.Keys(told))...)
 	}
+}
+
+// count brings the metric of a source's items up to date.
+func (d *Differ) count(source string, mem *memory) {
+	d.metrics.items.WithLabelValues(source).Add(float64(mem.present - mem.counted))
+	mem.counted = mem.present
 }
 
 // report logs and counts a commit. A silent baseline is not a change.
@@ -228,6 +282,10 @@ func (d *Differ) report(out *outcome) {
 			text = "first answer after the reset remembered, no events"
 		case out.commit.Version > 0:
 			text = "the settings of its items changed: all of them remembered anew, no events"
+		}
+		if watch := out.part.watch; watch != "" { // thousands may come at once
+			d.log.Debug(text, "source", name, "watch", watch, "items", len(changes))
+			return
 		}
 		d.log.Info(text, "source", name, "items", len(changes))
 		return

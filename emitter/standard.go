@@ -47,6 +47,10 @@ func appendStandard(e *differ.Event, cutStates, cutDiff bool) ([]byte, error) {
 	b.Write(e.Time.UTC().AppendFormat(b.AvailableBuffer(), timestampForm))
 	b.WriteString(`","data":{"source":`)
 	writeString(&b, e.Source)
+	if e.Watch != "" {
+		b.WriteString(`,"watch":`)
+		writeString(&b, e.Watch)
+	}
 	b.WriteString(`,"key":`)
 	writeString(&b, e.Key)
 	b.WriteString(`,"change":`)

@@ -51,6 +51,13 @@ type Answer struct {
 	// one whose status means empty has none, and hence no items.
 	Pages [][]byte
 
+	// Keys are the watch keys that the answer is of; nil: the source has none.
+	Keys []string
+
+	// Retire is called for each of Keys that is not to be polled any more,
+	// once that is durable. nil: nobody wants to know.
+	Retire func(key string)
+
 	Bookmarks Bookmarks // to be committed together with what the answer changes
 }
 
