@@ -22,6 +22,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 		s.Poll.Check(at, s.Response.Judge)
 		s.Response.Judge.Check(at.At("response"))
 		differ.Check(at, name, s.Diff, s.Response.Read)
+		checkDelta(at.At("cursor"), s)
 		l.checkRoutes(at, s.Diff)
 		l.checkLimit(at.At("limit"), s.Poll.Limit)
 		l.checkAuth(at.At("request", "auth"), s.Poll.Request.Auth)
@@ -55,6 +56,14 @@ func (l *loader) take(r fault.Report) {
 		case !l.isCovered(f.Path):
 			l.faults = append(l.faults, found)
 		}
+	}
+}
+
+// checkDelta reports a source that asks for what changed, and takes what did
+// not change for deleted.
+func checkDelta(r fault.Report, s Source) {
+	if s.Poll.Cursor.Name != "" && s.Response.Read.Items != "" && s.Response.Read.Absent == "" {
+		r.Warnf("items that an answer does not list will count as deleted: set response.absent to kept where answers list only what changed, or to deleted")
 	}
 }
 

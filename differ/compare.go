@@ -19,6 +19,8 @@ type finding struct {
 	waiting  []string // keys that are absent, but not often enough yet
 	blind    bool     // an item that item_ok refused has no id: no absence means anything
 	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
+	renewed  []Item   // unchanged, but listed for the first time in long
+	forgot   []Item   // kept for long enough
 }
 
 // change is one difference.
@@ -43,7 +45,10 @@ type comparison struct {
 	mem  *memory
 	hash hasher
 
-	found finding
+	found   finding
+	now     int64    // when the answer came, in Unix seconds
+	removed []change // items that say of themselves that they are deleted
+
 	seen  int             // present items that were listed
 	fresh map[string]bool // keys that the memory does not have
 	buf   []byte
@@ -55,7 +60,8 @@ type comparison struct {
 func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	c := comparison{src: s, mem: mem, hash: h}
 	c.found.baseline = mem.version == 0 || mem.shape != s.shape
-	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h)
+	c.now = p.Received.Unix()
+	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h) && !s.stale(mem.read, c.now)
 	if same && !c.found.baseline {
 		c.found.listed = mem.present - mem.absent
 		if mem.absent > 0 && !mem.blind {
@@ -71,7 +77,11 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	if err := s.readPart(p, c.take); err != nil {
 		return nil, err
 	}
-	if !c.found.baseline && !c.found.blind && c.seen < mem.present {
+	c.found.changes = append(c.found.changes, c.removed...)
+	if s.kept && !c.found.baseline {
+		c.forget()
+	}
+	if !s.kept && !c.found.baseline && !c.found.blind && c.seen < mem.present {
 		c.absences(func(e *entry) bool { return e.round == mem.round })
 	}
 	if c.found.baseline {
@@ -129,8 +139,13 @@ func (c *comparison) take(f found) error {
 	if f.unknown {
 		return nil
 	}
+	if f.deleted {
+		c.remove(e)
+		return nil
+	}
+	renew := e != nil && !e.gone() && c.src.stale(e.seen, c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
-	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline {
+	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
 		return nil
 	}
 	content, err := c.src.content(c.buf[:0], f.raw)
@@ -142,7 +157,9 @@ func (c *comparison) take(f found) error {
 	hash, c.canon = hashOf(c.canon, content)
 	c.note(e, f, content, hash)
 	if e != nil && e.hash == hash {
-		e.raw = spelled
+		if e.raw = spelled; renew {
+			c.renew(e, content)
+		}
 	}
 	return nil
 }
@@ -194,10 +211,14 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 	for _, item := range c.gone {
 		mem.put(item.Key, Mark{Revision: item.Revision})
 	}
+	for _, item := range slices.Concat(c.renewed, c.forgot) {
+		mem.put(item.Key, Mark{Hash: item.Hash, Revision: item.Revision, Seen: item.Seen})
+	}
 	for _, ch := range c.changes {
-		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision})
+		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision, Seen: p.Received})
 	}
 	if c.read {
+		mem.read = p.Received.Unix()
 		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}

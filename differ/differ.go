@@ -76,8 +76,9 @@ func (s *State) Unit() string { return poller.Unit(s.Source, s.Watch) }
 
 // Mark is one item as the differ's cache holds it.
 type Mark struct {
-	Hash     Hash   // of the canonical content; zero: the item is gone
-	Revision uint64 // changes told so far; 0: only the baseline
+	Hash     Hash      // of the canonical content; zero: the item is gone
+	Revision uint64    // changes told so far; 0: only the baseline
+	Seen     time.Time // as the Item's
 }
 
 // Hash is the first 128 bits of SHA-256 over an item's canonical content.
@@ -89,7 +90,7 @@ type Item struct {
 	Hash     Hash // zero: the item is gone and Content is nil
 	Revision uint64
 	Content  json.RawMessage // the picked fields, as the API spelled them
-	Seen     time.Time       // when this revision was seen
+	Seen     time.Time       // when this revision was seen; with forget_after, about when the item was listed last
 }
 
 // Commit is one answer's effect: the write set that an engine applies.

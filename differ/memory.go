@@ -29,6 +29,7 @@ type memory struct {
 	unknown bool   // that answer had items that item_ok refused
 	blind   bool   // one of them had no id
 	round   uint32 // counts the answers that were compared
+	read    int64  // when the last of them came, in Unix seconds; 0: none did
 }
 
 type entry struct {
@@ -38,6 +39,7 @@ type entry struct {
 	raw      uint64 // hash of the item as it was spelled last; 0: not known
 	round    uint32 // the last answer that listed it
 	missing  uint16 // answers in a row that did not
+	seen     int64  // Mark.Seen in Unix seconds
 }
 
 func (e *entry) gone() bool { return e.hash == Hash{} }
@@ -72,7 +74,7 @@ func (m *memory) put(key string, mark Mark) {
 	if e.missing > 0 {
 		e.missing, m.absent = 0, m.absent-1
 	}
-	e.hash, e.revision = mark.Hash, mark.Revision
+	e.hash, e.revision, e.seen = mark.Hash, mark.Revision, mark.Seen.Unix()
 }
 
 // carry takes over from an older memory how often items were absent: only

@@ -3,6 +3,7 @@ package differ
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/poller"
@@ -39,7 +40,7 @@ func (d *Differ) complete(ctx context.Context, out *outcome) error {
 			return err
 		}
 	}
-	c.Items = append(c.Items, found.gone...)
+	c.Items = slices.Concat(found.gone, found.renewed, found.forgot)
 	errs := map[*rule]*ruleError{}
 	for i := range found.changes {
 		ch := &found.changes[i]

@@ -74,7 +74,7 @@ func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
 		return nil, nil
 	}
 	err := s.read(a.Pages, "", func(f found) error {
-		if f.unknown {
+		if f.unknown || f.deleted {
 			return nil
 		}
 		content, err := s.content(nil, f.raw)

@@ -20,6 +20,7 @@ type found struct {
 	key     string // "" where the item is not ok and has no id
 	raw     string
 	unknown bool // item_ok is false
+	deleted bool // deleted_when is true
 }
 
 // read gives the items of all pages to take, one by one, and stops at the
@@ -87,25 +88,26 @@ func (s *Source) readWhole(body []byte, name string, judge judge, take func(foun
 		}
 		return take(f)
 	}
-	ok, err := judge(item.Raw)
+	verdict, err := judge(item.Raw)
 	if err != nil {
 		return err
 	}
-	f.unknown = !ok
+	f.unknown, f.deleted = verdict.unknown, verdict.deleted
 	return take(f)
 }
 
 // item reads the n-th item of an answer, counted from 1.
 func (s *Source) item(item gjson.Result, n int, judge judge) (found, error) {
-	ok, err := judge(item.Raw)
+	f, err := judge(item.Raw)
 	if err != nil {
 		return found{}, err
 	}
 	key, missing := s.key(item)
-	if missing != "" && ok {
+	if missing != "" && !f.unknown {
 		return found{}, poller.Failf(poller.ClassItems, "items: number %d has no id at %s", n, missing)
 	}
-	return found{key: key, raw: item.Raw, unknown: !ok}, nil
+	f.key, f.raw = key, item.Raw
+	return f, nil
 }
 
 // key is the id of an item, or the path at which there is none. The parts of
@@ -143,33 +145,41 @@ func idText(id gjson.Result) (string, bool) {
 	}
 }
 
-// judge says whether an item is ok, that is whether it can be believed.
-type judge func(raw string) (bool, error)
+// judge says what an item is: whether it can be believed, and whether it says
+// that it is deleted.
+type judge func(raw string) (found, error)
 
-// judge compiles item_ok for one page, which is decoded only where it is used.
+// judge makes the judge of one page, which is decoded only where item_ok uses
+// it.
 func (s *Source) judge(body []byte) (judge, error) {
-	if s.itemOK == nil {
-		return func(string) (bool, error) { return true, nil }, nil
+	if s.itemOK == nil && s.deleted == nil {
+		return func(string) (found, error) { return found{}, nil }, nil
 	}
 	vars := map[string]any{}
-	if s.itemOK.Uses("body") {
+	if s.itemOK != nil && s.itemOK.Uses("body") {
 		decoded, err := expr.Decode(body)
 		if err != nil {
 			return nil, poller.Failf(poller.ClassItems, "item_ok: %w", err)
 		}
 		vars["body"] = decoded
 	}
-	return func(raw string) (bool, error) {
-		item, err := expr.Decode([]byte(raw))
-		if err != nil {
-			return false, poller.Failf(poller.ClassItems, "item_ok: %w", err)
+	return func(raw string) (f found, err error) {
+		if vars["item"], err = expr.Decode([]byte(raw)); err != nil {
+			return found{}, poller.Failf(poller.ClassItems, "items: %w", err)
 		}
-		vars["item"] = item
-		ok, err := s.itemOK.Bool(vars)
-		if err != nil {
-			return false, poller.Failf(poller.ClassItems, "item_ok: %w", err)
+		if s.itemOK != nil {
+			ok, err := s.itemOK.Bool(vars)
+			if err != nil {
+				return found{}, poller.Failf(poller.ClassItems, "item_ok: %w", err)
+			}
+			f.unknown = !ok
 		}
-		return ok, nil
+		if s.deleted != nil && !f.unknown {
+			if f.deleted, err = s.deleted.Bool(vars); err != nil {
+				return found{}, poller.Failf(poller.ClassItems, "deleted_when: %w", err)
+			}
+		}
+		return f, nil
 	}, nil
 }
 

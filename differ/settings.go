@@ -24,6 +24,16 @@ type ResponseSettings struct {
 	// Dotted paths that never count as a change; * is any name or any
 	// element, ** any depth. They are left out of what is told.
 	Ignore []string `yaml:"ignore" json:"ignore,omitempty"`
+	// What an item is that an answer does not list: deleted (default), or
+	// kept as it is, for feeds and for answers that list only what changed.
+	Absent string `yaml:"absent" json:"absent,omitempty" jsonschema:"enum=deleted,enum=kept"`
+	// How long a kept item that no answer lists is remembered. It is
+	// forgotten without an event. Default: for ever, and at most 1,000,000
+	// items.
+	ForgetAfter units.Duration `yaml:"forget_after" json:"forget_after,omitempty"`
+	// An expression over item; true: the answer says that this item is
+	// deleted, which needs no confirmation.
+	DeletedWhen string `yaml:"deleted_when" json:"deleted_when,omitempty"`
 }
 
 // Settings is the differ's part of a source in the configuration.

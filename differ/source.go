@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
@@ -23,6 +24,9 @@ type Source struct {
 	response ResponseSettings
 	ignore   *canon.Paths
 	itemOK   *expr.Program // nil: every item is
+	deleted  *expr.Program // nil: no item says of itself that it is
+	kept     bool          // an item that is not listed stays
+	forget   time.Duration // 0: never
 	rules    []rule
 	watch    watch
 
@@ -96,6 +100,7 @@ func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
 		}
 		s.itemOK = program
 	}
+	s.compileAbsent(r, resp)
 }
 
 func checkPath(r fault.Report, path string) {

@@ -199,7 +199,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 			return nil, err
 		}
 	}
-	if len(out.finding.changes) > 0 || out.finding.baseline {
+	if out.finding.writes() {
 		if err := d.complete(ctx, out); err != nil {
 			return nil, err
 		}

@@ -154,6 +154,9 @@ func (d *Differ) over(out *outcome) (bool, error) {
 	}
 	n, errs := 0, map[*rule]*ruleError{}
 	err := src.readPart(p, func(f found) error {
+		if f.deleted {
+			return nil
+		}
 		if f.unknown || f.key == "" {
 			return errEnough
 		}

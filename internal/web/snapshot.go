@@ -194,7 +194,7 @@ func (l *stateLine) state() (differ.State, error) {
 
 // addTo adds the item to the marks of state and, where it is there, to items.
 func (l *itemLine) addTo(state differ.State, items []differ.Item) ([]differ.Item, error) {
-	mark := differ.Mark{Revision: l.Revision}
+	mark := differ.Mark{Revision: l.Revision, Seen: l.Seen}
 	if !l.Gone {
 		if n, err := hex.Decode(mark.Hash[:], []byte(l.Hash)); err != nil || n != len(mark.Hash) {
 			return nil, fmt.Errorf("item %q: hash %q is not one", l.Key, l.Hash)

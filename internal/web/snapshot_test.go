@@ -60,7 +60,7 @@ func (r *reader) Items(_ context.Context, _ string, keys []string) ([]differ.Ite
 // touched.
 func (r *reader) put(item differ.Item) {
 	r.state.Items = maps.Clone(r.state.Items)
-	r.state.Items[item.Key] = differ.Mark{Hash: item.Hash, Revision: item.Revision}
+	r.state.Items[item.Key] = differ.Mark{Hash: item.Hash, Revision: item.Revision, Seen: item.Seen}
 	r.state.Version++
 	r.items[item.Key] = item
 }

@@ -59,7 +59,7 @@ func TestFixture(t *testing.T) {
 		}
 		equal("state", state, differ.State{
 			Source: "shop", Version: 1, Shape: "shape 1", Since: fixtureDay, Bookmarks: fixtureBookmarks,
-			Items: map[string]differ.Mark{"a/1": {Hash: differ.Hash{1, 2, 3}, Revision: 1}, "b": {Revision: 9}},
+			Items: map[string]differ.Mark{"a/1": {Hash: differ.Hash{1, 2, 3}, Revision: 1, Seen: fixtureDay}, "b": {Revision: 9, Seen: fixtureDay}},
 		})
 	}
 	items, err := s.Items(t.Context(), "shop", []string{"a/1", "b"})

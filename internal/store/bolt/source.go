@@ -107,7 +107,7 @@ func (t *tx) state(name string) (state differ.State, found bool, err error) {
 		Bookmarks: src.Bookmarks.bookmarks(), Items: map[string]differ.Mark{},
 	}
 	err = t.eachItem(name, func(key string, it *storedItem) error {
-		state.Items[key] = differ.Mark{Hash: it.hash, Revision: it.revision}
+		state.Items[key] = differ.Mark{Hash: it.hash, Revision: it.revision, Seen: it.seen}
 		return nil
 	})
 	return state, true, err

@@ -91,7 +91,7 @@ func (s *Store) state(name string) (state differ.State, found bool) {
 	state = src.state
 	state.Items = make(map[string]differ.Mark, len(src.items))
 	for key, it := range src.items {
-		state.Items[key] = differ.Mark{Hash: it.Hash, Revision: it.Revision}
+		state.Items[key] = differ.Mark{Hash: it.Hash, Revision: it.Revision, Seen: it.Seen}
 	}
 	return state, true
 }

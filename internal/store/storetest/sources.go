@@ -32,7 +32,7 @@ func testRoundTrip(t *testing.T, s Store) {
 	})
 	equal(t, "state", load(t, s)["shop"], differ.State{
 		Source: "shop", Version: 1, Shape: "v1", Since: at(1), Bookmarks: bookmarks(1),
-		Items: map[string]differ.Mark{"a": {Hash: a.Hash, Revision: 1}, "b": {Hash: b.Hash}},
+		Items: map[string]differ.Mark{"a": {Hash: a.Hash, Revision: 1, Seen: a.Seen}, "b": {Hash: b.Hash, Seen: b.Seen}},
 	})
 	equal(t, "items", items(t, s, "shop", "b", "nowhere", "a"), []differ.Item{b, a})
 
@@ -43,7 +43,7 @@ func testRoundTrip(t *testing.T, s Store) {
 	})
 	equal(t, "second state", load(t, s)["shop"], differ.State{
 		Source: "shop", Version: 2, Shape: "v2", Since: at(2), Bookmarks: bookmarks(2),
-		Items: map[string]differ.Mark{"a": {Hash: a2.Hash, Revision: 2}, "b": {Revision: 1}},
+		Items: map[string]differ.Mark{"a": {Hash: a2.Hash, Revision: 2, Seen: a2.Seen}, "b": {Revision: 1, Seen: bGone.Seen}},
 	})
 	got := items(t, s, "shop", "a", "b")
 	equal(t, "second items", got, []differ.Item{a2, bGone})
@@ -109,10 +109,10 @@ func testRefused(t *testing.T, s Store) {
 func testReset(t *testing.T, s Store) {
 	commit(t, s, &differ.Commit{Source: "shop", Items: []differ.Item{item("a", 5, `1`), item("b", 1, `2`), gone("c", 3)}})
 	commit(t, s, &differ.Commit{Source: "shop2", Items: []differ.Item{item("a", 1, `1`)}})
-	b := item("b", 2, `3`)
-	commit(t, s, &differ.Commit{Source: "shop", Version: 1, Reset: true, Items: []differ.Item{b, item("d", 0, `4`)}})
+	b, d := item("b", 2, `3`), item("d", 0, `4`)
+	commit(t, s, &differ.Commit{Source: "shop", Version: 1, Reset: true, Items: []differ.Item{b, d}})
 	equal(t, "marks", load(t, s)["shop"].Items, map[string]differ.Mark{
-		"b": {Hash: b.Hash, Revision: 2}, "d": {Hash: hashOf(`4`)},
+		"b": {Hash: b.Hash, Revision: 2, Seen: b.Seen}, "d": {Hash: d.Hash, Seen: d.Seen},
 	})
 	equal(t, "items", items(t, s, "shop", "a", "b", "c"), []differ.Item{b})
 	if n := len(load(t, s)["shop2"].Items); n != 1 {
@@ -290,7 +290,7 @@ func testKeys(t *testing.T, s Store) {
 		it := item(key, uint64(i), fmt.Sprint(i))
 		c.Items = append(c.Items, it)
 		c.Events = append(c.Events, event(fmt.Sprintf("e%02d", i), key, uint64(i), "hook"))
-		want[key] = differ.Mark{Hash: it.Hash, Revision: it.Revision}
+		want[key] = differ.Mark{Hash: it.Hash, Revision: it.Revision, Seen: it.Seen}
 	}
 	commit(t, s, c)
 	equal(t, "marks", load(t, s)["shop"].Items, want)
