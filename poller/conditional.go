@@ -14,9 +14,10 @@ type validators struct{ etag, lastModified string }
 func (v validators) none() bool { return v == validators{} }
 
 // mayValidate reports whether w is a request that may be conditional. That of
-// a page is not: its validators say nothing of the other pages.
+// a page is not: its validators say nothing of the other pages; nor is that of
+// a batch, whose keys come and go.
 func (s *Source) mayValidate(w *wire) bool {
-	return s.conditional && w.method == http.MethodGet && s.paging == nil
+	return s.conditional && w.method == http.MethodGet && s.paging == nil && (s.watch == nil || s.watch.batch == 0)
 }
 
 // validators are the marks' where they belong to this very request. They are

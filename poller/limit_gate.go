@@ -3,6 +3,7 @@ package poller
 import (
 	"container/heap"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,14 +43,29 @@ func gates(jobs []*job) {
 			name, g = "limit "+l.name, &gate{limit: l, most: l.concurrency}
 		}
 		if name == "" {
-			j.gate = g
-			continue
+			name = "source " + j.source.name
 		}
 		if shared[name] == nil {
 			shared[name] = g
 		}
 		j.gate = shared[name]
 	}
+}
+
+// enterGates gives each job its gate, and each fan that of its slots. The
+// result has a job of each source.
+func (p *Poller) enterGates() []*job {
+	all := slices.Clone(p.jobs)
+	for _, f := range p.fans {
+		all = append(all, &job{source: f.source, fan: f})
+	}
+	gates(all)
+	for _, j := range all {
+		if j.fan != nil {
+			j.fan.gate = j.gate
+		}
+	}
+	return all
 }
 
 // hostOf is the origin that a URL's text begins with; "" where an expression

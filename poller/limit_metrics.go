@@ -7,11 +7,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// open readies the limits that sources name: what is used of them, where it is
+// open readies the limits that the sources of jobs name: what is used of them, where it is
 // stored, and their metrics.
-func (p *Poller) open(o Options) {
+func (p *Poller) open(o Options, jobs []*job) {
 	now := time.Now()
-	for _, j := range p.jobs {
+	for _, j := range jobs {
 		l := j.source.limit
 		if l == nil || p.limits[l.name] != nil {
 			continue

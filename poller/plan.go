@@ -18,7 +18,14 @@ const firstPace = 10 * time.Millisecond
 // interval where that is shorter.
 func (p *Poller) plan(now time.Time) {
 	var soon []*job
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = true
 	for _, j := range p.jobs {
+		if j.fan != nil {
+			j.due = j.fan.first(j, now)
+			continue
+		}
 		switch next := j.marks.Next; {
 		case next.IsZero(), !next.After(now) && !j.source.skipMissed:
 			soon = append(soon, j)
@@ -34,9 +41,11 @@ func (p *Poller) plan(now time.Time) {
 		window := min(interval, time.Duration(len(soon))*firstPace)
 		j.due = now.Add(spread(j.source.name, window)).Round(0)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.queue = append(p.queue, p.jobs...)
+	for _, j := range p.jobs {
+		j.index = len(p.queue)
+		p.queue = append(p.queue, j)
+	}
+	p.jobs = nil // from here on they come and go
 	heap.Init(&p.queue)
 }
 

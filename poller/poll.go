@@ -17,11 +17,18 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	started := time.Now()
 	p.metrics.lateness.Observe(max(0, started.Sub(j.due)).Seconds())
 	j.turn.rest = time.Time{}
-	answer, err := j.source.Ask(withTurn(ctx, &j.turn), j.marks)
+	var keys []string
+	if j.fan != nil {
+		if keys = j.fan.keysOf(j); len(keys) == 0 {
+			j.unused()
+			return // they were removed while it was due
+		}
+	}
+	answer, err := j.source.AskFor(withTurn(ctx, &j.turn), j.marks, keys)
 	j.unused()
 	if err == nil {
 		answer.Bookmarks.Next = j.next(answer.Received)
-		err = p.sink.Take(ctx, answer)
+		err = p.take(ctx, j, answer)
 	}
 	now := time.Now()
 	switch {
@@ -30,7 +37,7 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	case ctx.Err() != nil:
 		// Cut off at the end of the drain: that says nothing about the source.
 	default:
-		p.failed(j, j.source.client.failure(err), now, now.Sub(started))
+		p.failed(j, keys, j.source.client.failure(err), now, now.Sub(started))
 	}
 }
 
@@ -41,9 +48,8 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 		result = resultUnmodified
 	}
 	p.metrics.polled(j.source.name, result, took)
-	if j.marks.Failures > 0 {
-		p.metrics.failing.Dec()
-		j.streak.end(p.log, j.source.name, j.marks, now)
+	if j.marks.Failures > 0 && p.failingEnds(j) {
+		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
 	j.marks = a.Bookmarks
 	j.due = j.next(now)
@@ -52,7 +58,7 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 // next is when a source that answered runs again: on its schedule, but not
 // before the server wants to be asked.
 func (j *job) next(now time.Time) time.Time {
-	next := j.source.schedule.Next(now)
+	next := j.schedule().Next(now)
 	if rest := j.turn.rest.Round(0).UTC(); next.Before(rest) {
 		return rest
 	}
@@ -60,10 +66,10 @@ func (j *job) next(now time.Time) time.Time {
 }
 
 // failed counts a failure; the marks keep everything else.
-func (p *Poller) failed(j *job, f *Failure, now time.Time, took time.Duration) {
+func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took time.Duration) {
 	p.metrics.polled(j.source.name, string(f.Class), took)
 	if j.marks.Failures == 0 {
-		p.metrics.failing.Inc()
+		p.failingStarts(j)
 		j.marks.FailingSince = now.Round(0).UTC()
 	}
 	j.marks.Failures++
@@ -73,10 +79,10 @@ func (p *Poller) failed(j *job, f *Failure, now time.Time, took time.Duration) {
 		// be a whole one, for a 304 would stand for another body.
 		j.marks.Request, j.marks.ETag, j.marks.LastModified = "", "", ""
 	}
-	j.due = retryAt(j.source.schedule, now, j.marks.Failures, max(f.After, j.turn.rest.Sub(now)))
+	j.due = retryAt(j.schedule(), now, j.marks.Failures, max(f.After, j.turn.rest.Sub(now)))
 	j.marks.Next = j.due
-	j.streak.failed(p.log, j.source.name, f, j.marks, now)
-	p.sink.Keep(j.source.name, j.marks)
+	j.tell(func(s *streak) { s.failed(p.log, j.source.name, f, j.marks, now) })
+	p.keepMarks(j, keys)
 }
 
 // retryAt is when a source that failed n times in a row runs again: on its

@@ -1,16 +1,29 @@
 package poller
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
+
+// nowhere is the index of a job that is not in the queue.
+const nowhere = -1
 
 // queue is a heap (container/heap) of jobs, the one that is due first on top.
 type queue []*job
 
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
 
 // Push is heap.Push's.
-func (q *queue) Push(v any) { *q = append(*q, v.(*job)) }
+func (q *queue) Push(v any) {
+	j := v.(*job)
+	j.index = len(*q)
+	*q = append(*q, j)
+}
 
 // Pop is heap.Pop's.
 func (q *queue) Pop() any {
@@ -18,10 +31,11 @@ func (q *queue) Pop() any {
 	j := (*q)[last]
 	(*q)[last] = nil
 	*q = (*q)[:last]
+	j.index = nowhere
 	return j
 }
 
-// job is a source with what changes from poll to poll. It is in one place at a
+// job is a source, or one slot of its watch keys, with what changes from poll to poll. It is in one place at a
 // time: in the queue, in its gate's line, or with the worker that polls it; so
 // it needs no lock, and no source overlaps itself.
 type job struct {
@@ -31,4 +45,20 @@ type job struct {
 	marks  Bookmarks
 	due    time.Time
 	streak streak
+	index  int // in the queue; nowhere: it is not there
+
+	// Of a source with watch keys.
+	fan  *fan         // nil: it has none
+	slot atomic.Int64 // its number
+	keys []string     // guarded by fan.mu
+	soon bool         // one of them is to be polled soon
+	over bool         // it has none any more
+}
+
+// schedule is when it is polled.
+func (j *job) schedule() Schedule {
+	if j.fan == nil {
+		return j.source.schedule
+	}
+	return j.fan.schedule(int(j.slot.Load()))
 }

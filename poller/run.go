@@ -41,11 +41,17 @@ type Options struct {
 	// where it is stored from now on. nil: it is known to this process only.
 	Usage  map[string]budget.Usage
 	Ledger Ledger
+	// Where watch keys that come and go at run time are stored. nil: they
+	// are known to this process only.
+	Watches Watches
 }
 
 // Poller polls sources on their schedules. Make it with New.
 type Poller struct {
-	jobs        []*job
+	jobs        []*job          // those that there are at the start
+	fans        map[string]*fan // by source
+	orphans     map[string][]string
+	watches     Watches
 	sink        Sink
 	log         *slog.Logger
 	metrics     *metrics
@@ -58,7 +64,10 @@ type Poller struct {
 	wake   chan struct{} // capacity 1: something is due sooner than was thought
 	owing  chan struct{} // capacity 1: a limit has something to be stored
 
+	watching sync.Mutex // held by who changes watch keys
+
 	mu      sync.Mutex
+	running bool      // the jobs are planned
 	queue   queue     // waiting for their time
 	ready   []*gate   // where polls are due and may start, waiting for a worker
 	later   agenda    // where they are due and may start at a time
@@ -69,7 +78,7 @@ type Poller struct {
 }
 
 // New makes a poller of sources, each with the marks that are stored of it
-// under its name. Disabled sources are left out. Nothing runs yet.
+// under its name, and of its watch keys, by unit. Disabled sources are left out. Nothing runs yet.
 func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *Poller {
 	p := &Poller{
 		sink:        sink,
@@ -81,6 +90,9 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		owing:       make(chan struct{}, 1),
 		limits:      map[string]*limit{},
 		ledger:      o.Ledger,
+		fans:        map[string]*fan{},
+		orphans:     map[string][]string{},
+		watches:     o.Watches,
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -92,19 +104,24 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		p.drain = defaultDrain
 	}
 	p.handed = make(chan *job, p.concurrency)
+	polled := 0
 	for _, s := range sources {
 		if s.disabled {
 			continue
 		}
+		polled++
+		if s.watch != nil {
+			p.fanOut(s, marks)
+			continue
+		}
 		m := marks[s.name]
-		p.jobs = append(p.jobs, &job{source: s, marks: m})
+		p.jobs = append(p.jobs, &job{source: s, marks: m, index: nowhere})
 		if m.Failures > 0 {
 			p.metrics.failing.Inc()
 		}
 	}
-	p.metrics.sources.Set(float64(len(p.jobs)))
-	gates(p.jobs)
-	p.open(o)
+	p.metrics.sources.Set(float64(polled))
+	p.open(o, p.enterGates())
 	return p
 }
 
@@ -120,6 +137,9 @@ func (p *Poller) Run(ctx context.Context) error {
 	books, shut := context.WithCancel(polls)
 	if p.ledger != nil {
 		book.Go(func() { p.keep(books) })
+	}
+	for _, f := range p.fans {
+		book.Go(func() { p.tend(books, f) })
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -203,8 +223,17 @@ func (p *Poller) work(ctx context.Context) {
 func (p *Poller) next(done *job) *job {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	heap.Push(&p.queue, done)
 	now := time.Now()
+	if done.soon && done.marks.Failures == 0 {
+		if first := done.fan.first(done, now); first.Before(done.due) {
+			done.due = first
+		}
+	}
+	if done.over {
+		p.failingEnds(done)
+	} else {
+		heap.Push(&p.queue, done)
+	}
 	p.leave(done.gate, now)
 	var j *job
 	if !p.ended {
@@ -213,7 +242,14 @@ func (p *Poller) next(done *job) *job {
 	if j == nil {
 		p.busy--
 	}
-	soonest := ontoTick(done.due)
+	p.rouse(done)
+	return j
+}
+
+// rouse wakes the dispatcher where it would sleep longer than until a job is
+// due, or a gate's time has come.
+func (p *Poller) rouse(j *job) {
+	soonest := ontoTick(j.due)
 	if len(p.later) > 0 {
 		soonest = sooner(soonest, ontoTick(p.later[0].at))
 	}
@@ -223,7 +259,6 @@ func (p *Poller) next(done *job) *job {
 		default:
 		}
 	}
-	return j
 }
 
 // end sends the workers home, each when its poll has ended.

@@ -73,10 +73,20 @@ func (s *Source) Schedule() Schedule { return s.schedule }
 // request's fingerprint and the validators, and neither a next run nor
 // failures. The error is always a *Failure, and so is a ctx that ends.
 func (s *Source) Ask(ctx context.Context, marks Bookmarks) (*Answer, error) {
-	answer, err := s.ask(ctx, marks, nil)
+	return s.AskFor(ctx, marks, nil)
+}
+
+// AskFor is Ask for watch keys, of which there may be as many as go into one
+// request. Without any, a source that has watch keys is asked for the first.
+func (s *Source) AskFor(ctx context.Context, marks Bookmarks, keys []string) (*Answer, error) {
+	if s.watch != nil && len(keys) == 0 {
+		keys = s.watch.sample()
+	}
+	answer, err := s.ask(ctx, marks, keys)
 	if err != nil {
 		return nil, s.client.failure(err)
 	}
+	answer.Keys = keys
 	return answer, nil
 }
 

@@ -18,5 +18,8 @@ func (s *Source) vars(keys []string) map[string]any {
 	if s.watch == nil {
 		return nil
 	}
+	if len(keys) == 0 {
+		keys = s.watch.sample()
+	}
 	return s.watch.vars(keys)
 }

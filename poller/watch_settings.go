@@ -108,6 +108,19 @@ func (w *watch) vars(keys []string) map[string]any {
 	return map[string]any{"key": key}
 }
 
+// sample is a key for a dry run; none where all come at run time.
+func (w *watch) sample() []string {
+	if len(w.keys) > 0 {
+		return w.keys[:1]
+	}
+	if w.file != "" {
+		if keys, err := readWatchFile(w.file); err == nil && len(keys) > 0 {
+			return keys[:1]
+		}
+	}
+	return []string{}
+}
+
 // checkWatchKey says what is wrong with a watch key.
 func checkWatchKey(key string) error {
 	switch {

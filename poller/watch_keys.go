@@ -1,0 +1,130 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What is wrong with a request to change watch keys.
+var (
+	ErrNoWatch       = errors.New("no source of this name takes watch keys over the API: it needs watch.api")
+	ErrBadWatchKey   = errors.New("not a watch key")
+	ErrTooManyKeys   = fmt.Errorf("the source has %d watch keys, which is the most", maxWatchKeys)
+	ErrNotWatched    = errors.New("the source has no such watch key")
+	ErrKeyConfigured = errors.New("the watch key stands in the configuration or in its file: remove it there")
+)
+
+// WatchedKey is a watch key as Watched gives it.
+type WatchedKey struct {
+	Key     string
+	From    []string // where it comes from: config, file, api
+	Retired bool     // it is not polled any more
+}
+
+// Watch has a key of a source polled from now on, and reports whether it was
+// added. It returns when that is durable.
+func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err error) {
+	f, err := p.fanOf(source)
+	if err != nil {
+		return false, err
+	}
+	if err := checkWatchKey(key); err != nil {
+		return false, fmt.Errorf("%w: %w", ErrBadWatchKey, err)
+	}
+	p.watching.Lock()
+	defer p.watching.Unlock()
+	f.mu.RLock()
+	from, n := f.origins[key], len(f.origins)
+	f.mu.RUnlock()
+	switch {
+	case from&fromAPI != 0:
+		return false, nil
+	case from == 0 && n >= maxWatchKeys:
+		return false, ErrTooManyKeys
+	}
+	if p.watches != nil {
+		if err := p.watches.Enrol(ctx, source, key); err != nil {
+			return false, fmt.Errorf("storing the watch key: %w", err)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j, fresh := f.put(key, fromAPI)
+	p.enter(f, j, fresh)
+	return true, nil
+}
+
+// Unwatch stops the polls of a key that was added over the API, and forgets
+// what is remembered of it. It returns when that is durable: no poll of the
+// key starts after that, and of one that runs nothing is taken in.
+func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
+	f, err := p.fanOf(source)
+	if err != nil {
+		return err
+	}
+	p.watching.Lock()
+	defer p.watching.Unlock()
+	f.mu.Lock()
+	from, retired := f.origins[key], f.retired[key]
+	if from != fromAPI {
+		f.mu.Unlock()
+		if from == 0 {
+			return ErrNotWatched
+		}
+		return ErrKeyConfigured
+	}
+	_, idle := f.drop(key, fromAPI)
+	p.leaveOut(idle)
+	f.mu.Unlock()
+	if p.watches == nil {
+		return nil
+	}
+	if err := p.watches.Forget(ctx, source, key); err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if retired {
+			f.origins[key], f.retired[key] = fromAPI, true
+		} else {
+			j, fresh := f.put(key, fromAPI)
+			p.enter(f, j, fresh)
+		}
+		return fmt.Errorf("forgetting the watch key: %w", err)
+	}
+	return nil
+}
+
+// Watched gives the watch keys of a source, in their order.
+func (p *Poller) Watched(source string) ([]WatchedKey, error) {
+	f, err := p.fanOf(source)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	keys := make([]WatchedKey, 0, len(f.origins))
+	for key, from := range f.origins {
+		keys = append(keys, WatchedKey{Key: key, From: from.words(), Retired: f.retired[key]})
+	}
+	slices.SortFunc(keys, func(a, b WatchedKey) int { return strings.Compare(a.Key, b.Key) })
+	return keys, nil
+}
+
+func (p *Poller) fanOf(source string) (*fan, error) {
+	if f := p.fans[source]; f != nil && f.source.watch.api {
+		return f, nil
+	}
+	return nil, ErrNoWatch
+}
+
+// words are the origins by name.
+func (o whence) words() (words []string) {
+	for i, word := range []string{"config", "file", "api"} {
+		if o&(1<<i) != 0 {
+			words = append(words, word)
+		}
+	}
+	return words
+}
