@@ -87,9 +87,17 @@ type Defaults struct {
 // Source is something that is polled: each stage's part of its settings.
 type Source struct {
 	Poll poller.Settings `yaml:",inline"`
+	// Fan out: the source is polled for each of these keys.
+	Watch Watch `yaml:"watch"`
 	// What makes an answer one, and what is in it.
 	Response Response        `yaml:"response"`
 	Diff     differ.Settings `yaml:",inline"`
+}
+
+// Watch is which keys a source is polled for, and when one is done.
+type Watch struct {
+	Fan  poller.WatchSettings `yaml:",inline"`
+	Keys differ.WatchSettings `yaml:",inline"`
 }
 
 // Response is how an answer is read.

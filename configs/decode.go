@@ -31,6 +31,8 @@ func (l *loader) decode() *Config {
 				own.TLS = l.placed(own.TLS)
 			}
 			s.Response.Judge.Items = s.Response.Read.Items
+			s.Watch.Fan.File = l.path(s.Watch.Fan.File)
+			s.Poll.Watch, s.Diff.Watch = s.Watch.Fan, s.Watch.Keys
 			cfg.Sources[f.name] = s
 		}
 	}
@@ -49,12 +51,16 @@ func (l *loader) decode() *Config {
 
 // placed is t with the paths of its files from the configuration's folder.
 func (l *loader) placed(t poller.TLSSettings) poller.TLSSettings {
-	for _, path := range []*string{&t.CA, &t.Cert, &t.Key} {
-		if *path != "" && !filepath.IsAbs(*path) {
-			*path = filepath.Join(l.dir, *path)
-		}
-	}
+	t.CA, t.Cert, t.Key = l.path(t.CA), l.path(t.Cert), l.path(t.Key)
 	return t
+}
+
+// path is the path of a file from the configuration's folder.
+func (l *loader) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(l.dir, p)
 }
 
 // into decodes one part of the tree. The schema was satisfied, so an error

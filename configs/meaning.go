@@ -24,6 +24,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 		differ.Check(at, name, s.Diff, s.Response.Read)
 		checkDelta(at.At("cursor"), s)
 		l.checkRoutes(at, s.Diff)
+		checkWatch(at.At("watch"), s)
 		l.checkLimit(at.At("limit"), s.Poll.Limit)
 		l.checkAuth(at.At("request", "auth"), s.Poll.Request.Auth)
 	}
@@ -118,6 +119,24 @@ func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
 				at.Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
 			}
 		}
+	}
+}
+
+// checkWatch reports what the poller and the differ must agree on of watch
+// keys.
+func checkWatch(r fault.Report, s Source) {
+	fan, keys := s.Watch.Fan, s.Watch.Keys
+	none := len(fan.Keys) == 0 && fan.File == "" && !fan.API && fan.Batch == 0
+	switch {
+	case none && keys != (differ.WatchSettings{}):
+		r.Errorf("no keys: at least one of keys, file and api is needed")
+	case fan.Batch > 0 && keys.ID == "":
+		r.At("batch").Errorf("needs watch.id: the path in an item of the key that it belongs to")
+	case fan.Batch == 0 && keys.ID != "":
+		r.At("id").Errorf("is for batch: without it all items of an answer are the key's")
+	}
+	if fan.Batch > 0 && s.Poll.Cursor != (poller.CursorSettings{}) {
+		r.At("batch").Errorf("does not go with cursor: a cursor belongs to one key")
 	}
 }
 

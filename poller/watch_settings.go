@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,14 @@ func (s WatchSettings) compile(r fault.Report) *watch {
 			r.At("keys").Index(i).Errorf("%q stands here twice", key)
 		}
 		there[key] = true
+	}
+	if s.File != "" {
+		if _, err := readWatchFile(s.File); err != nil {
+			if p, ok := errors.AsType[*fs.PathError](err); ok {
+				err = p.Err // the path stands there already
+			}
+			r.At("file").Errorf("%v", err)
+		}
 	}
 	if s.Batch < 0 || s.Batch > maxBatch {
 		r.At("batch").Errorf("expected a number from 1 to %d", maxBatch)

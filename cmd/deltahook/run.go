@@ -85,7 +85,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
-	polling := poller.New(parts.polled, marks, diffing, poller.Options{Logger: log, Metrics: registry, Usage: used, Ledger: store})
+	polling := poller.New(parts.polled, marks, diffing, poller.Options{Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
 
