@@ -3,11 +3,11 @@ package poller
 import (
 	"regexp"
 
+	"github.com/expr-lang/expr/types"
+
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/units"
-
-	"github.com/expr-lang/expr/types"
 )
 
 // CursorSettings is what a source remembers of its answers to ask for less the

@@ -15,3 +15,6 @@ var (
 	SetQuery = setQuery
 	SetJSON  = setJSON
 )
+
+// Earlier is what an overlap makes of a cursor.
+var Earlier = earlier
