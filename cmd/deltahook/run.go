@@ -61,9 +61,10 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Logger: log,
+		Snapshots: store, Watches: keys, Logger: log,
 		Ready: func() error {
 			if ctx.Err() != nil {
 				return errors.New("shutting down")
@@ -86,6 +87,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing})
+	keys.poller.Store(polling)
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
 

@@ -31,7 +31,18 @@ func (s *Server) admin() http.Handler {
 			Timeout:             scrapeTimeout,
 		})))
 	}
-	return plain(mux)
+	s.watching(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) })
+	return sameSite(plain(mux))
+}
+
+// sameSite refuses what a page of another site has a browser send: on loopback
+// there may be no token to stop it.
+func sameSite(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusForbidden, "a page of another site may not ask for this")
+	}))
+	return guard.Handler(next)
 }
 
 // local answers on the socket.
@@ -39,6 +50,7 @@ func (s *Server) local() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
 	mux.Handle("GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots})
+	s.watching(mux, func(h http.Handler) http.Handler { return h })
 	return plain(mux)
 }
 

@@ -4,8 +4,11 @@
 //	admin address (TCP)    GET /healthz   200 while the process lives
 //	                       GET /readyz    200, or 503 and why not
 //	                       GET /metrics   Prometheus text; asks for the token
+//	                       /api/v1/sources/{name}/watches, as on the socket; asks for the token
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
+//	                       GET /api/v1/sources/{name}/watches
+//	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
 // wants to know of a running daemon's snapshots it asks there. It is guarded
@@ -49,8 +52,8 @@ type Options struct {
 	// Store is the path of the store that the socket stands beside; see
 	// SocketPath. "": no socket.
 	Store string
-	// Token guards /metrics as a bearer token. Empty: anybody who reaches
-	// Listen may read them.
+	// Token guards /metrics and /api as a bearer token. Empty: anybody who reaches
+	// Listen may use them.
 	Token secret.Text
 	// Ready says why the daemon is not ready, or nil. Its text is shown to
 	// anybody who reaches Listen. nil: always ready. It must not block.
@@ -59,6 +62,9 @@ type Options struct {
 	Metrics prometheus.Gatherer
 	// Snapshots is where the socket's answers come from. Needed with Store.
 	Snapshots Reader
+	// Watches is who knows the watch keys of sources. nil: there is no API
+	// for them.
+	Watches Watches
 	// Logger gets what net/http has to say. nil: slog.Default().
 	Logger *slog.Logger
 }

@@ -1,0 +1,118 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// Watches is who knows the watch keys of sources, and changes them. Its errors
+// wrap those below.
+type Watches interface {
+	// Watched gives the keys of a source in their order.
+	Watched(source string) ([]WatchKey, error)
+	// Watch adds a key, and reports whether it was new. It returns when
+	// that is durable.
+	Watch(ctx context.Context, source, key string) (added bool, err error)
+	// Unwatch removes a key that Watch added. It returns when that is
+	// durable, and no poll of the key starts any more.
+	Unwatch(ctx context.Context, source, key string) error
+}
+
+// What is wrong with a request for watch keys.
+var (
+	ErrNotFound = errors.New("not found")    // no such source, or no such key
+	ErrInvalid  = errors.New("not valid")    // not a key
+	ErrConflict = errors.New("not possible") // it stands elsewhere, or there are too many
+)
+
+// WatchKey is a watch key as it is shown.
+type WatchKey struct {
+	Key     string   `json:"key"`
+	From    []string `json:"from"`    // config, file, api
+	Retired bool     `json:"retired"` // it is not polled any more
+}
+
+// watching adds what concerns watch keys to mux, each route through guard.
+func (s *Server) watching(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+	if s.o.Watches == nil {
+		return
+	}
+	h := watches{s.o.Watches}
+	for route, serve := range map[string]http.HandlerFunc{
+		"GET /api/v1/sources/{name}/watches":          h.list,
+		"GET /api/v1/sources/{name}/watches/{key}":    h.get,
+		"PUT /api/v1/sources/{name}/watches/{key}":    h.put,
+		"DELETE /api/v1/sources/{name}/watches/{key}": h.remove,
+	} {
+		mux.Handle(route, guard(serve))
+	}
+}
+
+type watches struct{ of Watches }
+
+func (h watches) list(w http.ResponseWriter, r *http.Request) {
+	keys, err := h.of.Watched(r.PathValue("name"))
+	if err != nil {
+		refuseWatch(w, err)
+		return
+	}
+	answer(w, http.StatusOK, struct {
+		Keys []WatchKey `json:"keys"`
+	}{keys})
+}
+
+func (h watches) get(w http.ResponseWriter, r *http.Request) {
+	keys, err := h.of.Watched(r.PathValue("name"))
+	if err != nil {
+		refuseWatch(w, err)
+		return
+	}
+	i := slices.IndexFunc(keys, func(k WatchKey) bool { return k.Key == r.PathValue("key") })
+	if i < 0 {
+		refuse(w, http.StatusNotFound, "the source has no such watch key")
+		return
+	}
+	answer(w, http.StatusOK, keys[i])
+}
+
+func (h watches) put(w http.ResponseWriter, r *http.Request) {
+	added, err := h.of.Watch(r.Context(), r.PathValue("name"), r.PathValue("key"))
+	switch {
+	case err != nil:
+		refuseWatch(w, err)
+	case added:
+		w.WriteHeader(http.StatusCreated)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (h watches) remove(w http.ResponseWriter, r *http.Request) {
+	if err := h.of.Unwatch(r.Context(), r.PathValue("name"), r.PathValue("key")); err != nil {
+		refuseWatch(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func refuseWatch(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, ErrInvalid):
+		status = http.StatusBadRequest
+	case errors.Is(err, ErrConflict):
+		status = http.StatusConflict
+	}
+	refuse(w, status, err.Error())
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
