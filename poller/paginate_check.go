@@ -120,11 +120,17 @@ func (p *paging) checkParams(r fault.Report, q RequestSettings) {
 
 // checkItems checks what paging wants of the answer; r is at sources.NAME.
 func (p *paging) checkItems(r fault.Report, items string) {
-	switch {
+	switch at := r.At("response", "items"); {
 	case items == "":
-		r.At("response", "items").Errorf("request.paginate needs items: the path of the list that the pages share")
-	case p.endsEmpty() && strings.Contains(items, "#("):
-		r.At("response", "items").Errorf("a query in items hides whether a page is empty, which ends %s paging: choose items by a rule's `when`", p.kind)
+		at.Errorf("request.paginate needs items: the path of the list that the pages share")
+	case p.counts() && !jsonpath.Plain(items):
+		at.Errorf("%s paging goes by all items of a page, and %q may choose among them: expected names joined by dots, or @this; choose items by a rule's `when`", p.kind, items)
 	}
 	p.items = items
+}
+
+// counts reports whether the items of a page tell where the next one is, or
+// that there is none. Then they must be those that the page has, all of them.
+func (p *paging) counts() bool {
+	return p.endsEmpty() || p.kind == byOffset || p.kind == byLastID
 }

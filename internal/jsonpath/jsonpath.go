@@ -44,6 +44,35 @@ func Check(path string) error {
 	return nil
 }
 
+// Plain reports whether path gives what stands at a place in the document, as
+// it stands there: it is names and indexes joined by dots, or @this. All other
+// syntax may choose among what is there, or make something of it.
+func Plain(path string) bool {
+	if path == "@this" {
+		return true
+	}
+	for i := 0; i < len(path); i++ {
+		first := i == 0 || path[i-1] == '.'
+		switch path[i] {
+		case '\\':
+			i++
+		case '|', '*', '?', '#':
+			return false
+		case '.', '!', '{', '[':
+			if first {
+				return false
+			}
+		case '@':
+			name, _, _ := strings.Cut(path[i+1:], ".")
+			name, _, _ = strings.Cut(name, ":")
+			if first && gjson.ModifierExists(name, nil) {
+				return false
+			}
+		}
+	}
+	return path != ""
+}
+
 // balanced reports brackets and quotes of queries that are not closed.
 func balanced(path string) error {
 	var open []byte

@@ -37,6 +37,19 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
+func TestPlain(t *testing.T) {
+	for path, want := range map[string]bool{
+		"a": true, "data.0.items": true, "@this": true, "@odata.value": true, `Global Quote.05\. price`: true,
+		"Time Series (Daily)": true, `a\|b`: true, `\@reverse`: true, "a[]": true, "a!": true,
+		"": false, "data.#.lines|@flatten": false, "data.#.order": false, "data.#(k==1)#": false, "a|b": false, "@reverse": false,
+		"a.@reverse": false, "a.@join:{}": false, "*.items": false, "item?": false, "[a,b]": false, "{a,b}": false, "a.[b]": false, `!"x"`: false, "..0": false,
+	} {
+		if got := jsonpath.Plain(path); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	f.Add("a.#(b==\"c\").@reverse")
 	f.Fuzz(func(t *testing.T, path string) {
