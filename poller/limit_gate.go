@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/deltahook/deltahook/internal/budget"
 )
 
 // gate is where the polls of one limit, or of one host, wait for their turn
@@ -14,15 +16,27 @@ import (
 // line, in the poller's ready list where its first poll may start, in its
 // later heap where that is a matter of time, and nowhere (full) where the end
 // of one of its polls is what it waits for. It is guarded by Poller.mu.
+//
+// While the rate of its limit is what its first poll waits for, the gate holds
+// a place among the requests of polls that have begun, as each of these does:
+// a poll of many pages would keep all others from starting. It holds none
+// where they are so many that it would have to wait for long; otherwise more
+// and more polls would begin, until none gets its next page in time.
 type gate struct {
 	limit   *limit // nil: only most counts
 	most    int    // polls at once; 0: any number
 	running int
 	line    []*job // due, first come first served
 	where   whereabouts
-	at      time.Time // in later: when its first poll may start
-	spent   time.Time // the day whose spent quota was told
+	at      time.Time     // in later: when its first poll may start
+	place   *budget.Grant // held for the first poll; nil: none is
+	spent   time.Time     // the day whose spent quota was told
 }
+
+const (
+	longestHold = longestTurn / 4        // how far ahead a gate takes a place
+	latestHold  = 100 * time.Millisecond // after its time a place is worth nothing: the next one may be used soon
+)
 
 type whereabouts int
 
@@ -104,17 +118,57 @@ func (p *Poller) settle(g *gate, now time.Time) {
 	case g.limit == nil:
 		g.where = ready
 		p.ready = append(p.ready, g)
+	case p.mayStart(g, now):
+		g.where = ready
+		p.ready = append(p.ready, g)
 	default:
-		g.at = g.limit.budget.Next(now)
-		if !g.at.After(now) {
-			g.where = ready
-			p.ready = append(p.ready, g)
-			return
-		}
 		g.where = later
 		heap.Push(&p.later, g)
 		p.tellSpent(g, now)
 	}
+}
+
+// mayStart reports whether the limit of g lets its first poll start now.
+// Otherwise g.at is when to look again, with the place that is held for it, if
+// there is one.
+func (p *Poller) mayStart(g *gate, now time.Time) bool {
+	if g.keeps(now) {
+		g.at = g.place.At
+		return !g.at.After(now)
+	}
+	g.at = g.limit.budget.Next(now)
+	if !g.at.After(now) {
+		return true
+	}
+	if place, ok := g.limit.budget.Reserve(now, now.Add(longestHold)); ok {
+		g.place, g.at = &place, place.At
+	}
+	return false
+}
+
+// keeps reports whether g holds a place that is good. One that was not used in
+// time, because no worker was free, or that the server no longer gives, is
+// given up.
+func (g *gate) keeps(now time.Time) bool {
+	if g.place == nil {
+		return false
+	}
+	if now.Sub(g.place.At) <= latestHold && !g.limit.budget.Resting().After(g.place.At) {
+		return true
+	}
+	g.limit.budget.Sent(*g.place, g.place.At)
+	g.place = nil
+	return false
+}
+
+// take is the request that the first poll of g starts with.
+func (g *gate) take(now time.Time) (grant budget.Grant, ok bool) {
+	if g.keeps(now) && !g.place.At.After(now) {
+		grant, g.place = *g.place, nil
+		return grant, true
+	}
+	// A request of a poll that runs may have been faster.
+	return g.limit.budget.Take(now)
 }
 
 // ripen moves the gates whose time has come to the ready list.
@@ -133,8 +187,7 @@ func (p *Poller) start(now time.Time) *job {
 		p.ready[0] = nil
 		p.ready = p.ready[1:]
 		if g.limit != nil {
-			// A request of a poll that runs may have been faster.
-			grant, ok := g.limit.budget.Take(now)
+			grant, ok := g.take(now)
 			if !ok {
 				p.settle(g, now)
 				continue

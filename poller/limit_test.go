@@ -211,6 +211,77 @@ func TestLimitConcurrency(t *testing.T) {
 	})
 }
 
+// paged makes sources of one limit whose lists have so many pages; those with
+// one page are polled every 10 s, the others all the time.
+func paged(t *testing.T, q *requests, rate units.Rate, pages ...int) []*poller.Source {
+	t.Helper()
+	q.answer = func(_ int, r *http.Request) (*http.Response, error) {
+		time.Sleep(30 * time.Millisecond)
+		var of, n int
+		_, _ = fmt.Sscan(r.FormValue("of"), &of)
+		_, _ = fmt.Sscan(r.FormValue("page"), &n)
+		return reply(200, fmt.Sprintf(`{"items":[%d],"pages":%d}`, n, of))
+	}
+	c := poller.NewClientOver(q, poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Rate: rate}}})
+	var made []*poller.Source
+	for i, n := range pages {
+		schedule := "@every 1s"
+		if n == 1 {
+			schedule = "@every 10s"
+		}
+		name := fmt.Sprint("s", i)
+		s, err := poller.NewSource(name, poller.Settings{Schedule: schedule, Limit: "account", Request: poller.RequestSettings{
+			URL: fmt.Sprintf("http://x.example/%s?of=%d", name, n), Paginate: poller.PaginateSettings{Page: "page", Pages: "pages", MaxPages: 10_000},
+		}}, list, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, s)
+	}
+	return made
+}
+
+// TestPagesLetOthersStart: requests of a long list and those of other sources
+// take turns, and there are no more than there may be.
+func TestPagesLetOthersStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &requests{}
+		run(t, poller.New(paged(t, q, rate(10, time.Second), 3000, 1, 1, 1, 1, 1), nil, &sink{}, poller.Options{}), 10*time.Minute)
+		if n := q.window(time.Second); n > 10 {
+			t.Errorf("%d in one second", n)
+		}
+		if n := len(q.at); n < 10*60*8 {
+			t.Errorf("only %d requests", n)
+		}
+		for name, at := range q.of {
+			if name == "s0" {
+				continue
+			}
+			for i := 1; i < len(at); i++ {
+				if gap := at[i] - at[i-1]; gap > 12*time.Second {
+					t.Errorf("%s is polled after %s", name, gap)
+				}
+			}
+		}
+	})
+}
+
+// TestPagesAreNotStarved: however many long lists want to begin, those that
+// have begun get their pages in time.
+func TestPagesAreNotStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, s := &requests{}, &sink{}
+		var pages []int
+		for range 200 {
+			pages = append(pages, 100)
+		}
+		run(t, poller.New(paged(t, q, rate(1, time.Second), pages...), nil, s, poller.Options{}), 3*time.Hour)
+		if len(s.kept) != 0 || len(s.taken) < 80 {
+			t.Errorf("%d polls, %d failures", len(s.taken), len(s.kept))
+		}
+	})
+}
+
 // TestHostConcurrency: eight at once at a host, of sources without a limit; a
 // host is scheme, name and port.
 func TestHostConcurrency(t *testing.T) {
