@@ -39,6 +39,7 @@ type fan struct {
 	slots   []*job
 	count   atomic.Int64 // len(slots), for who holds Poller.mu alone
 	room    []*job       // slots with a hole, once for each
+	moved   *job         // has got another number, and so another time, since leaveOut
 
 	told    sync.Mutex // guards what follows
 	failing map[*job]bool
@@ -154,6 +155,9 @@ func (f *fan) unseat(key string) (idle *job) {
 	case len(j.keys) == 0: // the last slot takes its number
 		last.slot.Store(j.slot.Load())
 		f.slots[j.slot.Load()] = last
+		if last != j {
+			f.moved = last
+		}
 	case len(f.room) >= f.source.watch.size():
 		j = last
 	default:

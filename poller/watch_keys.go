@@ -77,7 +77,7 @@ func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
 		return ErrKeyConfigured
 	}
 	_, idle := f.drop(key, fromAPI)
-	p.leaveOut(idle)
+	p.leaveOut(f, idle)
 	f.mu.Unlock()
 	if p.watches == nil {
 		return nil

@@ -135,9 +135,10 @@ func (p *Poller) enter(f *fan, j *job, fresh bool) {
 	p.rouse(j)
 }
 
-// leaveOut takes a job without keys out of the queue. Where it is somewhere
-// else it ends there.
-func (p *Poller) leaveOut(j *job) {
+// leaveOut takes a job without keys out of the queue; where it is somewhere
+// else it ends there. The job that took its number takes its time as well, or
+// those that move would all keep the time of the last number. f.mu is locked.
+func (p *Poller) leaveOut(f *fan, j *job) {
 	if j == nil {
 		return
 	}
@@ -146,6 +147,12 @@ func (p *Poller) leaveOut(j *job) {
 	if j.index != nowhere {
 		heap.Remove(&p.queue, j.index)
 	}
+	if m := f.moved; m != nil && m.index != nowhere && p.running && m.marks.Failures == 0 {
+		m.due = m.schedule().Next(time.Now())
+		heap.Fix(&p.queue, m.index)
+		p.rouse(m)
+	}
+	f.moved = nil
 	p.jobs = slices.DeleteFunc(p.jobs, func(o *job) bool { return o == j })
 	p.mu.Unlock()
 	p.failingEnds(j)
@@ -173,9 +180,8 @@ func (p *Poller) take(ctx context.Context, j *job, a *Answer) error {
 	}()
 	for _, key := range retired {
 		j.fan.mu.Lock()
-		idle := j.fan.retire(key)
+		p.leaveOut(j.fan, j.fan.retire(key))
 		j.fan.mu.Unlock()
-		p.leaveOut(idle)
 	}
 	return err
 }
@@ -301,7 +307,7 @@ func (p *Poller) reread(ctx context.Context, f *fan) {
 	for key, from := range f.origins {
 		if from&fromFile != 0 && !there[key] {
 			last, idle := f.drop(key, fromFile)
-			p.leaveOut(idle)
+			p.leaveOut(f, idle)
 			if last {
 				gone = append(gone, key)
 			}
