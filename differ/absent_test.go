@@ -138,6 +138,17 @@ func TestListedItemsAreNotForgotten(t *testing.T) {
 	}
 }
 
+// An answer that is the same to the byte lists its items too.
+func TestTheSameAnswerListsItsItems(t *testing.T) {
+	b := forgetful(t)
+	for range 48 {
+		b.expect(`{"items":[{"id":1,"v":1}]}`)
+		b.later(time.Hour)
+	}
+	b.expect(`{"items":[]}`)
+	b.expect(`{"items":[{"id":1,"v":1}]}`)
+}
+
 func TestForgettingIsBoundedAndGoesOn(t *testing.T) {
 	b := forgetful(t)
 	var items strings.Builder

@@ -323,3 +323,23 @@ func FuzzEarlier(f *testing.F) {
 		}
 	})
 }
+
+func TestCursorOfAWatchKey(t *testing.T) {
+	api := script(t, says(`{"c":"x"}`), says(`{"c":"y"}`))
+	s, err := poller.NewSource("parcels", poller.Settings{
+		Schedule: "@every 30s", Watch: poller.WatchSettings{Keys: []string{"a"}},
+		Cursor:  poller.CursorSettings{Name: "c", Value: "body.c"},
+		Request: poller.RequestSettings{URL: api.URL + "/{{ key }}?c={{ cursor.c }}"},
+	}, poller.ResponseSettings{}, client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.AskFor(t.Context(), poller.Bookmarks{}, []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AskFor(t.Context(), first.Bookmarks, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	equals(t, "asked", api.asked, []string{"/a?c=", "/a?c=x"})
+}
