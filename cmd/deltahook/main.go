@@ -105,7 +105,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 		&cobra.Group{ID: "hooks", Title: "Try webhooks:"})
 	root.AddCommand(
 		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
-		a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
+		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
 		a.listenCommand(), a.sendCommand(),
 		a.versionCommand(),
 	)

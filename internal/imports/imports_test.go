@@ -64,6 +64,7 @@ var table = map[string]row{
 	"internal/auth":       {why: leaf},
 	"internal/budget":     {why: leaf},
 	"internal/canon":      {why: leaf},
+	"internal/curl":       {why: leaf},
 	"internal/decode":     {why: leaf},
 	"internal/egress":     {why: leaf},
 	"internal/expr":       {why: leaf},
