@@ -1,0 +1,79 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/web"
+)
+
+// keeper is a web.Watches of one source called s.
+type keeper struct {
+	keys map[string]bool
+	fail error
+}
+
+func (k *keeper) Watched(source string) ([]web.WatchKey, error) {
+	if source != "s" {
+		return nil, fmt.Errorf("source %s: %w", source, web.ErrNotFound)
+	}
+	var keys []web.WatchKey
+	for key := range k.keys {
+		keys = append(keys, web.WatchKey{Key: key, From: []string{"api"}})
+	}
+	return keys, k.fail
+}
+
+func (k *keeper) Watch(_ context.Context, _, key string) (bool, error) {
+	if k.fail != nil {
+		return false, k.fail
+	}
+	there := k.keys[key]
+	k.keys[key] = true
+	return !there, nil
+}
+
+func (k *keeper) Unwatch(_ context.Context, _, key string) error {
+	delete(k.keys, key)
+	return k.fail
+}
+
+func TestWatches(t *testing.T) {
+	k := &keeper{keys: map[string]bool{}}
+	s, _ := start(t, web.Options{Listen: "127.0.0.1:0", Store: filepath.Join(t.TempDir(), "state.db"), Snapshots: &reader{}, Watches: k, Token: secret.New("t0ken")})
+	base := "http://" + s.Addr() + "/api/v1/sources/"
+	for _, c := range []struct {
+		method, path, token string
+		fail                error
+		status              int
+		body                string
+	}{
+		{"PUT", "s/watches/a%2Fb", "", nil, 401, "server.token"},
+		{"PUT", "s/watches/a%2Fb", "Bearer wrong", nil, 401, "server.token"},
+		{"DELETE", "s/watches/a%2Fb", "", nil, 401, "server.token"},
+		{"GET", "s/watches", "", nil, 401, "server.token"},
+		{"PUT", "s/watches/a%2Fb", "Bearer t0ken", nil, 201, ""},
+		{"PUT", "s/watches/a%2Fb", "Bearer t0ken", nil, 204, ""},
+		{"GET", "s/watches", "Bearer t0ken", nil, 200, `{"keys":[{"key":"a/b","from":["api"],"retired":false}]}`},
+		{"GET", "s/watches/a%2Fb", "Bearer t0ken", nil, 200, `{"key":"a/b","from":["api"],"retired":false}`},
+		{"GET", "s/watches/b", "Bearer t0ken", nil, 404, "no such watch key"},
+		{"GET", "t/watches", "Bearer t0ken", nil, 404, "not found"},
+		{"PUT", "s/watches/c", "Bearer t0ken", web.ErrInvalid, 400, "not valid"},
+		{"PUT", "s/watches/c", "Bearer t0ken", web.ErrConflict, 409, "not possible"},
+		{"PUT", "s/watches/c", "Bearer t0ken", errors.New("disk full"), 500, "disk full"},
+		{"DELETE", "s/watches/a%2Fb", "Bearer t0ken", nil, 204, ""},
+		{"DELETE", "s/watches/a%2Fb", "Bearer t0ken", web.ErrNotFound, 404, "not found"},
+		{"POST", "s/watches", "Bearer t0ken", nil, 405, ""},
+	} {
+		k.fail = c.fail
+		resp, body := ask(t, c.method, base+c.path, c.token)
+		if resp.StatusCode != c.status || !strings.Contains(body, c.body) {
+			t.Errorf("%s %s with token %q: %d %s, want %d %s", c.method, c.path, c.token, resp.StatusCode, body, c.status, c.body)
+		}
+	}
+}
