@@ -154,7 +154,7 @@ func (c *credential) renew(ctx context.Context, w *wire, before *signed) (*signe
 func (c *credential) apply(w *wire, tokens []string) *wire {
 	made := *w
 	made.header = w.header.Clone()
-	made.secrets = nil
+	made.secrets = slices.Clone(w.secrets)
 	put := func(p place, value string) {
 		made.secrets = append(made.secrets, value)
 		switch {
@@ -205,7 +205,7 @@ func (s *Source) send(ctx context.Context, w *wire, given validators) (resp *htt
 	}
 	sent := first
 	resp, at, err = s.exchange(ctx, sent.wire, given)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && at == sent.wire {
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && at.atHome() {
 		again, failed := s.credential.renew(ctx, w, first)
 		if failed != nil {
 			discard(resp.Body)
@@ -232,13 +232,39 @@ func (s *Source) send(ctx context.Context, w *wire, given validators) (resp *htt
 // and did not come back there from another one.
 func (w *wire) atHome() bool { return w.home != "" && !w.away && origin(w.url) == w.home }
 
-// leaks reports whether a URL holds a credential of w.
-func (w *wire) leaks(u *url.URL) bool {
+// leaks reports whether a URL holds a credential of w, or anything that is
+// known to be secret.
+func (s *Source) leaks(w *wire, u *url.URL) bool {
 	raw := u.String()
-	plain, err := url.QueryUnescape(raw)
-	return slices.ContainsFunc(w.secrets, func(v string) bool {
-		return strings.Contains(raw, v) || err == nil && strings.Contains(plain, v) || strings.Contains(raw, url.QueryEscape(v))
+	spelt := []string{raw}
+	if plain, err := url.QueryUnescape(raw); err == nil {
+		spelt = append(spelt, plain)
+	}
+	if plain, err := url.PathUnescape(raw); err == nil {
+		spelt = append(spelt, plain)
+	}
+	return slices.ContainsFunc(spelt, func(text string) bool {
+		return s.client.redactor.Text(text) != text || slices.ContainsFunc(w.secrets, func(v string) bool {
+			return strings.Contains(text, v) || strings.Contains(text, url.QueryEscape(v))
+		})
 	})
+}
+
+// queryCredentials are the values in a query that are credentials by their
+// names, but for those that are too short to be looked for in text.
+func queryCredentials(query string) (values []string) {
+	const shortest = 6
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || !secret.Name(name) {
+			continue
+		}
+		if value, err = url.QueryUnescape(value); err == nil && len(value) >= shortest {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // basicValue is user and password as HTTP Basic has them.

@@ -42,6 +42,10 @@ func newAccount(t *testing.T) *account {
 	a.Server = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		if r.URL.Path == "/moved" {
+			to(http.StatusMovedPermanently, "/orders")(w, r)
+			return
+		}
 		if r.URL.Path == "/orders" {
 			a.polls = append(a.polls, strings.Join([]string{r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("X-Key")}, "|"))
 			if a.now != "" && r.Header.Get("Authorization") != "Bearer "+a.now {
@@ -225,6 +229,22 @@ func TestTokenRefused(t *testing.T) {
 	failure(t, s, poller.ClassStatus, "status 401")
 	if len(a.asked) != 1 {
 		t.Errorf("a second 401 within a minute renewed the token again: %q", a.asked)
+	}
+}
+
+// TestTokenRefusedAfterARedirect: within the origin it makes no difference.
+func TestTokenRefusedAfterARedirect(t *testing.T) {
+	a := newAccount(t)
+	o := clientCredentials(a)
+	o.RefreshOn401 = true
+	q := named(a.URL)
+	q.URL = a.URL + "/moved"
+	s := source(t, clientWith(t, poller.AuthSettings{OAuth2: o}, poller.ClientOptions{}), q, poller.ResponseSettings{})
+	ask(t, s)
+	a.expire()
+	ask(t, s)
+	if len(a.asked) != 2 || len(a.polls) != 3 {
+		t.Errorf("asked %q, polls %q", a.asked, a.polls)
 	}
 }
 
@@ -461,7 +481,7 @@ func TestCredentialsStayHome(t *testing.T) {
 		asked = nil
 		s := source(t, clientWith(t, both, poller.ClientOptions{}), poller.RequestSettings{URL: home.URL + path, Auth: poller.AuthRef{Name: "shop"}}, poller.ResponseSettings{})
 		if strings.HasPrefix(path, "/leak") {
-			failure(t, s, poller.ClassRedirect, "its URL holds the credential")
+			failure(t, s, poller.ClassRedirect, "its URL holds a credential")
 		} else {
 			ask(t, s)
 		}

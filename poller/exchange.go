@@ -19,24 +19,32 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		req.Header = req.Header.Clone()
 		given.set(req.Header)
 	}
-	for hops := 1; ; hops++ {
+	sent := func() {} // fetch knows of the first one
+	for hops, home := 1, origin(w.url); ; hops++ {
 		over := s.transport
 		if w.away {
 			over = s.client.transport // a client's certificate is a credential, too
 		}
 		resp, err = over.RoundTrip(req)
+		sent()
 		if err != nil || !redirects(resp) {
 			return resp, w, err
 		}
 		discard(resp.Body)
-		if w, err = w.follow(resp); err != nil {
+		if w, err = s.redirected(w, resp); err != nil {
 			return nil, nil, err
 		}
 		if hops > s.redirects {
 			return nil, nil, Failf(ClassRedirect, "%s to %s, and request.redirects allows %d",
 				status(resp), secret.Host(w.url.String()), s.redirects)
 		}
-		req = w.request(ctx)
+		sending := ctx
+		if origin(w.url) == home { // another one is no matter of this account
+			if sending, sent, err = s.spend(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+		req = w.request(sending)
 	}
 }
 
@@ -50,11 +58,11 @@ func redirects(resp *http.Response) bool {
 	return false
 }
 
-// follow is the request that resp, the answer to w, redirects to. To another
+// redirected is the request that resp, the answer to w, redirects to. To another
 // origin (scheme, host and port) no header of the configuration goes along and
 // no body; since what follows is made of what went there, neither comes back
 // on the way home.
-func (w *wire) follow(resp *http.Response) (*wire, error) {
+func (s *Source) redirected(w *wire, resp *http.Response) (*wire, error) {
 	target, err := w.url.Parse(resp.Header.Get("Location"))
 	if err != nil || target.Host == "" {
 		return nil, Failf(ClassRedirect, "%s to what is no URL", status(resp))
@@ -81,8 +89,8 @@ func (w *wire) follow(resp *http.Response) (*wire, error) {
 		if next.body != nil {
 			return nil, Failf(ClassRedirect, "%s to %s: a body is not sent on to another host", status(resp), shown)
 		}
-		if w.leaks(target) {
-			return nil, Failf(ClassRedirect, "%s to %s: its URL holds the credential, which is not sent to another host", status(resp), shown)
+		if s.leaks(w, target) {
+			return nil, Failf(ClassRedirect, "%s to %s: its URL holds a credential, which is not sent to another host", status(resp), shown)
 		}
 		next.header, next.host, next.away = w.base, "", true
 	}

@@ -107,8 +107,8 @@ func turnOf(ctx context.Context) *turn {
 }
 
 // spend takes one request of the source's limit, and waits for it as long as a
-// poll that has begun may. Each request but a redirect must go through it: it
-// is made with the context that spend gives, and sent is called when it has
+// poll that has begun may. Each request of the account must go through it, a
+// redirect to another origin is none: it is made with the context that spend gives, and sent is called when it has
 // ended. The error is a *Failure of ClassLimit, or that ctx ended.
 func (s *Source) spend(ctx context.Context) (sending context.Context, sent func(), err error) {
 	if s.limit == nil {

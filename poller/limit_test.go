@@ -461,6 +461,25 @@ func TestRestOfALimit(t *testing.T) {
 	}
 }
 
+// TestRedirectsSpend: within the origin each is a request of the account; the
+// one to another origin is not.
+func TestRedirectsSpend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &requests{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			resp, err := reply(200, "{}")
+			if next := map[string]string{"/s0": "/b", "/b": "http://else.example/c", "/c": "/d"}[r.URL.Path]; next != "" {
+				resp.StatusCode, resp.Header = http.StatusFound, http.Header{"Location": {next}}
+			}
+			return resp, err
+		}}
+		p := poller.New(limited(t, q, 1, "@every 1m", poller.LimitSettings{Rate: rate(5, time.Second), Quota: rate(7, 24*time.Hour)}), nil, &sink{}, poller.Options{})
+		run(t, p, time.Hour)
+		if n := fmt.Sprint(len(q.of["s0"]), len(q.of["b"]), len(q.of["c"]), len(q.of["d"])); n != "4 3 3 3" {
+			t.Errorf("asked %s times, and 7 requests are the quota", n)
+		}
+	})
+}
+
 // TestLimitOfADryRun: what is asked without the dispatcher waits for its limit
 // too, no longer than a minute.
 func TestLimitOfADryRun(t *testing.T) {

@@ -99,6 +99,8 @@ func (w *walk) follow(link string) (*wire, error) {
 			return nil, Failf(ClassPages, "the next page is at %s: a step down from https is not followed", origin(target))
 		case !w.at.bare():
 			return nil, Failf(ClassPages, "the next page is at %s: headers and bodies are not sent to another host", origin(target))
+		case w.source.leaks(w.at, target):
+			return nil, Failf(ClassPages, "the next page is at %s: its URL holds a credential, which is not sent to another host", origin(target))
 		}
 	}
 	if w.again(target.String()) {
@@ -106,7 +108,7 @@ func (w *walk) follow(link string) (*wire, error) {
 	}
 	return &wire{
 		method: w.at.method, url: target, header: w.at.header, base: w.at.base, host: w.at.host, body: w.at.body,
-		home: w.at.home, away: w.at.away,
+		home: w.at.home, away: w.at.away, secrets: w.at.secrets,
 	}, nil
 }
 

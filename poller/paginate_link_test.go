@@ -33,6 +33,8 @@ func TestLinksToElsewhere(t *testing.T) {
 		{"abroad with nothing", poller.RequestSettings{}, "/abroad", "", []string{
 			"home: GET /abroad key= agent=Deltahook/test referer= match= type=",
 			"abroad: GET /end key= agent=Deltahook/test referer= match= type="}},
+		{"abroad with a key", poller.RequestSettings{Query: map[string]string{"api_key": "a b&c=d"}}, "/echo", "its URL holds a credential", []string{
+			"home: GET /echo?api_key=a%20b%26c%3Dd key= agent=Deltahook/test referer= match= type="}},
 		{"redirected abroad, and home again", poller.RequestSettings{Headers: map[string]string{"X-Api-Key": "hidden"}}, "/redirect", "", []string{
 			"home: GET /redirect key=hidden agent=Deltahook/test referer= match= type=",
 			"abroad: GET /back key= agent=Deltahook/test referer= match= type=",
@@ -50,7 +52,7 @@ func TestLinksToElsewhere(t *testing.T) {
 					to(http.StatusFound, abroad.URL+"/back")(w, r)
 					return
 				}
-				page(w, map[string]string{"/at-home": "//" + r.Host + "/end", "/abroad": "http://user:pass@" + strings.TrimPrefix(abroad.URL, "http://") + "/end"}[r.URL.Path])
+				page(w, map[string]string{"/echo": abroad.URL + "/end?" + r.URL.RawQuery, "/at-home": "//" + r.Host + "/end", "/abroad": "http://user:pass@" + strings.TrimPrefix(abroad.URL, "http://") + "/end"}[r.URL.Path])
 			})
 			home = server.URL
 			c.q.URL, c.q.Paginate = server.URL+c.path, poller.PaginateSettings{Next: "next"}

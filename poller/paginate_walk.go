@@ -12,6 +12,7 @@ import (
 // walk is one poll that goes from page to page.
 type walk struct {
 	*paging
+	source *Source
 	origin *wire // request of the first page
 	at     *wire // what the last page is the answer to
 	page   []byte
@@ -27,7 +28,7 @@ type walk struct {
 func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, tail, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestPages.Std(), fmt.Errorf("not all pages within %s", longestPages))
 	defer cancel()
-	w := &walk{paging: s.paging, origin: first, seen: map[[sha256.Size]byte]bool{}}
+	w := &walk{paging: s.paging, source: s, origin: first, seen: map[[sha256.Size]byte]bool{}}
 	w.again(first.url.String())
 	var whole *Answer
 	left := room(s.maxBody)

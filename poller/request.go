@@ -65,6 +65,7 @@ func (q *request) make(base http.Header, judging string, vars map[string]any) (*
 	if q.bound {
 		w.home = origin(w.url)
 	}
+	w.secrets = queryCredentials(w.url.RawQuery)
 	w.header = base
 	if q.body != nil || w.url.User != nil || len(q.headers) > 0 {
 		w.header = base.Clone()

@@ -26,7 +26,7 @@ type wire struct {
 
 	home    string   // origin that credentials are for; "": there are none
 	away    bool     // it goes to another origin than the configuration's, or came from one
-	secrets []string // credentials that are in it
+	secrets []string // credentials that are in it, or were in what led to it
 }
 
 // request is w for net/http. Header and URL are shared with it, which a
