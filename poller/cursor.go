@@ -125,8 +125,12 @@ func (c *cursor) facts(a *Answer, last tail, items, before string) (map[string]a
 			return nil, err
 		}
 	}
-	if link, ok := nextOf(last.header["link"]); ok {
-		if target, err := last.at.url.Parse(link); err == nil {
+	if c.value.Uses("next") {
+		link, ok, err := nextOf(last.header["link"])
+		if err != nil {
+			return nil, err
+		}
+		if target, err := last.at.url.Parse(link); ok && err == nil {
 			vars["next"] = target.String()
 		}
 	}

@@ -7,29 +7,31 @@ import (
 )
 
 // nextOf is the target of the first link whose relation is next, in the value
-// of a Link header (RFC 8288, section 3). What is not of its form ends the
-// reading.
-func nextOf(header string) (target string, ok bool) {
+// of a Link header (RFC 8288, section 3), where there is one. What is not of its
+// form is a failure: a link that cannot be read may be the next one.
+func nextOf(header string) (target string, ok bool, err error) {
 	for rest := header; ; {
 		rest = strings.TrimLeft(rest, " \t,")
-		if rest == "" || rest[0] != '<' {
-			return "", false
+		if rest == "" {
+			return "", false, nil
 		}
 		end := strings.IndexByte(rest, '>')
-		if end < 0 {
-			return "", false
+		if rest[0] != '<' || end < 0 {
+			return "", false, Failf(ClassPages, "the Link header is not of the form that RFC 8288 gives it")
 		}
 		target, rest = strings.TrimSpace(rest[1:end]), rest[end+1:]
-		var next bool
-		if next, rest = linkParams(rest); next {
-			return target, true
+		switch ok, rest, err = linkParams(rest); {
+		case err != nil:
+			return "", false, err
+		case ok:
+			return target, true, nil
 		}
 	}
 }
 
 // linkParams reads the parameters of a link. It is the next one where the
 // first rel says so and no anchor makes it a link of something else.
-func linkParams(rest string) (next bool, left string) {
+func linkParams(rest string) (next bool, left string, err error) {
 	rel, elsewhere, given := "", false, false
 	for {
 		rest = strings.TrimLeft(rest, " \t")
@@ -37,7 +39,9 @@ func linkParams(rest string) (next bool, left string) {
 			break
 		}
 		var name, value string
-		name, value, rest = linkParam(rest[1:])
+		if name, value, rest, err = linkParam(rest[1:]); err != nil {
+			return false, "", err
+		}
 		switch {
 		case strings.EqualFold(name, "rel") && !given:
 			rel, given = value, true
@@ -46,19 +50,19 @@ func linkParams(rest string) (next bool, left string) {
 		}
 	}
 	named := slices.ContainsFunc(strings.Fields(rel), func(t string) bool { return strings.EqualFold(t, "next") })
-	return named && !elsewhere, rest
+	return named && !elsewhere, rest, nil
 }
 
 // linkParam reads one parameter: a name, and a token or a quoted string.
-func linkParam(s string) (name, value, rest string) {
+func linkParam(s string) (name, value, rest string, err error) {
 	s = strings.TrimLeft(s, " \t")
 	end := strings.IndexAny(s, "=;,")
 	if end < 0 {
-		return strings.TrimSpace(s), "", ""
+		return strings.TrimSpace(s), "", "", nil
 	}
 	name, s = strings.TrimSpace(s[:end]), s[end:]
 	if s[0] != '=' {
-		return name, "", s
+		return name, "", s, nil
 	}
 	s = strings.TrimLeft(s[1:], " \t")
 	if s == "" || s[0] != '"' {
@@ -66,19 +70,19 @@ func linkParam(s string) (name, value, rest string) {
 		if end < 0 {
 			end = len(s)
 		}
-		return name, strings.TrimSpace(s[:end]), s[end:]
+		return name, strings.TrimSpace(s[:end]), s[end:], nil
 	}
 	var text strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch {
 		case s[i] == '"':
-			return name, text.String(), s[i+1:]
+			return name, text.String(), s[i+1:], nil
 		case s[i] == '\\' && i+1 < len(s):
 			i++
 		}
 		text.WriteByte(s[i])
 	}
-	return name, text.String(), ""
+	return "", "", "", Failf(ClassPages, "a string in the Link header isn't closed")
 }
 
 // follow is the request of the page at a link. To another origin (scheme, host

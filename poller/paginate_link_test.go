@@ -78,6 +78,7 @@ func TestALinkFromHTTPSDown(t *testing.T) {
 }
 
 func TestNextOf(t *testing.T) {
+	const bad = "a failure"
 	for header, want := range map[string]string{
 		`<https://a.example/?p=2>; rel="next"`:                             "https://a.example/?p=2",
 		`<a>; rel="prev", <b>; rel="next"`:                                 "b",
@@ -88,15 +89,21 @@ func TestNextOf(t *testing.T) {
 		`<a>; rel=next; anchor="#other", <b>; rel=next`:                    "b",
 		`<a>; crossorigin; rel=next`:                                       "a",
 		` , , < a > ; rel=next`:                                            "a",
-		`<a>; rel="next`:                                                   "a",
-		`<a; rel="next"`:                                                   "",
-		`a; rel="next"`:                                                    "",
-		`<a>; rel="prev" garbage, <b>; rel=next`:                           "",
+		`<a>; rel="next`:                                                   bad,
+		`<a; rel="next"`:                                                   bad,
+		`a; rel="next"`:                                                    bad,
+		`</1>; rel=prev; title=a b, c, </2>; rel="next"`:                   bad,
+		`a, <b>; rel="next"`:                                               bad,
+		`<a>; title="b, <c>; rel=next`:                                     bad,
+		`<a>; rel="prev" garbage, <b>; rel=next`:                           bad,
 		"":                                                                 "",
 	} {
-		got, ok := poller.NextOf(header)
-		if got != want || ok != (want != "") {
-			t.Errorf("%s: %q, %v, want %q", header, got, ok, want)
+		got, ok, err := poller.NextOf(header)
+		if err != nil {
+			got = bad
+		}
+		if got != want || ok != (want != "" && want != bad) {
+			t.Errorf("%s: %q, %v, %v, want %q", header, got, ok, err, want)
 		}
 	}
 }
@@ -108,12 +115,12 @@ func FuzzNextOf(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		target, ok := poller.NextOf(header)
-		if ok && !strings.Contains(header, "<") || !strings.Contains(header, target) || !ok && target != "" {
+		target, ok, err := poller.NextOf(header)
+		if ok && !strings.Contains(header, "<") || !strings.Contains(header, target) || !ok && target != "" || ok && err != nil {
 			t.Errorf("%q in %q", target, header)
 		}
 		quoted := `<x>; a="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(header) + `", <y>; rel=next`
-		if got, _ := poller.NextOf(quoted); got != "y" {
+		if got, _, _ := poller.NextOf(quoted); got != "y" {
 			t.Errorf("%q behind %q", got, quoted)
 		}
 	})

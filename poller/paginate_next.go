@@ -27,9 +27,9 @@ func (w *walk) next() (*wire, error) {
 // nextLink ends at an empty page: some APIs always name a next one, for those
 // who wait for what comes.
 func (w *walk) nextLink() (*wire, error) {
-	link, ok := nextOf(w.header["link"])
-	if !ok {
-		return nil, nil
+	link, ok, err := nextOf(w.header["link"])
+	if err != nil || !ok {
+		return nil, err
 	}
 	if n, _, err := w.list(); err != nil || n == 0 {
 		return nil, err

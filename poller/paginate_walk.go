@@ -39,7 +39,7 @@ func (s *Source) askPages(ctx context.Context, first *wire) (*Answer, tail, erro
 			return nil, tail{}, w.failed(err, left < s.maxBody)
 		case page.Reset || len(page.Pages) == 0 && whole == nil:
 			return page, w.tail(), nil
-		case len(page.Pages) == 0 && !w.endsEmpty():
+		case len(page.Pages) == 0 && (w.kind == byLink || !w.endsEmpty()): // it was promised
 			return nil, tail{}, w.failed(Failf(ClassStatus, "status %d means empty, where a page was expected", page.Status), false)
 		case len(page.Pages) == 0:
 			return whole, w.tail(), nil
