@@ -296,10 +296,18 @@ func anchors(text string) (all []string) {
 	return all
 }
 
-// TestEveryPageIsLinked finds each page in the list at the end of the README.
+// TestEveryPageIsLinked finds each page in the list at the end of the README,
+// or, where its folder has a README of its own, in that.
 func TestEveryPageIsLinked(t *testing.T) {
 	readme := read(t, filepath.Join(root, "README.md"))
 	for _, p := range pages(t) {
+		list := filepath.Join(filepath.Dir(p.path), "README.md")
+		if _, err := os.Stat(filepath.Join(root, list)); err == nil && p.path != list {
+			if !strings.Contains(read(t, filepath.Join(root, list)), "]("+filepath.Base(p.path)+")") {
+				t.Errorf("%s does not link to %s", list, p.path)
+			}
+			continue
+		}
 		if p.path != "README.md" && !strings.Contains(readme, "]("+filepath.ToSlash(p.path)+")") {
 			t.Errorf("README.md does not link to %s", p.path)
 		}
