@@ -2,6 +2,8 @@ package recipes_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +95,10 @@ func TestSummaries(t *testing.T) {
 	for _, r := range recipes.All() {
 		if r.Summary == "" || strings.HasSuffix(r.Summary, ".") || len(r.Summary) > 100 {
 			t.Errorf("%s: summary %q", r.Name, r.Summary)
+		}
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "recipes", r.Name+".md"))
+		if err != nil || !strings.HasPrefix(string(page), "# "+r.Name+"\n\n"+r.Summary+".\n") {
+			t.Errorf("%s: its page does not begin with its summary (%v)", r.Name, err)
 		}
 	}
 }
