@@ -89,7 +89,9 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 		} else if len(o.taken) == 0 {
 			return
 		}
-		timer.Reset(o.sleep(time.Now()))
+		// What has fallen due since now was not dispatched: it must not be
+		// taken for past.
+		timer.Reset(o.sleep(now) - time.Since(now))
 		select {
 		case out := <-o.finished:
 			o.finish(attempts, out)
@@ -230,7 +232,7 @@ func (o *outlet) afterSettle(err error) {
 	o.settling, o.look = nil, true
 }
 
-// sleep is how long nothing but a channel needs attention.
+// sleep is how long, from now, nothing but a channel needs attention.
 func (o *outlet) sleep(now time.Time) time.Duration {
 	wait := lookAfter
 	until := func(t time.Time) {

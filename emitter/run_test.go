@@ -66,6 +66,28 @@ func TestRunFindsWhatNoHintToldOf(t *testing.T) {
 	})
 }
 
+// What falls due while the queue is being read is sent when it is due, and the
+// queue isn't asked again and again until then.
+func TestRunFindsWhatFellDueMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.reading = 20 * time.Millisecond
+		b.wire.set("shop", status(200, 0))
+		b.queue.add("shop", "a", 1)
+		b.queue.add("shop", "b", 1)
+		due := time.Now().Add(10 * time.Millisecond)
+		b.queue.waiting[0].Due, b.queue.waiting[1].Due = due, due.Add(time.Hour)
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(time.Minute)
+		b.queue.set(func(q *memory) {
+			if sent := b.wire.requests(); len(sent) != 1 || sent[0].at.Sub(due) > 50*time.Millisecond || q.looks > 5 {
+				t.Errorf("due at %v, sent %+v, after %d looks", due, sent, q.looks)
+			}
+		})
+	})
+}
+
 func TestRunRetriesOnSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
