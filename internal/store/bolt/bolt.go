@@ -89,15 +89,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) open(path string, readOnly bool) error {
-	info, err := os.Stat(path)
-	fresh := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
-	switch {
-	case fresh && readOnly:
-		return fs.ErrNotExist
-	case err != nil && !fresh:
+	fresh, err := s.look(path, readOnly)
+	if err != nil {
 		return err
-	case err == nil && !info.Mode().IsRegular():
-		return errors.New("not a file")
 	}
 	if !fresh {
 		if err := s.inspect(path, readOnly); err != nil || readOnly {
@@ -114,6 +108,31 @@ func (s *Store) open(path string, readOnly bool) error {
 		return syncFolder(filepath.Dir(path))
 	}
 	return nil
+}
+
+// look says whether the file at path is still to be made, and warns where
+// others than the user may read it. With readOnly, one must be there.
+func (s *Store) look(path string, readOnly bool) (fresh bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		fresh = true
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, errors.New("not a file")
+	default:
+		if fresh, err = clearStub(path, readOnly); err != nil {
+			return false, err
+		}
+	}
+	if fresh && readOnly {
+		return false, fs.ErrNotExist
+	}
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		s.log.Warn("others may read the store; it holds what the APIs answered: chmod 600", "store", path, "mode", info.Mode().Perm().String())
+	}
+	return fresh, nil
 }
 
 // inspect opens an existing file to read and looks whether it can be opened to
