@@ -328,7 +328,7 @@ func TestClosed(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, pendingErr := s.Pending(t.Context(), "hook", time.Now(), 1)
+	_, pendingErr := s.Pending(t.Context(), "hook", time.Now(), 1, nil)
 	for _, err := range []error{s.Commit(t.Context(), &differ.Commit{Source: "shop"}), pendingErr} {
 		if !errors.Is(err, bolt.ErrClosed) {
 			t.Errorf("a closed store gave %v", err)
