@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -49,6 +50,9 @@ type Store struct {
 	queue  chan *request
 	closed chan struct{} // closed when the committer has answered everything
 
+	// failing says whether the last transaction could not be written.
+	failing atomic.Bool
+
 	// gate is held to send on queue, and locked to close it.
 	gate     sync.RWMutex
 	refusing error // why requests are refused; nil: they aren't
@@ -74,6 +78,10 @@ func Open(path string, o Options) (*Store, error) {
 	go s.write()
 	return s, nil
 }
+
+// Writes says whether the last that was to be written was: it is false from
+// the first transaction that the disk refused until one succeeds.
+func (s *Store) Writes() bool { return !s.failing.Load() }
 
 // Close answers all requests that wait and lets go of the file. It may be
 // called again.
