@@ -246,6 +246,5 @@ func (o *outlet) sleep(now time.Time) time.Duration {
 	until(o.gate.hold)
 	until(o.reading.until)
 	until(o.writing.until)
-	until(o.reporting.next())
 	return wait
 }

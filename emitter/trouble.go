@@ -88,17 +88,9 @@ func (s *streak) note(now time.Time, out Outcome) {
 	}
 }
 
-// next is when there is something to tell; zero: there is nothing.
-func (s *streak) next() time.Time {
-	if s.more == 0 {
-		return time.Time{}
-	}
-	return s.died.Add(quiet)
-}
-
 // tell says how many dead letters were not told one by one, once a minute.
 func (s *streak) tell(now time.Time) {
-	if s.more > 0 && !now.Before(s.next()) {
+	if s.more > 0 && now.Sub(s.died) >= quiet {
 		s.died = now
 		s.close()
 	}
