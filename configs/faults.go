@@ -37,6 +37,12 @@ func (l Located) String() string {
 type Error struct {
 	Faults   []Located
 	Warnings []Located
+
+	// Store and Listen are what could be read of store and server.listen in
+	// spite of the faults, and their defaults where that is nothing: enough
+	// to look for a daemon that runs. Where a file's syntax is at fault
+	// Listen is "", and so is Store where no file was found.
+	Store, Listen string
 }
 
 // Error is one fault a line.

@@ -108,7 +108,7 @@ func (l *loader) read(trees []*node, file string, data []byte) []*node {
 // missing everywhere else.
 func (l *loader) finish(files []string, trees []*node) (*Config, error) {
 	if l.broken || len(trees) < len(files) {
-		return nil, l.err()
+		return nil, l.err(filepath.Join(l.dir, standard().Store), "")
 	}
 	l.root = mergeFiles(trees, l.report)
 	x := &expander{dir: l.dir, lookup: l.lookup}
@@ -121,15 +121,15 @@ func (l *loader) finish(files []string, trees []*node) (*Config, error) {
 	l.checkMeaning(cfg)
 	cfg.Dir, cfg.Files, cfg.secrets = l.dir, files, l.secrets
 	if len(l.faults) > 0 {
-		return nil, l.err()
+		return nil, l.err(cfg.Store, cfg.Server.Listen)
 	}
 	cfg.Warnings = l.clean(l.warnings)
 	return cfg, nil
 }
 
-// err is all that was found.
-func (l *loader) err() error {
-	return &Error{Faults: l.clean(l.faults), Warnings: l.clean(l.warnings)}
+// err is all that was found, and where the daemon may be.
+func (l *loader) err(store, listen string) error {
+	return &Error{Faults: l.clean(l.faults), Warnings: l.clean(l.warnings), Store: store, Listen: listen}
 }
 
 // clean cuts values that must not be seen out of the texts, then sorts them.

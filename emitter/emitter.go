@@ -20,22 +20,39 @@ type Queue interface {
 	// Pending gives up to n deliveries to endpoint that are due at now,
 	// earliest due first, and only those that stand first among the
 	// deliveries of their item to that endpoint. What was given before and
-	// is not settled is given again: the caller knows what is in flight.
-	Pending(ctx context.Context, endpoint string, now time.Time, n int) (Batch, error)
+	// is not settled is given again, except what skip says true of: the
+	// caller has it in hand, and it is neither read nor counted. Nil skips
+	// nothing; skip is called before Pending returns, and by nobody after.
+	//
+	// A delivery that was never tried is due whatever the clock says, and
+	// so before every retry. One whose record is damaged is stepped over:
+	// its item's deliveries wait, all others go on.
+	Pending(ctx context.Context, endpoint string, now time.Time, n int, skip func(number uint64) bool) (Batch, error)
 
 	// Settle records outcomes, all or nothing, and returns when they are
-	// durable. An outcome of a delivery that is no longer there is passed
-	// over. An error leaves it unknown whether they were recorded; the
-	// caller settles them again.
+	// durable. An error leaves it unknown whether they were recorded; the
+	// caller settles them again. So an outcome is passed over whose
+	// Delivery.Attempts is lower than what is stored: it was recorded
+	// already. So is one of a delivery that is no longer there, or damaged.
 	//
 	// A verdict's hold becomes the endpoint's where it lasts longer than
 	// the one that is stored. A delivery that arrived ends a pause and its
-	// hold, unless its own verdict has a hold.
+	// hold, unless its own verdict has a hold. A hold that is stored for
+	// longer than MaxHold from now was set by another clock, and counts as
+	// one of MaxHold.
 	Settle(ctx context.Context, outcomes []Outcome) error
 
 	// Endpoint is the stored state of an endpoint; zero where there is none.
 	Endpoint(ctx context.Context, name string) (EndpointState, error)
+
+	// Backlog is how many deliveries wait at each endpoint that has any,
+	// configured or not.
+	Backlog(ctx context.Context) (map[string]int, error)
 }
+
+// MaxHold is the longest that nothing is sent to an endpoint: a pause, and
+// the longest Retry-After that is honoured.
+const MaxHold = 24 * time.Hour
 
 // Batch is what Pending found.
 type Batch struct {
@@ -43,6 +60,11 @@ type Batch struct {
 	// Next is when the earliest delivery that is not yet due will be; zero
 	// where none waits for a time.
 	Next time.Time
+	// Damaged is how many deliveries were stepped over on the way to the
+	// last of Due because a record of theirs is damaged, and Damage the
+	// error of the first; 0 and nil: none.
+	Damaged int
+	Damage  error
 }
 
 // Delivery is one event on its way to one endpoint.
@@ -58,7 +80,7 @@ type Delivery struct {
 	Body     []byte // as rendered at the commit, never changed
 
 	Created  time.Time // when the event was committed
-	Due      time.Time // when the next attempt is due
+	Due      time.Time // when the next attempt is due; zero: none was made yet, and it is due
 	Attempts int       // made so far
 }
 

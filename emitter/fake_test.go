@@ -25,11 +25,12 @@ type memory struct {
 	batches  []int // sizes of what Settle was given
 	looks    int   // calls of Pending
 	state    map[string]emitter.EndpointState
-	slow     time.Duration // what Settle takes
-	failing  error         // what Settle answers
-	reading  time.Duration // what Pending takes
-	blind    error         // what Pending and Endpoint answer
-	attempts int           // outcomes that were offered to Settle
+	damaged  map[string]bool // by item
+	slow     time.Duration   // what Settle takes
+	failing  error           // what Settle answers
+	reading  time.Duration   // what Pending takes
+	blind    error           // what Pending and Endpoint answer
+	attempts int             // outcomes that were offered to Settle
 }
 
 func (q *memory) add(endpoint, key string, revision uint64) {
@@ -39,11 +40,11 @@ func (q *memory) add(endpoint, key string, revision uint64) {
 	id := fmt.Sprintf("evt_%s_%s_%d", endpoint, key, revision)
 	q.waiting = append(q.waiting, emitter.Delivery{
 		Number: q.commits, Endpoint: endpoint, Event: id, Source: "shipments", Key: key, Revision: revision,
-		Body: []byte(`{"id":"` + id + `"}`), Created: time.Now(), Due: time.Now(),
+		Body: []byte(`{"id":"` + id + `"}`), Created: time.Now(),
 	})
 }
 
-func (q *memory) Pending(_ context.Context, endpoint string, now time.Time, n int) (emitter.Batch, error) {
+func (q *memory) Pending(_ context.Context, endpoint string, now time.Time, n int, skip func(uint64) bool) (emitter.Batch, error) {
 	time.Sleep(q.reading)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -55,6 +56,13 @@ func (q *memory) Pending(_ context.Context, endpoint string, now time.Time, n in
 			continue
 		}
 		seen[d.Key] = true
+		if skip(d.Number) {
+			continue
+		}
+		if q.damaged[d.Key] {
+			b.Damaged, b.Damage = b.Damaged+1, errBit
+			continue
+		}
 		if d.Due.After(now) {
 			if b.Next.IsZero() || d.Due.Before(b.Next) {
 				b.Next = d.Due
@@ -89,7 +97,7 @@ func (q *memory) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 
 func (q *memory) settle(o emitter.Outcome) {
 	i := slices.IndexFunc(q.waiting, func(d emitter.Delivery) bool { return d.Number == o.Delivery.Number })
-	if i < 0 {
+	if i < 0 || o.Delivery.Attempts < q.waiting[i].Attempts {
 		return
 	}
 	q.settled = append(q.settled, o)
@@ -126,6 +134,16 @@ func (q *memory) Endpoint(_ context.Context, name string) (emitter.EndpointState
 		}
 	}
 	return s, q.blind
+}
+
+func (q *memory) Backlog(context.Context) (map[string]int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	waiting := map[string]int{}
+	for _, d := range q.waiting {
+		waiting[d.Endpoint]++
+	}
+	return waiting, q.blind
 }
 
 func (q *memory) set(change func(*memory)) {
@@ -250,4 +268,7 @@ func (b *bench) start(t testing.TB, es endpoints, o emitter.Options) {
 
 func newBench() *bench { return &bench{queue: &memory{}, wire: newWire()} }
 
-var errDisk = errors.New("the disk is full")
+var (
+	errDisk = errors.New("the disk is full")
+	errBit  = errors.New("a bit fell over")
+)

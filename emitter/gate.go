@@ -20,12 +20,27 @@ func (g *gate) restore(s EndpointState) {
 	}
 }
 
+// holds says whether nothing may be sent at now.
+func (g *gate) holds(now time.Time) bool {
+	g.bound(now)
+	return now.Before(g.hold)
+}
+
+// bound ends a hold MaxHold from now at the latest: one that seems to last
+// longer was set before the clock was set back.
+func (g *gate) bound(now time.Time) {
+	if latest := now.Add(MaxHold); g.hold.After(latest) {
+		g.hold = latest
+	}
+}
+
 // pass lets the gate and the verdict of an attempt agree, so that the queue
 // comes to the same state as the gate. A hold that lasts longer outweighs one
 // that is shorter, and a delivery that arrives ends a pause, but not one that
 // began while it was on its way.
 func (g *gate) pass(now time.Time, out *Outcome) {
 	v := &out.Verdict
+	g.bound(now)
 	switch {
 	case !v.Hold.IsZero() && v.Hold.After(g.hold):
 		g.hold, g.paused, g.reason, g.since = v.Hold, v.Paused || g.paused, v.Reason, now

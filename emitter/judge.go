@@ -20,8 +20,9 @@ const (
 //
 //	2xx                        delivered; with "disable", the endpoint pauses
 //	abort-message              dead
+//	disable                    waits; the endpoint pauses for 24 h
 //	a permanent status         dead, unless there is a Retry-After
-//	410, or disable            waits; the endpoint pauses for 24 h
+//	410                        waits; the endpoint pauses for 24 h
 //	the schedule is used up    dead
 //	3xx                        waits as scheduled, 10 min at least
 //	anything else              waits as scheduled
@@ -50,11 +51,11 @@ func Judge(a Attempt, p Policy, made int, now time.Time, rnd float64) Verdict {
 	switch {
 	case a.Directive == DirectiveAbort:
 		v.die("the receiver asked to drop it (webhook-delivery: abort-message)")
-	case a.RetryAfter <= 0 && slices.Contains(p.Permanent, a.Status):
-		v.die("this status is permanent")
 	case a.Directive == DirectiveDisable:
 		v.Due = now.Add(wait)
 		v.pause(now, v.Reason+"; the receiver asked for no more (webhook-delivery: disable)")
+	case a.RetryAfter <= 0 && slices.Contains(p.Permanent, a.Status):
+		v.die("this status is permanent")
 	case a.Status == http.StatusGone:
 		v.Due = now.Add(wait)
 		v.pause(now, v.Reason+"; nobody listens at this URL any more")

@@ -45,6 +45,8 @@ func TestJudge(t *testing.T) {
 			emitter.Verdict{State: emitter.Waiting, Due: in(time.Minute), Hold: in(24 * time.Hour), Paused: true, Reason: gone}},
 		"disable": {emitter.Attempt{Status: 500, Directive: "disable"}, 1, middle,
 			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Paused: true, Reason: "the receiver answered 500 Internal Server Error; the receiver asked for no more (webhook-delivery: disable)"}},
+		"disable with a permanent status": {emitter.Attempt{Status: 401, Directive: "disable"}, 1, middle,
+			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Paused: true, Reason: "the receiver answered 401 Unauthorized; the receiver asked for no more (webhook-delivery: disable)"}},
 		"abort-message": {emitter.Attempt{Status: 500, Directive: "abort-message"}, 1, middle,
 			emitter.Verdict{State: emitter.Dead, Reason: "the receiver answered 500 Internal Server Error; the receiver asked to drop it (webhook-delivery: abort-message)"}},
 		"429 with Retry-After": {emitter.Attempt{Status: 429, RetryAfter: time.Minute}, 1, middle,

@@ -24,7 +24,7 @@ const (
 //	Pending -> launch -> Send (goroutines) -> finish -> settle (goroutine) -> settled
 //
 // A delivery is in taken from its launch until its outcome is durable: the
-// queue gives it again in between, and it must not be sent again.
+// queue is told to skip it in between, for it must not be sent again.
 type outlet struct {
 	endpoint *Endpoint
 	queue    Queue
@@ -46,6 +46,7 @@ type outlet struct {
 	gate      gate
 	reading   trouble
 	writing   trouble
+	harm      harm
 	reporting streak
 }
 
@@ -59,6 +60,7 @@ func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters) *outlet {
 		look:      true,
 		reading:   trouble{log: log, what: "read the queue"},
 		writing:   trouble{log: log, what: "settle deliveries"},
+		harm:      harm{log: log, gauge: m.damaged.WithLabelValues(e.name)},
 		reporting: streak{log: log},
 	}
 }
@@ -75,6 +77,7 @@ func (o *outlet) hint() {
 // nothing unsettled, or until settles ends.
 func (o *outlet) run(ctx, attempts, settles context.Context) {
 	defer o.helpers.Wait()
+	defer o.reporting.close()
 	if !o.restore(ctx) {
 		return
 	}
@@ -83,13 +86,16 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 	stopping := ctx.Done()
 	for {
 		now := time.Now()
+		o.reporting.tell(now)
 		o.settle(settles, now)
 		if ctx.Err() == nil {
 			o.dispatch(ctx, attempts, now)
 		} else if len(o.taken) == 0 {
 			return
 		}
-		timer.Reset(o.sleep(time.Now()))
+		// What has fallen due since now was not dispatched: it must not be
+		// taken for past.
+		timer.Reset(o.sleep(now) - time.Since(now))
 		select {
 		case out := <-o.finished:
 			o.finish(attempts, out)
@@ -146,10 +152,10 @@ func (o *outlet) room() int {
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 	room := o.room()
-	if !o.look || room <= 0 || now.Before(o.gate.hold) || now.Before(o.reading.until) {
+	if !o.look || room <= 0 || o.gate.holds(now) || now.Before(o.reading.until) {
 		return
 	}
-	batch, err := o.queue.Pending(ctx, o.endpoint.name, now, room+len(o.taken))
+	batch, err := o.queue.Pending(ctx, o.endpoint.name, now, room, func(number uint64) bool { return o.taken[number] })
 	if ctx.Err() != nil {
 		return
 	}
@@ -157,14 +163,9 @@ func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 	if err != nil {
 		return
 	}
-	o.look, o.next = false, batch.Next
+	o.look, o.next = false, batch.Next // where more are due, the slot that frees next looks again
+	o.harm.note(batch)
 	for _, d := range batch.Due {
-		if o.taken[d.Number] {
-			continue
-		}
-		if room--; room < 0 {
-			break // the slot that frees next looks again
-		}
 		o.launch(attempts, d)
 	}
 }
@@ -199,6 +200,7 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 	}
 	now := time.Now().Round(0).UTC()
 	out.Verdict = Judge(out.Attempt, o.endpoint.policy, out.Delivery.Attempts+1, now, rand.Float64())
+	out.Delivery.Body = nil // it may wait for the disk, and is not needed for that
 	o.gate.pass(now, &out)
 	o.meters.count(o.endpoint.name, out)
 	o.reporting.note(now, out)
@@ -230,7 +232,7 @@ func (o *outlet) afterSettle(err error) {
 	o.settling, o.look = nil, true
 }
 
-// sleep is how long nothing but a channel needs attention.
+// sleep is how long, from now, nothing but a channel needs attention.
 func (o *outlet) sleep(now time.Time) time.Duration {
 	wait := lookAfter
 	until := func(t time.Time) {

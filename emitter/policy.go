@@ -7,7 +7,7 @@ import (
 
 // Waits that no setting changes.
 const (
-	pauseTime    = 24 * time.Hour   // after 410 or disable
+	pauseTime    = MaxHold          // after 410 or disable
 	redirectWait = 10 * time.Minute // at least, after a 3xx: a person must mend the URL
 )
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,13 +31,15 @@ type Options struct {
 // concurrently; Run once.
 type Emitter struct {
 	outlets map[string]*outlet
+	queue   Queue
+	log     *slog.Logger
 	drain   time.Duration
 }
 
 // New makes an emitter for endpoints, whose names differ.
 func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
-	m := &Emitter{outlets: map[string]*outlet{}, drain: cmp.Or(o.Drain, defaultDrain)}
 	logger := cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	m := &Emitter{outlets: map[string]*outlet{}, queue: q, log: logger, drain: cmp.Or(o.Drain, defaultDrain)}
 	meters := newMeters()
 	var names []string
 	for _, e := range endpoints {
@@ -88,6 +92,7 @@ func (m *Emitter) Run(ctx context.Context) error {
 	})()
 
 	var all sync.WaitGroup
+	all.Go(func() { m.warnOfStrays(ctx) })
 	for _, o := range m.outlets {
 		if !o.endpoint.disabled {
 			all.Go(func() { o.run(ctx, attempts, settles) })
@@ -99,4 +104,21 @@ func (m *Emitter) Run(ctx context.Context) error {
 	}
 	<-ctx.Done() // where every endpoint is disabled
 	return nil
+}
+
+// warnOfStrays tells of deliveries that wait for an endpoint that is not
+// configured: nobody sends them, and they are kept.
+func (m *Emitter) warnOfStrays(ctx context.Context) {
+	backlog, err := m.queue.Backlog(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			m.log.Warn("not known for which endpoints deliveries wait", "err", err)
+		}
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(backlog)) {
+		if m.outlets[name] == nil {
+			m.log.Warn("deliveries wait for an endpoint that is not configured", "endpoint", name, "waiting", backlog[name])
+		}
+	}
 }

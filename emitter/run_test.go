@@ -30,7 +30,7 @@ func TestRunDelivers(t *testing.T) {
 		defer b.stop()
 		synctest.Wait()
 		done, waiting := b.queue.outcomes()
-		if len(done) != 1 || waiting != 0 || done[0].Verdict.State != emitter.Delivered || done[0].Attempt.Status != 200 {
+		if len(done) != 1 || waiting != 0 || done[0].Verdict.State != emitter.Delivered || done[0].Attempt.Status != 200 || done[0].Delivery.Body != nil {
 			t.Fatalf("settled %+v, %d waiting", done, waiting)
 		}
 		// What is committed later is sent at the hint, at once.
@@ -61,6 +61,28 @@ func TestRunFindsWhatNoHintToldOf(t *testing.T) {
 		b.queue.set(func(q *memory) {
 			if q.looks > 70 {
 				t.Errorf("looked %d times into an idle queue in an hour", q.looks)
+			}
+		})
+	})
+}
+
+// What falls due while the queue is being read is sent when it is due, and the
+// queue isn't asked again and again until then.
+func TestRunFindsWhatFellDueMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.reading = 20 * time.Millisecond
+		b.wire.set("shop", status(200, 0))
+		b.queue.add("shop", "a", 1)
+		b.queue.add("shop", "b", 1)
+		due := time.Now().Add(10 * time.Millisecond)
+		b.queue.waiting[0].Due, b.queue.waiting[1].Due = due, due.Add(time.Hour)
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(time.Minute)
+		b.queue.set(func(q *memory) {
+			if sent := b.wire.requests(); len(sent) != 1 || sent[0].at.Sub(due) > 50*time.Millisecond || q.looks > 5 {
+				t.Errorf("due at %v, sent %+v, after %d looks", due, sent, q.looks)
 			}
 		})
 	})
@@ -323,7 +345,7 @@ func TestRunQueueCantBeRead(t *testing.T) {
 		if n := len(b.wire.requests()); n != 2 {
 			t.Errorf("%d requests, want 2", n)
 		}
-		if n := strings.Count(log.String(), "\n"); n != 4 {
+		if n := strings.Count(log.String(), `msg="the queue`); n != 4 {
 			t.Errorf("logged\n%s", &log)
 		}
 	})
@@ -430,6 +452,72 @@ func TestRunPauses(t *testing.T) {
 		}
 		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Paused || s.Waiting != 0 || s.Dead != 0 {
 			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// A hold that was stored while the clock was a year ahead ends within a day,
+// also where the clock was set back while it ran.
+func TestRunBelievesNoLongHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.wire.set("shop", status(200, 0))
+		b.queue.add("shop", "a", 1)
+		b.queue.state = map[string]emitter.EndpointState{"shop": {Hold: time.Now().Add(365 * 24 * time.Hour)}}
+		start := time.Now()
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(25 * time.Hour)
+		if sent := b.wire.requests(); len(sent) != 1 || sent[0].at.Sub(start) < 23*time.Hour {
+			t.Errorf("sent %+v", sent)
+		}
+	})
+}
+
+// What is damaged is told once, and the rest is sent.
+func TestRunStepsOverDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBench()
+		b.wire.set("shop", status(200, 0))
+		for _, key := range []string{"a", "b", "c"} {
+			b.queue.add("shop", key, 1)
+		}
+		b.queue.damaged = map[string]bool{"a": true}
+		registry := prometheus.NewPedanticRegistry()
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{Registerer: registry, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		time.Sleep(time.Hour)
+		b.stop()
+		if n := len(b.wire.requests()); n != 2 {
+			t.Errorf("%d requests, want 2", n)
+		}
+		if got := gather(t, registry)[`deltahook_deliveries_damaged{endpoint="shop"}`]; got != 1 {
+			t.Errorf("deltahook_deliveries_damaged is %v", got)
+		}
+		if want := `level=ERROR msg="deliveries are damaged and not sent, nor is what follows them" endpoint=shop number=1 err="a bit fell over"`; !strings.Contains(log.String(), want) || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("logged\n%s", &log)
+		}
+	})
+}
+
+// What waits for endpoints that were taken out of the configuration is told of
+// once, at the start.
+func TestRunTellsOfStrays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBench()
+		for _, endpoint := range []string{"off", "old", "old", "elder"} {
+			b.queue.add(endpoint, "a", 1)
+		}
+		disabled := unsigned
+		disabled.Disabled = true
+		b.start(t, endpoints{"shop": unsigned, "off": disabled}, emitter.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		time.Sleep(time.Hour)
+		b.stop()
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		const want = `level=WARN msg="deliveries wait for an endpoint that is not configured" endpoint=`
+		if len(lines) != 2 || !strings.Contains(lines[0], want+"elder waiting=1") || !strings.Contains(lines[1], want+"old waiting=2") {
+			t.Errorf("logged\n%s", &log)
 		}
 	})
 }
@@ -591,6 +679,41 @@ func TestRunLogsStreaksOnce(t *testing.T) {
 		}
 		if strings.Contains(log.String(), "s3cr3t") {
 			t.Errorf("logged a URL's path\n%s", &log)
+		}
+	})
+}
+
+// Of many dead letters the first is told, then each minute how many more, and
+// none is left out of the count: neither when no other follows nor at the end.
+func TestRunCountsDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBench()
+		b.wire.set("shop", status(401, time.Second))
+		for i := range 500 {
+			b.queue.add("shop", strconv.Itoa(i), 1)
+		}
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		time.Sleep(time.Hour)
+		for i := range 9 {
+			b.queue.add("shop", strconv.Itoa(i), 2)
+		}
+		b.emitter.Wake()
+		time.Sleep(10 * time.Second)
+		b.stop()
+		told := strings.Count(log.String(), `msg="dead letter"`)
+		lines := told
+		for line := range strings.Lines(log.String()) {
+			if _, number, ok := strings.Cut(strings.TrimSpace(line), `msg="more dead letters" endpoint=shop number=`); ok {
+				n, err := strconv.Atoi(number)
+				if err != nil {
+					t.Error(err)
+				}
+				told, lines = told+n, lines+1
+			}
+		}
+		if told != 509 || lines > 6 {
+			t.Errorf("told of %d in %d lines\n%s", told, lines, &log)
 		}
 	})
 }

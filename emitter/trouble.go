@@ -3,6 +3,8 @@ package emitter
 import (
 	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Waits after the queue failed: doubled each time.
@@ -47,13 +49,17 @@ const quiet = time.Minute
 // streak is a row of attempts of one endpoint that were not delivered. It is
 // told once when it begins and once when it ends. One that begins within a
 // minute of the last that was told is not told, so that a receiver that fails
-// now and then doesn't fill the log.
+// now and then doesn't fill the log. Of dead letters the first is told, and
+// then once a minute how many more there were.
 type streak struct {
 	log    *slog.Logger
 	failed int       // attempts in a row
 	since  time.Time // the first of them
 	told   bool      // this streak was told
 	last   time.Time // when one was told
+
+	died time.Time // when dead letters were last told
+	more int       // dead letters since
 }
 
 func (s *streak) note(now time.Time, out Outcome) {
@@ -72,7 +78,45 @@ func (s *streak) note(now time.Time, out Outcome) {
 		s.told, s.last = true, now
 		s.log.Warn("endpoint fails", "event", d.Event, "delivery", d.Number, "attempt", d.Attempts+1, "err", v.Reason)
 	}
-	if v.State == Dead {
+	switch {
+	case v.State != Dead:
+	case s.died.IsZero() || now.Sub(s.died) >= quiet:
+		s.died = now
 		s.log.Warn("dead letter", "event", d.Event, "delivery", d.Number, "source", d.Source, "key", d.Key, "attempt", d.Attempts+1, "err", v.Reason)
+	default:
+		s.more++
 	}
+}
+
+// tell says how many dead letters were not told one by one, once a minute.
+func (s *streak) tell(now time.Time) {
+	if s.more > 0 && now.Sub(s.died) >= quiet {
+		s.died = now
+		s.close()
+	}
+}
+
+// close says it at once.
+func (s *streak) close() {
+	if s.more > 0 {
+		s.log.Warn("more dead letters", "number", s.more)
+		s.more = 0
+	}
+}
+
+// harm is what is damaged of an endpoint's deliveries. It is told when more is
+// found than ever before in this process.
+type harm struct {
+	log   *slog.Logger
+	gauge prometheus.Gauge
+	most  int
+}
+
+func (h *harm) note(b Batch) {
+	if b.Damaged <= h.most {
+		return
+	}
+	h.most = b.Damaged
+	h.gauge.Set(float64(h.most))
+	h.log.Error("deliveries are damaged and not sent, nor is what follows them", "number", b.Damaged, "err", b.Damage)
 }

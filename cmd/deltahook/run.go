@@ -66,10 +66,14 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Logger: log,
 		Ready: func() error {
-			if ctx.Err() != nil {
+			switch {
+			case ctx.Err() != nil:
 				return errors.New("shutting down")
+			case !store.Writes():
+				return errors.New("the store cannot be written; the log says why")
+			default:
+				return nil
 			}
-			return nil
 		},
 	})
 	if err := admin.Listen(ctx); err != nil {

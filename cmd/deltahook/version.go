@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -46,12 +48,21 @@ func (a *app) healthcheckCommand() *cobra.Command {
 		Short:   "Ask the daemon of this configuration whether it lives (for containers)",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var store, listen string
 			cfg, err := a.loadQuiet()
-			if err != nil {
+			faulty, isFaulty := errors.AsType[*configs.Error](err)
+			switch {
+			case err == nil:
+				store, listen = cfg.Store, cfg.Server.Listen
+			case isFaulty:
+				// The daemon runs on what was there when it started:
+				// an edit that went wrong since is no reason to end it.
+				store, listen = faulty.Store, faulty.Listen
+			default:
 				return err
 			}
-			if err := probe(cmd.Context(), cfg); err != nil {
-				return err
+			if failed := probe(cmd.Context(), store, listen); failed != nil {
+				return cmp.Or(err, failed)
 			}
 			_, err = fmt.Fprintln(a.out, "ok")
 			return err
@@ -59,16 +70,19 @@ func (a *app) healthcheckCommand() *cobra.Command {
 	}
 }
 
-// probe asks the admin address, or the socket beside the store where that is
-// off.
-func probe(ctx context.Context, cfg *configs.Config) error {
-	if cfg.Server.Listen != "" {
-		return web.Probe(ctx, cfg.Server.Listen)
+// probe asks on the socket beside the store, and on the admin address where
+// nobody is there or none may be asked. "" is not asked.
+func probe(ctx context.Context, store, listen string) error {
+	err := errors.New("there is nothing to ask")
+	if store != "" {
+		var client *web.Client
+		if client, err = web.Dial(ctx, store); err == nil {
+			defer client.Close()
+			return client.Alive(ctx)
+		}
 	}
-	client, err := web.Dial(ctx, cfg.Store)
-	if err != nil {
-		return err
+	if listen != "" {
+		return web.Probe(ctx, listen)
 	}
-	defer client.Close()
-	return client.Ready(ctx)
+	return err
 }

@@ -19,10 +19,12 @@ type Policy struct {
 	// reserved ranges and the metadata addresses of clouds stay refused.
 	AllowPrivate bool
 
-	// Allow permits what it names, whatever else is said, with one
-	// exception: a metadata address (169.254.169.254, 168.63.129.16,
-	// fd00:ec2::254) is permitted only by the prefix of that very address,
-	// never by a wider one that happens to hold it.
+	// Allow permits what it names, whatever else is said, with two
+	// exceptions. A metadata address (169.254.169.254 and others) is
+	// permitted only by the prefix of that very address, never by a wider
+	// one that happens to hold it. An address that NAT64 translates
+	// (64:ff9b::/96, 64:ff9b:1::/48) is permitted by a wider one only where
+	// the IPv4 address that it leads to is permitted as well.
 	Allow []netip.Prefix
 }
 
@@ -44,12 +46,29 @@ func (p Policy) Check(addr netip.Addr) error {
 	if !addr.IsValid() {
 		return &Refused{Addr: addr, Why: "not an address", Hint: "nothing permits it"}
 	}
-	if why, ok := metadata[untranslate(addr)]; ok {
-		if p.names(addr) {
-			return nil
-		}
-		return &Refused{Addr: addr, Why: why, Hint: fmt.Sprintf("only %q itself in egress.sources.allow or egress.endpoints.allow permits it", addr)}
+	if p.names(addr) {
+		return nil
 	}
+	leads := untranslate(addr)
+	for _, to := range append(leads, addr) {
+		if why, ok := metadata[to]; ok {
+			return &Refused{Addr: addr, Why: why, Hint: fmt.Sprintf("only %q itself in egress.sources.allow or egress.endpoints.allow permits it", addr)}
+		}
+	}
+	if err := p.judge(addr); err != nil {
+		return err
+	}
+	for _, to := range leads {
+		if err := p.judge(to); err != nil {
+			err.Addr, err.Why = addr, fmt.Sprintf("through NAT64 it may lead to %s: %s", to, err.Why)
+			return err
+		}
+	}
+	return nil
+}
+
+// judge holds an address against the ranges, those of Allow first.
+func (p Policy) judge(addr netip.Addr) *Refused {
 	for _, prefix := range p.Allow {
 		if unmap(prefix).Contains(addr) {
 			return nil

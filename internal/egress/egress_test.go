@@ -28,8 +28,8 @@ func prefixes(t *testing.T, list ...string) []netip.Prefix {
 func TestCheck(t *testing.T) {
 	public := egress.Policy{}
 	private := egress.Policy{AllowPrivate: true}
-	ranges := egress.Policy{Allow: prefixes(t, "10.20.0.0/16", "169.254.0.0/16", "fc00::/7", "168.63.0.0/16", "64:ff9b::/96", "127.0.0.1", "240.0.0.0/4")}
-	named := egress.Policy{Allow: prefixes(t, "169.254.169.254", "fd00:ec2::254/128", "::ffff:168.63.129.16")}
+	ranges := egress.Policy{Allow: prefixes(t, "10.20.0.0/16", "169.254.0.0/16", "fc00::/7", "168.63.0.0/16", "64:ff9b::/96", "64:ff9b:1::/48", "100.64.0.0/10", "127.0.0.1", "240.0.0.0/4")}
+	named := egress.Policy{Allow: prefixes(t, "169.254.169.254", "fd00:ec2::254/128", "::ffff:168.63.129.16", "100.100.100.200")}
 	everything := egress.Policy{AllowPrivate: true, Allow: prefixes(t, "0.0.0.0/0", "::/0")}
 
 	for _, c := range []struct {
@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 		{"10.21.0.7", false, true, false, false, true},
 		{"172.31.255.255", false, true, false, false, true},
 		{"192.168.1.1", false, true, false, false, true},
-		{"100.64.0.1", false, true, false, false, true},
+		{"100.64.0.1", false, true, true, false, true},
 		{"127.0.0.1", false, true, true, false, true},
 		{"127.0.0.2", false, true, false, false, true},
 		{"::1", false, true, false, false, true},
@@ -68,10 +68,32 @@ func TestCheck(t *testing.T) {
 		{"64:ff9b::808:808", false, false, true, false, true},
 		{"::127.0.0.1", false, false, false, false, true},
 
+		// Translated: a range permits it where it permits what it leads to.
+		{"64:ff9b::127.0.0.1", false, false, true, false, true},
+		{"64:ff9b::127.0.0.2", false, false, false, false, true},
+		{"64:ff9b::192.168.1.1", false, false, false, false, true},
+		{"64:ff9b::10.20.0.7", false, false, true, false, true},
+		{"64:ff9b:1::808:808", false, false, true, false, true},
+		{"64:ff9b:1::192.168.1.1", false, false, false, false, true},
+		{"64:ff9b:1:7:8::192.168.1.1", false, false, false, false, true},
+		{"64:ff9b:1:808:8:800::", false, false, true, false, true},     // 8.8.8.8 behind 48 bits
+		{"64:ff9b:1:c0a8:1:100::", false, false, false, false, true},   // 192.168.1.1 behind 48 bits
+		{"64:ff9b:1:c0:a8:101::", false, false, false, false, true},    // the same behind 56 bits
+		{"64:ff9b:1::c0:a801:100:0", false, false, false, false, true}, // the same behind 64 bits
+		{"64:ff9b:1::", false, false, false, false, true},
+
 		// Metadata: only by their very name.
 		{"169.254.169.254", false, false, false, true, false},
 		{"::ffff:169.254.169.254", false, false, false, true, false},
 		{"64:ff9b::169.254.169.254", false, false, false, false, false},
+		{"64:ff9b:1::169.254.169.254", false, false, false, false, false},
+		{"64:ff9b:1:a9fe:a9:fe00::", false, false, false, false, false},
+		{"64:ff9b::100.100.100.200", false, false, false, false, false},
+		{"100.100.100.200", false, false, false, true, false},
+		{"169.254.170.2", false, false, false, false, false},
+		{"169.254.170.23", false, false, false, false, false},
+		{"fd00:ec2::23", false, false, false, false, false},
+		{"fd20:ce::254", false, false, false, false, false},
 		{"168.63.129.16", false, false, false, true, false},
 		{"fd00:ec2::254", false, false, false, true, false},
 	} {
@@ -94,12 +116,18 @@ func TestRefusedSaysWhatAndWhyAndWhatHelps(t *testing.T) {
 	for addr, want := range map[string]string{
 		"::ffff:10.1.2.3": "10.1.2.3 is refused: private (RFC 1918) (egress.sources.allow or egress.endpoints.allow may name it, or its range)",
 		"169.254.169.254": `169.254.169.254 is refused: it is the metadata address of a cloud (only "169.254.169.254" itself in egress.sources.allow or egress.endpoints.allow permits it)`,
+		"64:ff9b::a00:1":  "64:ff9b::a00:1 is refused: outside the global unicast range 2000::/3 (egress.sources.allow or egress.endpoints.allow may name it, or its range)",
 		"::2":             "::2 is refused: outside the global unicast range 2000::/3 (egress.sources.allow or egress.endpoints.allow may name it, or its range)",
 	} {
 		err := egress.Policy{}.Check(netip.MustParseAddr(addr))
 		if refused, ok := errors.AsType[*egress.Refused](err); !ok || refused.Error() != want {
 			t.Errorf("%s\n got %v\nwant %s", addr, err, want)
 		}
+	}
+	nat64 := egress.Policy{Allow: prefixes(t, "64:ff9b::/96")}
+	const want = "64:ff9b::a00:1 is refused: through NAT64 it may lead to 10.0.0.1: private (RFC 1918) (egress.sources.allow or egress.endpoints.allow may name it, or its range)"
+	if err := nat64.Check(netip.MustParseAddr("64:ff9b::10.0.0.1")); err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 	if err := (egress.Policy{AllowPrivate: true}).Check(netip.Addr{}); err == nil {
 		t.Error("the zero address is permitted")

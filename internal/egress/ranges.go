@@ -10,26 +10,16 @@ type special struct {
 }
 
 // metadata are the addresses at which clouds hand credentials to whoever asks
-// from inside: of AWS, Google, Azure and most others; of AWS over IPv6; of
-// Azure's wire server.
+// from inside.
 var metadata = map[netip.Addr]string{
-	netip.MustParseAddr("169.254.169.254"): "it is the metadata address of a cloud",
-	netip.MustParseAddr("168.63.129.16"):   "it is Azure's wire server",
+	netip.MustParseAddr("169.254.169.254"): "it is the metadata address of a cloud", // AWS, Google, Azure and most others
 	netip.MustParseAddr("fd00:ec2::254"):   "it is the metadata address of AWS",
-}
-
-// translated is the range in which DNS64 and NAT64 give every IPv4 address an
-// IPv6 one, in its last 4 bytes (RFC 6052). Where an IPv6-only network has it
-// in its allow list, the metadata addresses in it must stay shut.
-var translated = netip.MustParsePrefix("64:ff9b::/96")
-
-// untranslate is the IPv4 address that addr leads to through NAT64, or addr.
-func untranslate(addr netip.Addr) netip.Addr {
-	if !translated.Contains(addr) {
-		return addr
-	}
-	b := addr.As16()
-	return netip.AddrFrom4([4]byte(b[12:]))
+	netip.MustParseAddr("169.254.170.2"):   "it hands out credentials of AWS ECS",
+	netip.MustParseAddr("169.254.170.23"):  "it hands out credentials of AWS EKS",
+	netip.MustParseAddr("fd00:ec2::23"):    "it hands out credentials of AWS EKS",
+	netip.MustParseAddr("fd20:ce::254"):    "it is the metadata address of Google Cloud",
+	netip.MustParseAddr("100.100.100.200"): "it is the metadata address of Alibaba Cloud",
+	netip.MustParseAddr("168.63.129.16"):   "it is Azure's wire server",
 }
 
 // ranges4 and ranges6 follow the special-purpose address registries of IANA

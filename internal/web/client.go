@@ -23,18 +23,29 @@ var ErrNoDaemon = errors.New("no daemon answers")
 // maxAsks is how often a snapshot is asked for when commits get in between.
 const maxAsks = 5
 
+// maxSnapshot is how many bytes of a snapshot are taken in: more than the
+// largest answer makes, less than what fills a machine.
+const maxSnapshot = 1 << 30
+
 // maxWord is how much of an answer that is no snapshot is read.
 const maxWord = 8 << 10
 
 // Client asks a running daemon on its socket. Close it after use.
-type Client struct{ http *http.Client }
+type Client struct {
+	http *http.Client
+	most int64 // bytes of a snapshot
+}
 
 // Dial finds the daemon that holds the store at path and makes sure that it
 // answers. ErrNoDaemon: there is none; any other error: there is something,
-// but it is not this user's to ask.
+// but it is not this user's to ask: only a socket of the user's own or of
+// root's is believed.
 func Dial(ctx context.Context, store string) (*Client, error) {
 	path := SocketPath(store)
 	err := guardDir(path)
+	if err == nil {
+		err = guardOwner(path)
+	}
 	if err == nil {
 		var c net.Conn
 		if c, err = dialSocket(ctx, path); err == nil {
@@ -47,7 +58,7 @@ func Dial(ctx context.Context, store string) (*Client, error) {
 	case err != nil:
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	return &Client{&http.Client{Transport: &http.Transport{
+	return &Client{most: maxSnapshot, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialSocket(ctx, path)
 		},
@@ -59,9 +70,11 @@ func Dial(ctx context.Context, store string) (*Client, error) {
 // Close ends the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Ready is nil where the daemon is ready, and otherwise why it is not.
-func (c *Client) Ready(ctx context.Context) error {
-	return expectOK(c.get(ctx, "/readyz"))
+// Alive is nil where the daemon says within 3 s that it lives.
+func (c *Client) Alive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return expectOK(c.get(ctx, "/healthz"))
 }
 
 // Snapshot gives the state of a source and the items that are there (those
@@ -94,7 +107,7 @@ func (c *Client) ask(ctx context.Context, source string) (differ.State, []differ
 		return differ.State{}, nil, false, expectOK(resp, nil)
 	}
 	defer resp.Body.Close()
-	return readSnapshot(resp.Body)
+	return readSnapshot(&bounded{r: resp.Body, most: c.most})
 }
 
 func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
@@ -129,4 +142,19 @@ func expectOK(resp *http.Response, err error) error {
 		return errors.New(p.Detail)
 	}
 	return fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+}
+
+// bounded is a reader that fails where more than most bytes come.
+type bounded struct {
+	r         io.Reader
+	got, most int64
+}
+
+// Read reads.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.got += int64(n); b.got > b.most {
+		return 0, fmt.Errorf("it is larger than %d bytes", b.most)
+	}
+	return n, err
 }

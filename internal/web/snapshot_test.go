@@ -175,17 +175,39 @@ func TestSnapshotsAreNotServedOverTCP(t *testing.T) {
 	}
 }
 
-func TestReadyOverTheSocket(t *testing.T) {
+// A daemon that isn't ready lives.
+func TestAliveOverTheSocket(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "state.db")
-	var unready error
-	start(t, web.Options{Store: store, Snapshots: &reader{}, Ready: func() error { return unready }})
-	c := dial(t, store)
-	if err := c.Ready(t.Context()); err != nil {
+	start(t, web.Options{Store: store, Snapshots: &reader{}, Ready: func() error { return errors.New("starting") }})
+	if err := dial(t, store).Alive(t.Context()); err != nil {
 		t.Error(err)
 	}
-	unready = errors.New("starting")
-	if err := c.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "starting") {
-		t.Errorf("Ready = %v, want the reason", err)
+}
+
+// A socket of another user is believed by nobody, and the error says whose it
+// is. Only root can make one.
+func TestSocketOfAnother(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to give the socket away")
+	}
+	store := filepath.Join(t.TempDir(), "state.db")
+	start(t, web.Options{Store: store, Snapshots: &reader{}})
+	if err := os.Chown(web.SocketPath(store), 54321, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := web.Dial(t.Context(), store)
+	if err == nil || errors.Is(err, web.ErrNoDaemon) || !strings.Contains(err.Error(), "it belongs to uid 54321") {
+		t.Errorf("Dial = %v, want the owner", err)
+	}
+}
+
+func TestSnapshotTooLarge(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "state.db")
+	start(t, web.Options{Store: store, Snapshots: filled(5000)})
+	c := dial(t, store)
+	c.Bound(100_000)
+	if _, _, err := c.Snapshot(t.Context(), "a/b?c"); err == nil || !strings.Contains(err.Error(), "larger than 100000 bytes") {
+		t.Errorf("Snapshot = %v, want the bound", err)
 	}
 }
 

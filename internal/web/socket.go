@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -65,6 +66,27 @@ func guardDir(socket string) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.IsDir() || int(stat.Uid) != os.Getuid() || info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("folder %s: it must be a folder of this user's own with mode 0700; remove it or set TMPDIR", dir)
+	}
+	return nil
+}
+
+// guardOwner checks that what answers on a socket is this user's or root's:
+// anybody may put a socket into a folder that is theirs.
+func guardOwner(socket string) error {
+	info, err := os.Lstat(socket)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("its owner is not known")
+	}
+	if uid := int(stat.Uid); uid != os.Getuid() && uid != 0 {
+		owner := "uid " + strconv.Itoa(uid)
+		if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+			owner = u.Username + " (" + owner + ")"
+		}
+		return fmt.Errorf("it belongs to %s; run this command as that user", owner)
 	}
 	return nil
 }

@@ -218,6 +218,21 @@ func TestAdminAddress(t *testing.T) {
 	if status, stdout, stderr := deltahook(t, dir, "healthcheck"); status != 0 || stdout != "ok\n" {
 		t.Errorf("healthcheck: status %d, %s%s", status, stdout, stderr)
 	}
+	// What is edited meanwhile concerns the next start.
+	for name, bad := range map[string]string{
+		"a faulty source": strings.Replace(config, "@every 1s", "@every 0s", 1),
+		"another address": strings.Replace(config, "listen: \"127", "listen: \"128", 1),
+		"broken syntax":   config + "\n{[",
+	} {
+		if bad == config {
+			t.Fatalf("%s: nothing was edited in\n%s", name, config)
+		}
+		write(t, dir, "deltahook.yaml", bad)
+		if status, stdout, stderr := deltahook(t, dir, "healthcheck"); status != 0 || stdout != "ok\n" {
+			t.Errorf("healthcheck beside %s: status %d, %s%s", name, status, stdout, stderr)
+		}
+	}
+	write(t, dir, "deltahook.yaml", config)
 	d.stop(t)
 	if status, _, stderr := deltahook(t, dir, "healthcheck"); status != 1 || stderr == "" {
 		t.Errorf("healthcheck when it has ended: status %d, %s", status, stderr)

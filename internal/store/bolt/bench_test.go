@@ -109,7 +109,7 @@ func BenchmarkPending(b *testing.B) {
 			now := time.Now()
 			b.ReportAllocs()
 			for b.Loop() {
-				batch, err := s.Pending(b.Context(), "hook", now, 10)
+				batch, err := s.Pending(b.Context(), "hook", now, 10, nil)
 				if err != nil || len(batch.Due) != min(n, 10) {
 					b.Fatalf("%d due, %v", len(batch.Due), err)
 				}
@@ -130,7 +130,7 @@ func BenchmarkSettle(b *testing.B) {
 	if err := s.Commit(b.Context(), c); err != nil {
 		b.Fatal(err)
 	}
-	batch, err := s.Pending(b.Context(), "hook", time.Now(), 64)
+	batch, err := s.Pending(b.Context(), "hook", time.Now(), 64, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

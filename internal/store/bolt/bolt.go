@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -49,6 +50,9 @@ type Store struct {
 	queue  chan *request
 	closed chan struct{} // closed when the committer has answered everything
 
+	// failing says whether the last transaction could not be written.
+	failing atomic.Bool
+
 	// gate is held to send on queue, and locked to close it.
 	gate     sync.RWMutex
 	refusing error // why requests are refused; nil: they aren't
@@ -75,6 +79,10 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// Writes says whether the last that was to be written was: it is false from
+// the first transaction that the disk refused until one succeeds.
+func (s *Store) Writes() bool { return !s.failing.Load() }
+
 // Close answers all requests that wait and lets go of the file. It may be
 // called again.
 func (s *Store) Close() error {
@@ -89,15 +97,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) open(path string, readOnly bool) error {
-	info, err := os.Stat(path)
-	fresh := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
-	switch {
-	case fresh && readOnly:
-		return fs.ErrNotExist
-	case err != nil && !fresh:
+	fresh, err := s.look(path, readOnly)
+	if err != nil {
 		return err
-	case err == nil && !info.Mode().IsRegular():
-		return errors.New("not a file")
 	}
 	if !fresh {
 		if err := s.inspect(path, readOnly); err != nil || readOnly {
@@ -114,6 +116,31 @@ func (s *Store) open(path string, readOnly bool) error {
 		return syncFolder(filepath.Dir(path))
 	}
 	return nil
+}
+
+// look says whether the file at path is still to be made, and warns where
+// others than the user may read it. With readOnly, one must be there.
+func (s *Store) look(path string, readOnly bool) (fresh bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		fresh = true
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, errors.New("not a file")
+	default:
+		if fresh, err = clearStub(path, readOnly); err != nil {
+			return false, err
+		}
+	}
+	if fresh && readOnly {
+		return false, fs.ErrNotExist
+	}
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		s.log.Warn("others may read the store; it holds what the APIs answered: chmod 600", "store", path, "mode", info.Mode().Perm().String())
+	}
+	return fresh, nil
 }
 
 // inspect opens an existing file to read and looks whether it can be opened to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,6 +189,92 @@ func TestOpenUnfinished(t *testing.T) {
 	}
 }
 
+// TestOpenStub opens what a first start leaves on a full disk: some of what
+// bbolt writes first.
+func TestOpenStub(t *testing.T) {
+	whole := newPath(t)
+	db, err := bbolt.Open(whole, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := os.Getpagesize()
+	for _, length := range []int{1, 20, 60, page / 2, page, page + 40, 2 * page, 3 * page, 4*page - 1} {
+		for _, content := range [][]byte{file[:length], make([]byte, length)} {
+			path := newPath(t)
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bolt.Open(path, bolt.Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%d bytes, opened to read: %v", length, err)
+			}
+			s, err := bolt.Open(path, bolt.Options{})
+			if err != nil {
+				t.Errorf("%d bytes: %v", length, err)
+				continue
+			}
+			if err := s.Commit(t.Context(), &differ.Commit{Source: "shop"}); err != nil {
+				t.Error(err)
+			}
+			finish(t, s)
+		}
+	}
+}
+
+// TestOpenCutShort refuses the beginning of a store that was in use: it is not
+// one to make anew.
+func TestOpenCutShort(t *testing.T) {
+	path := newPath(t)
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v := range uint64(4) {
+		if err := s.Commit(t.Context(), &differ.Commit{Source: "shop", Version: v}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish(t, s)
+	length := int64(3 * os.Getpagesize())
+	if err := os.Truncate(path, length); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bolt.Open(path, bolt.Options{}); err == nil {
+		t.Error("it was opened")
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != length {
+		t.Errorf("it was changed: %v, %v", info.Size(), err)
+	}
+}
+
+func TestOpenWarnsOfOthers(t *testing.T) {
+	path := newPath(t)
+	finish(t, open(t, path).Store)
+	for _, c := range []struct {
+		mode fs.FileMode
+		want bool
+	}{{0o600, false}, {0o640, true}} {
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		s, err := bolt.Open(path, bolt.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		finish(t, s)
+		if got := strings.Contains(log.String(), "others may read the store"); got != c.want {
+			t.Errorf("mode %v: logged %q", c.mode, &log)
+		}
+	}
+}
+
 func TestReadOnly(t *testing.T) {
 	path := newPath(t)
 	if _, err := bolt.Open(path, bolt.Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
@@ -241,7 +328,7 @@ func TestClosed(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, pendingErr := s.Pending(t.Context(), "hook", time.Now(), 1)
+	_, pendingErr := s.Pending(t.Context(), "hook", time.Now(), 1, nil)
 	for _, err := range []error{s.Commit(t.Context(), &differ.Commit{Source: "shop"}), pendingErr} {
 		if !errors.Is(err, bolt.ErrClosed) {
 			t.Errorf("a closed store gave %v", err)

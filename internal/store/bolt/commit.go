@@ -216,7 +216,7 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 	if err != nil {
 		return err
 	}
-	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting, due: e.event.created}
+	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting}
 	if err := t.putDelivery(number, &d); err != nil {
 		return err
 	}

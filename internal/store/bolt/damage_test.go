@@ -34,7 +34,7 @@ func populate(t *testing.T, path string) {
 		}
 		c = killCommit("shop", v+1)
 	}
-	batch, err := s.Pending(t.Context(), "one", now.Add(time.Hour), 10)
+	batch, err := s.Pending(t.Context(), "one", now.Add(time.Hour), 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

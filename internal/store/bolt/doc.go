@@ -18,7 +18,8 @@
 //	deliveries  number64                                   event, endpoint, body index, state, due, …
 //	attempts    number64 index32                           one attempt of a delivery, from 1
 //	lanes       endpoint' source' watch' key' number64     – a delivery that waits
-//	due         endpoint' time number64                    – the first delivery of a lane, by its due time
+//	due         endpoint' time number64                    – the first delivery of a lane, by its due time;
+//	                                                       the zero time until it was tried
 //	dead        time number64                              – a dead letter, by when it died
 //	endpoints   endpoint                                   hold, paused, reason, counters (JSON)
 //

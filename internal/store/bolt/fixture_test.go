@@ -66,7 +66,7 @@ func TestFixture(t *testing.T) {
 	equal("items", items, fixtureItems)
 	equal("items error", err, nil)
 
-	batch, err := s.Pending(t.Context(), "hook", fixtureDay.Add(time.Hour), 10)
+	batch, err := s.Pending(t.Context(), "hook", fixtureDay.Add(time.Hour), 10, nil)
 	want := emitter.Delivery{
 		Number: 3, Endpoint: "hook", Event: "evt_2", Type: "shop.deleted", Source: "shop", Key: "b", Revision: 9,
 		Body: []byte("{ }"), Created: fixtureDay, Due: fixtureDay.Add(time.Minute), Attempts: 1,
@@ -84,7 +84,7 @@ func TestFixture(t *testing.T) {
 	if err := s.Settle(t.Context(), []emitter.Outcome{{Delivery: want, Verdict: emitter.Verdict{State: emitter.Delivered}}}); err != nil {
 		t.Error(err)
 	}
-	if batch, err = s.Pending(t.Context(), "hook", time.Now(), 10); err != nil || len(batch.Due) != 1 || batch.Due[0].Event != "evt_3" {
+	if batch, err = s.Pending(t.Context(), "hook", time.Now(), 10, nil); err != nil || len(batch.Due) != 1 || batch.Due[0].Event != "evt_3" {
 		t.Errorf("the delivery behind it: %+v, %v", batch, err)
 	}
 }

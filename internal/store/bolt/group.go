@@ -103,6 +103,9 @@ func (s *Store) commit(batch []*request) {
 		}
 		return t.flush()
 	})
+	if applied {
+		s.failing.Store(err != nil)
+	}
 	if err != nil && !applied && len(batch) > 1 {
 		for _, r := range batch {
 			s.commit([]*request{r})

@@ -93,7 +93,7 @@ func killEvent(source, key string, revision uint64) string {
 
 func childSettles(ctx context.Context, s *Store) error {
 	for {
-		batch, err := s.Pending(ctx, "one", time.Now(), 3)
+		batch, err := s.Pending(ctx, "one", time.Now(), 3, nil)
 		if err != nil {
 			return err
 		}

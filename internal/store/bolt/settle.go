@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"github.com/deltahook/deltahook/emitter"
 )
 
-// Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only the
-// Number counts.
+// Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
+// Number and Attempts count.
 //
 // A hold is kept until it has passed, a longer one takes its place, and a
 // pause is kept with it. A delivery ends a pause and forgets a hold that has
@@ -67,21 +68,31 @@ func storedState(s emitter.State) (state, error) {
 
 // checkOutcome reads what settle will need.
 func (t *tx) checkOutcome(o *emitter.Outcome) error {
-	d, found, err := t.delivery(o.Delivery.Number)
+	d, _, found, err := t.judged(o)
 	if err != nil || !found {
-		return err
-	}
-	if _, err := t.event(d.event); err != nil {
 		return err
 	}
 	_, err = t.endpoint(d.endpoint)
 	return err
 }
 
+// judged reads the delivery that an outcome is of, and its event; found is
+// false where the outcome is to be passed over.
+func (t *tx) judged(o *emitter.Outcome) (d storedDelivery, e storedEvent, found bool, err error) {
+	d, found, err = t.delivery(o.Delivery.Number)
+	if err == nil && found {
+		e, err = t.event(d.event)
+	}
+	if errors.Is(err, ErrDamaged) {
+		return d, e, false, nil // Pending tells of it
+	}
+	return d, e, found && d.state == stateWaiting && o.Delivery.Attempts >= d.attempts, err
+}
+
 func (t *tx) settle(o *emitter.Outcome) error {
 	number := o.Delivery.Number
-	d, found, err := t.delivery(number)
-	if err != nil || !found || d.state != stateWaiting {
+	d, e, found, err := t.judged(o)
+	if err != nil || !found {
 		return err
 	}
 	endpoint, err := t.endpoint(d.endpoint)
@@ -112,7 +123,7 @@ func (t *tx) settle(o *emitter.Outcome) error {
 		if d.state == stateDead {
 			endpoint.Dead++
 		}
-		return t.finish(number, &d, first)
+		return t.finish(number, &d, &e, first)
 	}
 	d.due = o.Verdict.Due
 	if err := t.putDelivery(number, &d); err != nil || !first {
@@ -122,7 +133,7 @@ func (t *tx) settle(o *emitter.Outcome) error {
 }
 
 // finish takes the delivery out of its lane and lets the next one forward.
-func (t *tx) finish(number uint64, d *storedDelivery, first bool) error {
+func (t *tx) finish(number uint64, d *storedDelivery, e *storedEvent, first bool) error {
 	d.settled = t.now
 	if err := t.putDelivery(number, d); err != nil {
 		return err
@@ -132,10 +143,6 @@ func (t *tx) finish(number uint64, d *storedDelivery, first bool) error {
 			return err
 		}
 	}
-	e, err := t.event(d.event)
-	if err != nil {
-		return err
-	}
 	lane := lanePrefix(d.endpoint, e.unit, e.key)
 	if err := t.drop(bucketLanes, laneKey(lane, number)); err != nil || !first {
 		return err
@@ -143,22 +150,23 @@ func (t *tx) finish(number uint64, d *storedDelivery, first bool) error {
 	return t.forward(d.endpoint, lane)
 }
 
-// forward makes the first delivery of a lane visible, where there is one.
+// forward makes the first delivery of a lane visible, where there is one. One
+// that is damaged is made visible too: Pending tells of it, and the lane ends
+// there.
 func (t *tx) forward(endpoint string, lane []byte) error {
 	number, found, err := t.laneHead(lane)
-	if err != nil || !found {
-		return err
-	}
-	d, found, err := t.delivery(number)
-	if err != nil {
-		return err
-	}
 	if !found {
-		return missing(bucketDeliveries, numberKey(number))
+		return err
 	}
-	if d.due.Before(t.now) {
-		// It queues up behind what has been due for longer.
-		d.due = t.now
+	var d storedDelivery
+	if err == nil {
+		d, _, err = t.delivery(number)
+	}
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	if d.attempts == 0 && !d.due.IsZero() {
+		d.due = time.Time{} // a file of before has the time of the commit there
 		if err := t.putDelivery(number, &d); err != nil {
 			return err
 		}
@@ -168,6 +176,9 @@ func (t *tx) forward(endpoint string, lane []byte) error {
 
 // judge takes over what a verdict says of its endpoint.
 func (e *storedEndpoint) judge(v *emitter.Verdict, now time.Time) {
+	if latest := now.Add(emitter.MaxHold); e.Hold.After(latest) {
+		e.Hold = latest // set before the clock was set back
+	}
 	running := e.Hold.After(now)
 	if v.State == emitter.Delivered && (e.Paused || !running) {
 		e.Hold, e.Paused, e.Reason = time.Time{}, false, ""

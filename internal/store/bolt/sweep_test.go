@@ -49,7 +49,7 @@ func tell(t *testing.T, s *Store, version uint64, keys ...string) {
 // settleAll settles what is due at an endpoint, by the item's key.
 func settleAll(t *testing.T, s *Store, endpoint string, states map[string]emitter.State) {
 	t.Helper()
-	batch, err := s.Pending(t.Context(), endpoint, time.Now(), 10_000)
+	batch, err := s.Pending(t.Context(), endpoint, time.Now(), 10_000, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +129,8 @@ func TestSweep(t *testing.T) {
 		}
 
 		// What waits is still told, however old it is.
-		batch, err := s.Pending(t.Context(), "hook", time.Now(), 10)
-		if err != nil || len(batch.Due) != 2 || batch.Due[0].Event != "e0waits" || batch.Due[0].Attempts != 1 {
+		batch, err := s.Pending(t.Context(), "hook", time.Now(), 10, nil)
+		if err != nil || len(batch.Due) != 2 || batch.Due[1].Event != "e0waits" || batch.Due[1].Attempts != 1 {
 			t.Errorf("pending gave %+v, %v", batch, err)
 		}
 	})

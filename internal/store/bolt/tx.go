@@ -88,16 +88,15 @@ func (t *tx) event(id string) (storedEvent, error) {
 	return readEvent(key, v)
 }
 
-// laneHead is the number of the first delivery of a lane.
+// laneHead is the number of the first delivery of a lane, also where the
+// entry is damaged and err says so.
 func (t *tx) laneHead(lane []byte) (number uint64, found bool, err error) {
 	k, v := t.cursor(bucketLanes).Seek(lane)
 	if len(k) != len(lane)+8 || !bytes.HasPrefix(k, lane) {
 		return 0, false, nil
 	}
-	if _, err := unseal(bucketLanes, k, v); err != nil {
-		return 0, false, err
-	}
-	return binary.BigEndian.Uint64(k[len(lane):]), true, nil
+	_, err = unseal(bucketLanes, k, v)
+	return binary.BigEndian.Uint64(k[len(lane):]), true, err
 }
 
 // readEndpoint reads an endpoint's record; zero where there is none.

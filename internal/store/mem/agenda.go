@@ -59,15 +59,17 @@ func (a *agenda) remove(d *delivery) bool {
 	return true
 }
 
-// take gives the first n that are due at now, and the due time of the first
-// that is not.
-func (a *agenda) take(now time.Time, n int) (first []*delivery, next time.Time) {
+// take gives the first n that are due at now and not skipped, and the due time
+// of the first that is not due.
+func (a *agenda) take(now time.Time, n int, skip func(uint64) bool) (first []*delivery, next time.Time) {
 	for _, run := range a.runs {
 		for _, d := range run {
 			if len(first) >= n || d.Due.After(now) {
 				return first, a.after(now)
 			}
-			first = append(first, d)
+			if skip == nil || !skip(d.Number) {
+				first = append(first, d)
+			}
 		}
 	}
 	return first, time.Time{}

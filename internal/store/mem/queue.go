@@ -30,7 +30,7 @@ func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 		d := &delivery{lane: lane{b.Endpoint, unit, e.Key}, Delivery: emitter.Delivery{
 			Number: s.last, Endpoint: b.Endpoint,
 			Event: e.ID, Type: e.Type, Source: source, Key: e.Key, Revision: e.Revision,
-			Body: bytes.Clone(b.Payload), Created: now, Due: now,
+			Body: bytes.Clone(b.Payload), Created: now,
 		}}
 		s.waiting[d.Number] = d
 		s.lanes[d.lane] = append(s.lanes[d.lane], d)
@@ -58,7 +58,7 @@ func (s *Store) endpoint(name string) *emitter.EndpointState {
 }
 
 // Pending gives what is due at an endpoint. See emitter.Queue.
-func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n int) (batch emitter.Batch, err error) {
+func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n int, skip func(uint64) bool) (batch emitter.Batch, err error) {
 	if err := ctx.Err(); err != nil {
 		return emitter.Batch{}, err
 	}
@@ -68,7 +68,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	if due == nil {
 		return emitter.Batch{}, nil
 	}
-	first, next := due.take(now, n)
+	first, next := due.take(now, n, skip)
 	for _, d := range first {
 		out := d.Delivery
 		out.Body = bytes.Clone(d.Body)
@@ -78,8 +78,8 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	return batch, nil
 }
 
-// Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only the
-// Number counts; attempts are not kept.
+// Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
+// Number and Attempts count; the records of attempts are not kept.
 func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	}
 	now := time.Now()
 	for i := range outcomes {
-		if d := s.waiting[outcomes[i].Delivery.Number]; d != nil {
+		if d := s.waiting[outcomes[i].Delivery.Number]; d != nil && outcomes[i].Delivery.Attempts >= d.Attempts {
 			s.settle(d, &outcomes[i].Verdict, now)
 		}
 	}
@@ -118,11 +118,11 @@ func (s *Store) settle(d *delivery, v *emitter.Verdict, now time.Time) {
 	if v.State == emitter.Dead {
 		endpoint.Dead++
 	}
-	s.leave(d, first, now)
+	s.leave(d, first)
 }
 
 // leave takes a delivery out of its lane and lets the next one forward.
-func (s *Store) leave(d *delivery, first bool, now time.Time) {
+func (s *Store) leave(d *delivery, first bool) {
 	delete(s.waiting, d.Number)
 	rest := s.lanes[d.lane]
 	if first {
@@ -137,15 +137,15 @@ func (s *Store) leave(d *delivery, first bool, now time.Time) {
 	}
 	s.lanes[d.lane] = rest
 	if first {
-		if rest[0].Due.Before(now) {
-			rest[0].Due = now
-		}
 		s.agenda(d.Endpoint).add(rest[0])
 	}
 }
 
 // hold takes over what a verdict says of its endpoint.
 func hold(e *emitter.EndpointState, v *emitter.Verdict, now time.Time) {
+	if latest := now.Add(emitter.MaxHold); e.Hold.After(latest) {
+		e.Hold = latest // set before the clock was set back
+	}
 	running := e.Hold.After(now)
 	if v.State == emitter.Delivered && (e.Paused || !running) {
 		e.Hold, e.Paused, e.Reason = time.Time{}, false, ""
@@ -173,4 +173,20 @@ func (s *Store) Endpoint(ctx context.Context, name string) (emitter.EndpointStat
 		return *e, nil
 	}
 	return emitter.EndpointState{}, nil
+}
+
+// Backlog is how many deliveries wait at each endpoint. See emitter.Queue.
+func (s *Store) Backlog(ctx context.Context) (map[string]int, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting := map[string]int{}
+	for name, e := range s.endpoints {
+		if e.Waiting > 0 {
+			waiting[name] = e.Waiting
+		}
+	}
+	return waiting, nil
 }

@@ -43,7 +43,7 @@ func testConcurrent(t *testing.T, s Store) {
 		// The events of the own endpoint are delivered while more come.
 		n := 0
 		for n < commits {
-			batch, err := s.Pending(t.Context(), "s00", later(), 10)
+			batch, err := s.Pending(t.Context(), "s00", later(), 10, nil)
 			for _, d := range batch.Due {
 				if n++; d.Revision != uint64(n) {
 					t.Errorf("revision %d comes as number %d", d.Revision, n)

@@ -20,10 +20,11 @@ func testAgain(t *testing.T, s Store) {
 	if got.Attempts != 1 || !got.Due.Equal(now.Add(-time.Second)) {
 		t.Errorf("after a failed attempt: %d attempts, due %s", got.Attempts, got.Due)
 	}
-	got.Attempts, got.Due = want.Attempts, want.Due
-	equal(t, "the rest of it", got, want)
+	rest := got
+	rest.Attempts, rest.Due = want.Attempts, want.Due
+	equal(t, "the rest of it", rest, want)
 
-	settle(t, s, delivered(want))
+	settle(t, s, delivered(got))
 	equal(t, "after its delivery", due(t, s, "hook"), []string{})
 	if e := endpoint(t, s, "hook"); e.Waiting != 0 || e.Dead != 0 {
 		t.Errorf("endpoint is %+v", e)
@@ -39,6 +40,7 @@ func testLane(t *testing.T, s Store) {
 	d := pending(t, s, "hook", later(), 1).Due[0]
 	settle(t, s, retry(d, later().Add(time.Hour)))
 	equal(t, "while the first waits for a retry", due(t, s, "hook"), []string{"f1"})
+	d.Attempts++
 	settle(t, s, delivered(d))
 	equal(t, "then", due(t, s, "hook"), []string{"f1", "e2"})
 
@@ -177,6 +179,98 @@ func testUnknownDelivery(t *testing.T, s Store) {
 	equal(t, "due after what was refused", due(t, s, "hook"), []string{"e2"})
 }
 
+// testSettledAgain settles outcomes a second time, as a caller does to whom the
+// first answer was lost.
+func testSettledAgain(t *testing.T, s Store) {
+	commit(t, s, changes(0, event("e1", "a", 1, "hook"), event("e2", "a", 2, "hook")))
+	d := first(t, s, "hook")
+	held := emitter.Verdict{State: emitter.Waiting, Due: time.Now(), Hold: later(), Reason: "busy"}
+	settle(t, s, outcome(d, emitter.Verdict{State: emitter.Waiting, Due: time.Now()}))
+	settle(t, s, outcome(d, held), outcome(d, held))
+	settle(t, s, dead(d))
+	again := first(t, s, "hook")
+	if again.Event != "e1" || again.Attempts != 1 {
+		t.Errorf("one attempt of e1, settled four times: %s with %d attempts", again.Event, again.Attempts)
+	}
+	equal(t, "endpoint", endpoint(t, s, "hook"), emitter.EndpointState{Waiting: 2})
+
+	settle(t, s, delivered(again))
+	settle(t, s, delivered(again))
+	equal(t, "after its delivery", due(t, s, "hook"), []string{"e2"})
+}
+
+// testClockBack reads and settles under a clock that is behind the one of the
+// commit.
+func testClockBack(t *testing.T, s Store) {
+	commit(t, s, changes(0, event("e1", "a", 1, "hook"), event("e2", "a", 2, "hook"), event("f1", "b", 1, "hook")))
+	past := time.Now().Add(-24 * time.Hour)
+	names := func() (ids []string) {
+		for _, d := range pending(t, s, "hook", past, 10).Due {
+			ids = append(ids, d.Event)
+		}
+		return ids
+	}
+	equal(t, "never tried", names(), []string{"e1", "f1"})
+	all := pending(t, s, "hook", past, 10).Due
+	settle(t, s, delivered(all[0]))
+	equal(t, "what follows", names(), []string{"e2", "f1"})
+	settle(t, s, retry(all[1], past.Add(time.Hour)))
+	equal(t, "beside a retry", names(), []string{"e2"})
+	if next := pending(t, s, "hook", past, 10).Next; !next.Equal(past.Add(time.Hour)) {
+		t.Errorf("next is at %s, want %s", next, past.Add(time.Hour))
+	}
+}
+
+// testFarHold settles a hold of another clock.
+func testFarHold(t *testing.T, s Store) {
+	commit(t, s, changes(0, event("e1", "a", 1, "hook")))
+	far := time.Now().Add(365 * 24 * time.Hour)
+	settle(t, s, outcome(first(t, s, "hook"), emitter.Verdict{State: emitter.Waiting, Due: time.Now(), Hold: far, Reason: "busy"}))
+	settle(t, s, retry(first(t, s, "hook"), time.Now()))
+	if e := endpoint(t, s, "hook"); e.Hold.After(time.Now().Add(emitter.MaxHold)) || e.Hold.Before(later()) {
+		t.Errorf("held for %s, want %s", time.Until(e.Hold), emitter.MaxHold)
+	}
+}
+
+// testSkip asks for what the caller doesn't have in hand.
+func testSkip(t *testing.T, s Store) {
+	c := changes(0)
+	for i := range 9 {
+		c.Events = append(c.Events, event(fmt.Sprint("e", i), fmt.Sprint("k", i), 1, "hook"))
+	}
+	commit(t, s, c)
+	all := pending(t, s, "hook", later(), 9).Due
+	late := later().Add(time.Hour)
+	settle(t, s, retry(all[8], late))
+	odd := func(number uint64) bool { return (number-all[0].Number)%2 == 1 }
+	for n, want := range map[int][]emitter.Delivery{2: {all[0], all[2]}, 9: {all[0], all[2], all[4], all[6]}} {
+		batch, err := s.Pending(t.Context(), "hook", later(), n, odd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, fmt.Sprintf("%d of them", n), batch.Due, want)
+		if !batch.Next.Equal(late) {
+			t.Errorf("%d of them: next is at %s, want %s", n, batch.Next, late)
+		}
+	}
+}
+
+func testWhoWaits(t *testing.T, s Store) {
+	count := func(want map[string]int) {
+		t.Helper()
+		got, err := s.Backlog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "backlog", got, want)
+	}
+	count(nil)
+	commit(t, s, changes(0, event("e1", "a", 1, "one", "two"), event("e2", "a", 2, "one")))
+	count(map[string]int{"one": 2, "two": 1})
+	settle(t, s, delivered(first(t, s, "one")), dead(first(t, s, "two")))
+	count(map[string]int{"one": 1})
+}
+
 // testHold follows one endpoint. Each step is one outcome.
 func testHold(t *testing.T, s Store) {
 	now := time.Now()
@@ -233,7 +327,7 @@ func testBacklog(t *testing.T, s Store) {
 		least := time.Hour
 		for range 30 {
 			began := time.Now()
-			got, err := s.Pending(t.Context(), endpoint, later(), 10)
+			got, err := s.Pending(t.Context(), endpoint, later(), 10, nil)
 			least = min(least, time.Since(began))
 			if err != nil || len(got.Due) != 10 {
 				t.Fatalf("%d due, %v", len(got.Due), err)

@@ -55,7 +55,7 @@ func testRoundTrip(t *testing.T, s Store) {
 		string(d.Body) != "body of e1" || d.Attempts != 0 || d.Endpoint != "hook" || d.Number == 0 {
 		t.Errorf("delivery is %+v", d)
 	}
-	if d.Created.IsZero() || d.Due.IsZero() {
+	if d.Created.IsZero() || !d.Due.IsZero() {
 		t.Errorf("delivery was created at %s and is due at %s", d.Created, d.Due)
 	}
 

@@ -74,9 +74,14 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a retry is due when its verdict says", testRetry},
 		{"pending gives the earliest due first", testEarliest},
 		{"unknown deliveries are passed over", testUnknownDelivery},
+		{"what is settled again counts once", testSettledAgain},
+		{"what was never tried waits for no clock", testClockBack},
+		{"what the caller has in hand is skipped", testSkip},
+		{"those who wait are known", testWhoWaits},
 		{"holds and pauses are stored", testHold},
 		{"what is used of limits is stored", testUsage},
 		{"a refresh token is read back", testToken},
+		{"a hold of another clock is cut", testFarHold},
 		{"concurrent commits of many sources", testConcurrent},
 		{"concurrent commits of one source", testRace},
 		{"an unknown outcome makes one event", testUnknownOutcome},
@@ -163,7 +168,7 @@ func retry(d emitter.Delivery, due time.Time) emitter.Outcome {
 
 func pending(t *testing.T, s Store, endpoint string, now time.Time, n int) emitter.Batch {
 	t.Helper()
-	batch, err := s.Pending(t.Context(), endpoint, now, n)
+	batch, err := s.Pending(t.Context(), endpoint, now, n, nil)
 	if err != nil {
 		t.Fatalf("pending: %v", err)
 	}
