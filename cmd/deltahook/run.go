@@ -65,12 +65,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Logger: log,
-		Ready: func() error {
-			if ctx.Err() != nil {
-				return errors.New("shutting down")
-			}
-			return nil
-		},
+		Ready: readiness(ctx),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -120,6 +115,16 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// readiness says that the daemon is not ready once its end has begun.
+func readiness(ctx context.Context) func() error {
+	return func() error {
+		if ctx.Err() != nil {
+			return errors.New("shutting down")
+		}
+		return nil
+	}
 }
 
 // How often what is past its retention is removed.
