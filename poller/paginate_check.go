@@ -161,7 +161,8 @@ func (p *paging) checkItems(r fault.Report, items string) {
 	case items == "":
 		at.Errorf("request.paginate needs items: the path of the list that the pages share")
 	case p.counts() && !jsonpath.Plain(items):
-		at.Errorf("%s paging goes by all items of a page, and %q may choose among them: expected names joined by dots, or @this; choose items by a rule's `when`", p.kind, items)
+		at.Errorf("%s paging goes by all items of a page, and %q may choose among them: "+
+			"expected names joined by dots, or @this; choose items by a rule's `when`", p.kind, items)
 	}
 	p.items = items
 }
