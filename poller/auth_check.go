@@ -179,7 +179,7 @@ func (c *credentials) addOAuth2(r fault.Report, o *OAuth2Settings) {
 			r.At("refresh_token").Errorf("is missing: the grant refresh_token needs it")
 		}
 		k.refresh = o.RefreshToken.Reveal()
-		k.origin = digest("refresh_token", o.TokenURL, o.ClientID, k.refresh)
+		k.origin = o.grant()
 	case "":
 		r.At("grant").Errorf("is missing: expected client_credentials or refresh_token")
 	default:
