@@ -81,6 +81,9 @@ func TestFormats(t *testing.T) {
 		{"csv, ragged", decode.CSV{}, "id,name\n1,a\n\n2\n", "line 4 has 1 fields, and there are 2 columns"},
 		{"csv, a name twice", decode.CSV{}, "id, id\n", `two columns are called "id"`},
 		{"csv, a quote that stays open", decode.CSV{}, "id\n\"1\n2\n", "line 3"},
+		{"csv without a column that is needed", decode.CSV{Needed: []string{"id"}}, "Service unavailable, try later\n", `there is no column "id"`},
+		{"csv with a column that is needed", decode.CSV{Needed: []string{"b"}, Names: []string{"a", "b"}}, "1,2\n", `[{"a":"1","b":"2"}]`},
+		{"csv, a long name twice", decode.CSV{}, strings.Repeat("x", 201) + "," + strings.Repeat("x", 201), "two columns are called a name of 201 bytes"},
 		{"csv of blank lines", decode.CSV{}, "\n\n", "no line of names"},
 
 		{"a text", plain, "<?xml version='1.0' encoding='latin1'?>\n<r>\n x &lt;&#65; <![CDATA[<&]]>\n</r><!-- end -->\n", `{"r":"x <A <&"}`},

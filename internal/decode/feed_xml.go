@@ -79,7 +79,7 @@ func (f *feedWalk) start(t xml.StartElement) error {
 	case f.depth == 1 && f.root != "":
 		return errors.New("an element after the end of the root")
 	case f.depth == 1 && !isFeed(t.Name, f.body):
-		return fmt.Errorf("not a feed: its root is %.60q", t.Name.Local)
+		return fmt.Errorf("not a feed: its root is %s", quoted(t.Name.Local))
 	case f.depth == 1:
 		f.root, f.copied = t.Name.Local, f.from
 	case f.depth == 2 && t.Name.Local == "channel":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -12,7 +13,7 @@ import (
 // Bounds of an HTML document.
 const (
 	mostNodes      = 500_000 // of its tree, some 200 bytes each; two attributes count as one
-	mostAttributes = 1_000   // of one known
+	mostAttributes = 1_000   // of one element
 	farthest       = 1_024   // open elements that are searched for the one that ends
 )
 
@@ -53,7 +54,7 @@ const (
 	foreign      // as wall, where it is not empty
 )
 
-// known is what the scales know of one by its name. The zero value is one
+// known is what the scales know of an element by its name. The zero value is one
 // that is plain.
 type known struct {
 	name string
@@ -139,7 +140,7 @@ func weigh(text string) (document string, weight int, err error) {
 	}
 }
 
-// tag is the known of a tag, and how many attributes it has.
+// tag is the element of a tag, and how many attributes it has.
 func tag(z *html.Tokenizer) (e known, attributes int) {
 	name, more := z.TagName()
 	e = elements[string(name)]
@@ -183,7 +184,7 @@ func (s *scales) end(e known) {
 		}
 	case alone:
 		if i := s.endsAlone(e.name); i >= 0 {
-			s.open = append(s.open[:i], s.open[i+1:]...)
+			s.open = slices.Delete(s.open, i, i+1)
 		}
 	case wall, foreign:
 		s.endWall(e.name)
@@ -248,22 +249,21 @@ func (s *scales) endFormat(name string) {
 	s.left -= min(8, inside) * min(s.formats, 4*s.heaviest)
 	if inside < 8 {
 		s.formats -= s.open[lightest].weight
-		s.open = append(s.open[:lightest], s.open[lightest+1:]...)
+		s.open = slices.Delete(s.open, lightest, lightest+1)
 	}
 }
 
 // endWall takes in the end tag of a wall, which counts where it is the last
 // that stands. A table ends its cells, too.
 func (s *scales) endWall(name string) {
-	for i := len(s.open) - 1; i >= 0; i-- {
-		o := s.open[i]
+	for i, o := range slices.Backward(s.open) {
 		switch {
 		case o.kind < wall, name == "table" && (o.name == "td" || o.name == "th" || o.name == "caption"):
 			continue
 		case o.name == name && name == "table":
 			s.drop(i, func(o opened) bool { return o.kind != format })
 		case o.name == name:
-			s.open = append(s.open[:i], s.open[i+1:]...)
+			s.open = slices.Delete(s.open, i, i+1)
 		}
 		return
 	}
