@@ -10,6 +10,35 @@ import (
 // deltas are the plays of what says only what is new, or changed, since the
 // answer before.
 var deltas = map[string]play{
+	"google-calendar": {
+		env: []string{
+			"GOOGLE_URL=API", "GOOGLE_TOKEN_URL=API/token", "GOOGLE_ID=client", "GOOGLE_SECRET=hidden-secret",
+			"GOOGLE_REFRESH_TOKEN=hidden-refresh",
+		},
+		tokens:  refreshToken("/token", true),
+		refuse:  all(bearer, path("/calendar/v3/calendars/primary/events")),
+		further: has("pageToken", ""),
+		steps: []step{
+			{answer: calendar},
+			{answer: text(http.StatusForbidden, `{"error":{"code":403,"errors":[{"reason":"rateLimitExceeded"}]}}`)},
+			{
+				answer: pages(parameter("syncToken"), map[string]answer{"CPDAlvWDx70CEPDAlvWDx": recorded("google_calendar/incremental.json")}),
+				told: []string{
+					"meeting.cancelled evt2",
+					"meeting.moved evt1 end:2026-07-15T10:30:00+02:00->2026-07-15T11:30:00+02:00 " +
+						"start:2026-07-15T10:00:00+02:00->2026-07-15T11:00:00+02:00 title:Standup->Standup (moved)",
+				},
+			},
+			{answer: pages(parameter("syncToken"), map[string]answer{"CPDAlvWDx70CEPDAlvWDy": failing(http.StatusGone, "google_calendar/error_410.json")})},
+			{answer: calendar}, // all over again, without events
+			{
+				answer: pages(parameter("syncToken"), map[string]answer{
+					"CPDAlvWDx70CEPDAlvWDx": ok(`{"nextSyncToken":"z","items":[{"id":"evt3","status":"cancelled"},{"id":"evt4","status":"confirmed","summary":"New"}]}`),
+				}),
+				told: []string{"meeting.cancelled evt3", "meeting.added evt4"},
+			},
+		},
+	},
 	"okta-log": {
 		env:     []string{"OKTA_URL=API", "OKTA_TOKEN=hidden-token"},
 		refuse:  all(header("Authorization", "SSWS hidden-token"), path("/api/v1/logs")),
@@ -29,6 +58,13 @@ var deltas = map[string]play{
 		},
 	},
 }
+
+// calendar is a whole calendar, in three pages of which the second is empty.
+var calendar = pages(func(r *http.Request) string { return r.URL.Query().Get("syncToken") + r.URL.Query().Get("pageToken") }, map[string]answer{
+	"":                                recorded("google_calendar/full_sync_page1.json"),
+	"CiAKGjBpNDd2Nmp2Zml2cXRwYjBpOXA": recorded("google_calendar/full_sync_page2_empty_items.json"),
+	"page3":                           recorded("google_calendar/full_sync_page3.json"),
+})
 
 // log is a page of a log and the empty one behind it. The page is asked for by
 // the link with at, or, without one, since a time; the link of the empty one
