@@ -57,6 +57,26 @@ var deltas = map[string]play{
 			},
 		},
 	},
+	"spotify-recently-played": {
+		env: []string{
+			"SPOTIFY_URL=API", "SPOTIFY_TOKEN_URL=API/api/token", "SPOTIFY_ID=client", "SPOTIFY_SECRET=hidden-secret",
+			"SPOTIFY_REFRESH_TOKEN=hidden-refresh",
+		},
+		tokens: refreshToken("/api/token", false),
+		refuse: all(bearer, path("/v1/me/player/recently-played")),
+		steps: []step{
+			{answer: pages(parameter("after"), map[string]answer{"": recorded("spotify/recently_played.json")})},
+			{answer: failing(http.StatusTooManyRequests, "spotify/error_429_quota.json", "Retry-After", "1")},
+			{answer: pages(parameter("after"), map[string]answer{"1695397413750": ok(`{"items":[],"next":null,"cursors":null,"limit":50}`)})},
+			{
+				answer: pages(parameter("after"), map[string]answer{
+					"1695397413750": ok(`{"items":[{"track":{"name":"Cappadocia"},"played_at":"2023-09-22T16:00:00Z"}],"cursors":{"after":"1695398400000"}}`),
+				}),
+				told: []string{"track.played 2023-09-22T16:00:00Z"},
+			},
+			{answer: pages(parameter("after"), map[string]answer{"1695398400000": ok(`{"items":[]}`)})},
+		},
+	},
 }
 
 // calendar is a whole calendar, in three pages of which the second is empty.
