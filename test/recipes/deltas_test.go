@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // deltas are the plays of what says only what is new, or changed, since the
@@ -57,6 +58,26 @@ var deltas = map[string]play{
 			},
 		},
 	},
+	"paypal-transactions": {
+		env:    []string{"PAYPAL_URL=API", "PAYPAL_ID=client", "PAYPAL_SECRET=hidden-secret"},
+		tokens: clientToken("/v1/oauth2/token", false),
+		refuse: all(bearer, path("/v1/reporting/transactions"), func(r *http.Request) string {
+			from, err1 := time.Parse(time.RFC3339, r.URL.Query().Get("start_date"))
+			to, err2 := time.Parse(time.RFC3339, r.URL.Query().Get("end_date"))
+			if span := to.Sub(from); err1 != nil || err2 != nil || span <= 0 || span > 31*24*time.Hour {
+				return "a window of 31 days at most is wanted"
+			}
+			return ""
+		}),
+		further: has("page", "1"),
+		steps: []step{
+			{answer: transactions("P", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`)},
+			{answer: text(http.StatusTooManyRequests, `{"name":"RATE_LIMIT_REACHED"}`)},
+			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`), told: []string{"transaction.status T1 status:P->S"}},
+			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`), told: []string{"transaction.booked T3"}},
+			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`)}, // T2 is too old: not told
+		},
+	},
 	"spotify-recently-played": {
 		env: []string{
 			"SPOTIFY_URL=API", "SPOTIFY_TOKEN_URL=API/api/token", "SPOTIFY_ID=client", "SPOTIFY_SECRET=hidden-secret",
@@ -107,4 +128,13 @@ func log(at, next string, page answer) answer {
 			body(w, r)
 		}
 	}
+}
+
+// transactions are two pages of one transaction each.
+func transactions(first, second string) answer {
+	page := `{"total_items":2,"total_pages":2,"last_refreshed_datetime":"2026-11-23T09:59:59Z","transaction_details":[%s]}`
+	return pages(parameter("page"), map[string]answer{
+		"1": ok(fmt.Sprintf(page, fmt.Sprintf(`{"transaction_info":{"transaction_id":"T1","transaction_status":%q}}`, first))),
+		"2": ok(fmt.Sprintf(page, second)),
+	})
 }
