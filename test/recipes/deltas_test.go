@@ -40,6 +40,30 @@ var deltas = map[string]play{
 			},
 		},
 	},
+	"graph-calendar": {
+		env: []string{
+			"GRAPH_URL=API", "GRAPH_TOKEN_URL=API/token", "GRAPH_ID=client", "GRAPH_SECRET=hidden-secret",
+			"GRAPH_REFRESH_TOKEN=hidden-refresh",
+		},
+		tokens:  refreshToken("/token", true),
+		refuse:  all(bearer, header("Prefer", "odata.maxpagesize=50"), path("/v1.0/me/calendarView/delta")),
+		further: has("$skiptoken", ""),
+		steps: []step{
+			{answer: view("", "one", `{"id":"AAMk2","subject":"Review","start":{"dateTime":"2026-07-15T12:00:00.0000000","timeZone":"UTC"}}`)},
+			{answer: text(http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`)},
+			{answer: view("one", "two", `{"id":"AAMk2","@removed":{"reason":"deleted"}}`), told: []string{"meeting.cancelled AAMk2"}},
+			{
+				answer: view("two", "three", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T10:00:00.0000000","timeZone":"UTC"}}`),
+			},
+			{
+				answer: view("three", "four", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T11:00:00.0000000","timeZone":"UTC"}}`),
+				told:   []string{"meeting.moved AAMk3 start:2026-07-15T10:00:00.0000000->2026-07-15T11:00:00.0000000"},
+			},
+			{answer: text(http.StatusGone, `{"error":{"code":"syncStateNotFound"}}`)},
+			{answer: view("", "five", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T12:00:00.0000000","timeZone":"UTC"}}`)}, // without events
+			{answer: view("five", "six", `{"id":"AAMk3","@removed":{"reason":"deleted"}}`), told: []string{"meeting.cancelled AAMk3"}},
+		},
+	},
 	"okta-log": {
 		env:     []string{"OKTA_URL=API", "OKTA_TOKEN=hidden-token"},
 		refuse:  all(header("Authorization", "SSWS hidden-token"), path("/api/v1/logs")),
@@ -106,6 +130,27 @@ var calendar = pages(func(r *http.Request) string { return r.URL.Query().Get("sy
 	"CiAKGjBpNDd2Nmp2Zml2cXRwYjBpOXA": recorded("google_calendar/full_sync_page2_empty_items.json"),
 	"page3":                           recorded("google_calendar/full_sync_page3.json"),
 })
+
+// view is a round in two pages, of which the first is recorded. It is asked
+// for by the link with the token at, or, without one, by a window; its own
+// link has the token next.
+func view(at, next, item string) answer {
+	return func(t *testing.T) http.HandlerFunc {
+		t.Helper()
+		page := string(fixture(t, "ms_graph/calendar_delta_next.json"))
+		return func(w http.ResponseWriter, r *http.Request) {
+			q, base := r.URL.Query(), "http://"+r.Host
+			if q.Get("$skiptoken") != "" {
+				reply(http.StatusOK, "application/json", fmt.Sprintf(`{"@odata.deltaLink":%q,"value":[%s]}`, base+r.URL.Path+"?$deltatoken="+next, item))(w, r)
+				return
+			}
+			if q.Get("$deltatoken") != at || (at == "") != (q.Get("startDateTime") != "" && q.Get("endDateTime") != "") {
+				t.Errorf("%s was asked for, want the token %q", r.URL, at)
+			}
+			reply(http.StatusOK, "application/json", strings.ReplaceAll(page, "https://graph.microsoft.com", base))(w, r)
+		}
+	}
+}
 
 // log is a page of a log and the empty one behind it. The page is asked for by
 // the link with at, or, without one, since a time; the link of the empty one
