@@ -122,6 +122,17 @@ var deltas = map[string]play{
 			{answer: pages(parameter("after"), map[string]answer{"1695398400000": ok(`{"items":[]}`)})},
 		},
 	},
+	"uber-ride-history": {
+		env:    []string{"UBER_URL=API", "UBER_TOKEN=hidden-token"},
+		refuse: all(header("Authorization", "Bearer hidden-token"), path("/v1.2/history"), query("limit=50")),
+		steps: []step{
+			{answer: recorded("uber_rides/history_offset.json")},
+			{answer: text(http.StatusInternalServerError, `{"code":"internal_server_error"}`)},
+			{answer: recorded("uber_rides/history_offset.json", "fb0a7c1f-2cf7-4310-bd27-8ba7737362fe", "next"), told: []string{"trip.completed next"}},
+			{answer: ok(`{"count":14,"history":[{"request_id":"last","status":"rider_canceled"}]}`), told: []string{"trip.ended last"}},
+			{answer: recorded("uber_rides/history_offset.json")}, // known: not told
+		},
+	},
 }
 
 // calendar is a whole calendar, in three pages of which the second is empty.
