@@ -2,6 +2,7 @@ package recipes_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,34 @@ import (
 // deltas are the plays of what says only what is new, or changed, since the
 // answer before.
 var deltas = map[string]play{
+	"dhl-xml": {
+		env: []string{"DHL_XML_URL=API", "DHL_SITE=site_id", "DHL_PASSWORD=hidden-password", "DHL_NUMBER=9053283201"},
+		refuse: all(header("Content-Type", "application/xml"), path("/XMLShippingServlet"), func(r *http.Request) string {
+			body, err := io.ReadAll(r.Body)
+			for _, part := range []string{"<SiteID>site_id</SiteID>", "<Password>hidden-password</Password>", "<AWBNumber>9053283201</AWBNumber>"} {
+				if err != nil || !strings.Contains(string(body), part) {
+					return part + " is missing"
+				}
+			}
+			return ""
+		}),
+		steps: []step{
+			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")},
+			{answer: recordedAs("application/xml", "dhl_express_xml/in_transit.xml"), told: []string{"shipment.known 9053283201"}},
+			{answer: recordedAs("application/xml", "dhl_express_xml/in_transit.xml", "2021-05-05T16:11:31", "2021-05-05T16:41:31")},
+			{answer: recordedAs("application/xml", "dhl_express_xml/auth_error.xml")}, // with status 200
+			{
+				answer: checkpoint("DF", "Departed Facility"),
+				told:   []string{"shipment.moved 9053283201 code:PU->DF place:KINGSTON-JAM->BROOKLYN text:Shipment picked up->Departed Facility"},
+			},
+			{
+				answer: checkpoint("OK", "Delivered"),
+				told:   []string{"shipment.delivered 9053283201 code:DF->OK text:Departed Facility->Delivered"},
+			},
+			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")}, // purged: not told
+			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")},
+		},
+	},
 	"google-calendar": {
 		env: []string{
 			"GOOGLE_URL=API", "GOOGLE_TOKEN_URL=API/token", "GOOGLE_ID=client", "GOOGLE_SECRET=hidden-secret",
@@ -133,6 +162,13 @@ var deltas = map[string]play{
 			{answer: recorded("uber_rides/history_offset.json")}, // known: not told
 		},
 	},
+}
+
+// checkpoint is the recorded shipment with one more checkpoint.
+func checkpoint(code, text string) answer {
+	return recordedAs("application/xml", "dhl_express_xml/in_transit.xml", "</ShipmentEvent>", fmt.Sprintf("</ShipmentEvent><ShipmentEvent>"+
+		"<ServiceEvent><EventCode>%s</EventCode><Description>%s</Description></ServiceEvent>"+
+		"<ServiceArea><Description>BROOKLYN</Description></ServiceArea></ShipmentEvent>", code, text))
 }
 
 // calendar is a whole calendar, in three pages of which the second is empty.
