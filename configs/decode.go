@@ -30,7 +30,7 @@ func (l *loader) decode() *Config {
 			if own := s.Poll.Request.Auth.Own; own != nil {
 				own.TLS = l.placed(own.TLS)
 			}
-			s.Response.Judge.Items = s.Response.Read.Items
+			s.Response.Judge.Items, s.Response.Judge.ID = s.Response.Read.Items, s.Response.Read.ID
 			s.Watch.Fan.File = l.path(s.Watch.Fan.File)
 			s.Poll.Watch, s.Diff.Watch = s.Watch.Fan, s.Watch.Keys
 			cfg.Sources[f.name] = s

@@ -31,7 +31,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Auth)) {
 		cfg.Auth[name].Check(r.At("auth", name))
 	}
-	l.checkLimits(r, cfg)
+	l.checkShared(r, cfg)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
 		cfg.Endpoints[name].Check(r.At("endpoints", name))
 	}
@@ -68,9 +68,9 @@ func checkDelta(r fault.Report, s Source) {
 	}
 }
 
-// checkLimits asks the poller about the limits, and whether the schedules fit
-// them.
-func (l *loader) checkLimits(r fault.Report, cfg *Config) {
+// checkShared asks the poller about what sources share: the limits, whether
+// the schedules fit them, and refresh tokens.
+func (l *loader) checkShared(r fault.Report, cfg *Config) {
 	sources := make(map[string]poller.Settings, len(cfg.Sources))
 	for name, s := range cfg.Sources {
 		sources[name] = s.Poll
@@ -79,6 +79,7 @@ func (l *loader) checkLimits(r fault.Report, cfg *Config) {
 		cfg.Limits[name].Check(r.At("limits", name))
 	}
 	poller.CheckLimits(r, cfg.Limits, sources)
+	poller.CheckGrants(r, cfg.Auth, sources)
 }
 
 // checkLimit reports a source's limit that is not there.

@@ -73,7 +73,11 @@ func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
 	if a.Unmodified || a.Reset {
 		return nil, nil
 	}
-	err := s.read(a.Pages, "", func(f found) error {
+	watch := ""
+	if len(a.Keys) > 0 {
+		watch = a.Keys[0]
+	}
+	err := s.read(a.Pages, watch, func(f found) error {
 		if f.unknown || f.deleted {
 			return nil
 		}

@@ -151,6 +151,9 @@ func (c *credentials) addOAuth2(r fault.Report, o *OAuth2Settings) {
 		oauth2: &auth.OAuth2{ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), InBody: o.Style == "body", Scopes: o.Scopes, Params: o.Params},
 	}
 	oneOf(r.At("style"), o.Style, "basic", "body")
+	if o.ClientID == "" && !o.ClientSecret.IsZero() && o.Grant != "client_credentials" { // which needs it anyway
+		r.At("client_id").Errorf("is missing: client_secret needs it")
+	}
 	if o.TokenURL == "" {
 		r.At("token_url").Errorf("no URL")
 	} else if u, err := parseURL(o.TokenURL); err != nil {
@@ -176,7 +179,7 @@ func (c *credentials) addOAuth2(r fault.Report, o *OAuth2Settings) {
 			r.At("refresh_token").Errorf("is missing: the grant refresh_token needs it")
 		}
 		k.refresh = o.RefreshToken.Reveal()
-		k.origin = digest("refresh_token", o.TokenURL, o.ClientID, k.refresh)
+		k.origin = o.grant()
 	case "":
 		r.At("grant").Errorf("is missing: expected client_credentials or refresh_token")
 	default:

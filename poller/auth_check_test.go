@@ -57,7 +57,10 @@ func TestAuthFaults(t *testing.T) {
 		{o(func(s *poller.OAuth2Settings) { s.Params = map[string]string{"scope": "a"} }), "oauth2.params.scope: a parameter that Deltahook sets"},
 		{o(func(s *poller.OAuth2Settings) { s.RefreshToken = token }), "oauth2.refresh_token: client_credentials has none"},
 		{o(func(s *poller.OAuth2Settings) { s.Grant = "refresh_token" }), "oauth2.refresh_token: is missing"},
-		{o(func(s *poller.OAuth2Settings) { s.Grant, s.RefreshToken, s.ClientID = "refresh_token", token, "" }), ""},
+		{o(func(s *poller.OAuth2Settings) { s.Grant, s.RefreshToken, s.ClientID = "refresh_token", token, "" }), "oauth2.client_id: is missing: client_secret needs it"},
+		{o(func(s *poller.OAuth2Settings) {
+			s.Grant, s.RefreshToken, s.ClientID, s.ClientSecret = "refresh_token", token, "", secret.Text{}
+		}), ""},
 		{l(func(*poller.LoginSettings) {}), ""},
 		{l(func(s *poller.LoginSettings) { s.Token = "" }), "login.token: is missing"},
 		{l(func(s *poller.LoginSettings) { s.Token = `a.#(b=="` }), "login.token: "},

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -48,6 +49,21 @@ type reader struct {
 	formats map[string]decode.Format
 }
 
+// columns are those that a table must have so that its rows have their ids.
+func (s ResponseSettings) columns() (names []string) {
+	if s.Items != "@this" && !strings.HasPrefix(s.Items, "#(") {
+		return nil // the ids are those of something else
+	}
+	for _, path := range s.ID {
+		name := strings.ReplaceAll(path, `\.`, "")
+		if strings.ContainsAny(name, `.\@#|*?!{}[]()`) {
+			continue
+		}
+		names = append(names, strings.ReplaceAll(path, `\.`, "."))
+	}
+	return names
+}
+
 // compileReader reads what the settings say of formats.
 func (s ResponseSettings) compileReader(r fault.Report) *reader {
 	words := slices.Sorted(maps.Keys(nouns))
@@ -61,10 +77,12 @@ func (s ResponseSettings) compileReader(r fault.Report) *reader {
 			r.At("charset").Errorf("%v", err)
 		}
 	}
+	table := s.CSV.compile(r.At("csv"))
+	table.Needed = s.columns()
 	read.formats = map[string]decode.Format{
 		formatNDJSON: decode.NDJSON{}, formatFeed: decode.Feed{}, formatText: decode.Text{},
 		formatXML:  s.XML.compile(r.At("xml")),
-		formatCSV:  s.CSV.compile(r.At("csv")),
+		formatCSV:  table,
 		formatHTML: s.HTML.compile(r.At("html"), read.format == formatHTML),
 	}
 	idle := func(key string, given bool, formats ...string) {
@@ -227,11 +245,12 @@ func (d *reader) choose(media string, body []byte) (string, error) {
 	case markup && isPage(media, text):
 		return "", Failf(ClassFormat, "an HTML page, not %s (content type %q): an error page, or one to log in at", expected, media)
 	case markup && (format == formatXML || format == formatFeed):
+	case markup && d.format == formatCSV && !bytes.HasPrefix(text, []byte("<?xml")): // names such as <TICKER>
 	case markup && (bytes.HasPrefix(text, []byte("<?xml")) || strings.HasSuffix(media, "xml")):
 		return "", Failf(ClassFormat, "XML, not %s (content type %q)", expected, media)
 	case markup:
 		return "", Failf(ClassFormat, "an HTML page, not %s (content type %q): an error page, or one to log in at", expected, media)
-	case braced && (format == formatXML || format == formatCSV):
+	case braced && (format == formatXML || format == formatCSV && json.Valid(text)):
 		return "", Failf(ClassFormat, "JSON, not %s (content type %q)", expected, media)
 	}
 	return format, nil

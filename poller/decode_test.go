@@ -24,6 +24,9 @@ import (
 // "{" or "[" is part of a failure's text.
 func TestFormats(t *testing.T) {
 	format := func(f string) poller.ResponseSettings { return poller.ResponseSettings{Format: f} }
+	byID := func(id ...string) poller.ResponseSettings {
+		return poller.ResponseSettings{Format: "csv", Items: "@this", ID: id}
+	}
 	var auto poller.ResponseSettings
 	rows := poller.ResponseSettings{Format: "html", HTML: poller.HTMLSettings{Rows: "li", Fields: map[string]string{"t": ".", "h": "a@href"}}}
 	const rss = `<rss version="2.0"><channel><item><guid>1</guid></item></channel></rss>`
@@ -58,6 +61,16 @@ func TestFormats(t *testing.T) {
 		{"xml: lists", "text/xml", "<r><a/></r>", poller.ResponseSettings{XML: poller.XMLSettings{Lists: []string{"r.a", "r.b"}}}, `{"r":{"a":[""],"b":[]}}`},
 		{"csv: settings", "text/plain", "1;2\n", poller.ResponseSettings{Format: "csv", CSV: poller.CSVSettings{Delimiter: ";", Header: []string{"x", "y"}}}, `[{"x":"1","y":"2"}]`},
 		{"csv: ragged", "text/csv", "a,b\n1\n", format("csv"), "line 2 has 1 fields"},
+		{"csv: names that look like tags", "text/plain", "<TICKER>,<PER>\nA,D\n", format("csv"), `[{"<TICKER>":"A","<PER>":"D"}]`},
+		{"csv: names in brackets", "text/plain", "[a],[b]\n1,2\n", format("csv"), `[{"[a]":"1","[b]":"2"}]`},
+		{"csv: XML", "application/xml", "<?xml version='1.0'?><a/>", format("csv"), "XML, not CSV"},
+		{"csv: no rows", "text/csv", "n,order.id\n", byID(`order\.id`, "n"), `[]`},
+		{"csv: a line of text", "text/plain", "Service unavailable, try later\n", byID("id"), `there is no column "id"`},
+		{"csv: an id that is not a column", "text/csv", "a\n", byID("a.b", "@values.0"), `[]`},
+		{"auto: UTF-16 that is cut", "text/csv", "\xff\xfea\x00,", auto, "half a character"},
+		{"auto: UTF-16 with half a pair", "application/json", "\xff\xfe\"\x00\x00\xd8\"\x00", auto, "not UTF-16 at byte 2"},
+		{"csv: UTF-16 without a mark", "text/csv; charset=utf-16le", "a\x00\n\x00\x3d\xd8\x00\xde", format("csv"), `[{"a":"😀"}]`},
+		{"csv: UTF-16 without a mark that is cut", "text/csv; charset=utf-16le", "a\x00\n", format("csv"), "half a character"},
 		{"csv: a page", "text/html", "<html>\n", format("csv"), "an HTML page, not CSV"},
 		{"csv: JSON", "application/json", "{}", format("csv"), "JSON, not CSV"},
 		{"csv: in another charset", "text/csv; charset=utf-8", "a\n\x80\n", poller.ResponseSettings{Format: "csv", Charset: "windows-1252"}, `[{"a":"€"}]`},

@@ -31,12 +31,14 @@ func TestGraphQL(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"errors":[{"message":"Throttled","extensions":{"code":"THROTTLED"}}]}`: `ok: the answer has errors: "Throttled"`,
 		`{"data":{},"errors":[{"message":"half of it"},{"message":"second"}]}`:   `"half of it"`,
-		`{"data":{},"errors":[{}]}`:                                   "the answer has errors",
-		`{"data":{},"errors":{}}`:                                     "the answer has errors",
-		`{"data":{},"errors":"no"}`:                                   "the answer has errors",
-		`{"errors":[{"message":"bad token ` + hidden + `"}]}`:         `"bad token <secret>"`,
-		`{"errors":[{"message":"` + strings.Repeat("ä", 500) + `"}]}`: strings.Repeat("ä", 100) + "…",
-		`{"errors":[{"message":"a\nline"}]}`:                          `"a\nline"`,
+		`{"data":{},"errors":[{}]}`:                           "the answer has errors",
+		`{"data":{},"errors":{}}`:                             "the answer has errors",
+		`{"data":{},"errors":"no"}`:                           "the answer has errors",
+		`{"errors":[{"message":"bad token ` + hidden + `"}]}`: `"bad token <secret>"`,
+		`{"errors":[{"message":"` + strings.Repeat("x", 190) + hidden + strings.Repeat("y", 300) + `"}]}`: "x<secret>yy",
+		`{"errors":[{"message":"` + strings.Repeat("ä", 500) + `"}]}`:                                     strings.Repeat("ä", 100) + "…",
+		`{"errors":[{"message":"` + strings.Repeat("x", 5000) + `"}]}`:                                    "a message of 5000 bytes",
+		`{"errors":[{"message":"a\nline"}]}`:                                                              `"a\nline"`,
 	} {
 		answer = text
 		failure(t, source(t, c, q, poller.ResponseSettings{}), poller.ClassOK, want)

@@ -108,14 +108,51 @@ func (p *paging) checkParams(r fault.Report, q RequestSettings) {
 	if p.In != "json" {
 		return
 	}
-	if q.JSON == nil && !q.GraphQL.given() {
+	body := q.JSON
+	switch {
+	case q.GraphQL.given():
+		body = map[string]any{"query": q.GraphQL.Query, "variables": q.GraphQL.Variables}
+	case body == nil:
 		r.At("in").Errorf("json needs a JSON body: request.json or request.graphql")
 	}
 	for name, path := range map[string]string{"param": p.Param, "size": p.Size, "page": p.Page, "offset": p.Offset} {
-		if path != "" && slices.Contains(strings.Split(path, "."), "") {
+		if path == "" {
+			continue
+		}
+		names := strings.Split(path, ".")
+		if slices.Contains(names, "") {
 			r.At(name).Errorf("%q is not a dotted path of names", path)
+		} else if n := noMapping(body, names); n == 0 {
+			r.At(name).Errorf("%q has no place in the body, which is no mapping", path)
+		} else if n > 0 {
+			r.At(name).Errorf("%q has no place in the body: %q is no mapping", path, strings.Join(names[:n], "."))
 		}
 	}
+}
+
+// noMapping is how many of the names lead to something in a body that is no
+// mapping, so that the next one has no place there; -1: all have one. What is
+// absent is made, and what an expression gives may be a mapping.
+func noMapping(body any, names []string) int {
+	for n, name := range names {
+		switch at := body.(type) {
+		case nil:
+			return -1
+		case string:
+			if strings.Contains(at, "{{") {
+				return -1
+			}
+			return n
+		case map[string]any:
+			if _, list := at["$each"]; list {
+				return n
+			}
+			body = at[name]
+		default:
+			return n
+		}
+	}
+	return -1
 }
 
 // checkItems checks what paging wants of the answer; r is at sources.NAME.
@@ -124,7 +161,8 @@ func (p *paging) checkItems(r fault.Report, items string) {
 	case items == "":
 		at.Errorf("request.paginate needs items: the path of the list that the pages share")
 	case p.counts() && !jsonpath.Plain(items):
-		at.Errorf("%s paging goes by all items of a page, and %q may choose among them: expected names joined by dots, or @this; choose items by a rule's `when`", p.kind, items)
+		at.Errorf("%s paging goes by all items of a page, and %q may choose among them: "+
+			"expected names joined by dots, or @this; choose items by a rule's `when`", p.kind, items)
 	}
 	p.items = items
 }

@@ -90,7 +90,8 @@ type ResponseSettings struct {
 	// An expression over status, headers and body; false: the poll failed.
 	OK string `yaml:"ok" json:"ok,omitempty"`
 
-	// The differ's setting of this name: paging needs to know what is on a
-	// page.
-	Items string `yaml:"-" json:"-"`
+	// The differ's settings of these names: paging needs to know what is on a
+	// page, and a table which columns it must have.
+	Items string   `yaml:"-" json:"-"`
+	ID    []string `yaml:"-" json:"-"`
 }

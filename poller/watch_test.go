@@ -335,7 +335,7 @@ func TestWatchFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put("\ufeff# parcels\r\n\n a \nb\nb\n")
+	put("\ufeff# parcels\r\n\n a \nb\na\n")
 	synctest.Test(t, func(t *testing.T) {
 		c, r := newCrowd(), &register{enrolled: map[string]bool{}}
 		p := poller.New([]*poller.Source{watched(t, c, "@every 10s", poller.WatchSettings{File: path})}, nil, &sink{}, poller.Options{Watches: r})

@@ -64,7 +64,11 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 	}
 	show.answer(answer, time.Since(start))
 
-	snapshot, err := freeze(ctx, cfg, name)
+	unit := name
+	if len(answer.Keys) > 0 { // one alone
+		unit = poller.Unit(name, answer.Keys[0])
+	}
+	snapshot, err := freeze(ctx, cfg, unit)
 	if err != nil {
 		return err
 	}

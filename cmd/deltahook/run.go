@@ -65,16 +65,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Logger: log,
-		Ready: func() error {
-			switch {
-			case ctx.Err() != nil:
-				return errors.New("shutting down")
-			case !store.Writes():
-				return errors.New("the store cannot be written; the log says why")
-			default:
-				return nil
-			}
-		},
+		Ready: readiness(ctx, store),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -124,6 +115,21 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// readiness says that the daemon is not ready once its end has begun, or
+// while the store refuses what is written.
+func readiness(ctx context.Context, store *bolt.Store) func() error {
+	return func() error {
+		switch {
+		case ctx.Err() != nil:
+			return errors.New("shutting down")
+		case !store.Writes():
+			return errors.New("the store cannot be written; the log says why")
+		default:
+			return nil
+		}
+	}
 }
 
 // How often what is past its retention is removed.

@@ -18,6 +18,7 @@ const (
 	shortestLifetime = time.Second
 	longestLifetime  = 10 * 365 * 24 * time.Hour
 	exchangeTimeout  = 30 * time.Second // for one exchange; it outlives the poll that began it
+	saveTimeout      = 5 * time.Second  // for storing a refresh token
 	firstPause       = time.Second      // after a failed exchange, doubled by each further one
 	longestPause     = time.Minute
 	rejectPause      = time.Minute // between two renewals because of a 401
@@ -57,7 +58,7 @@ type Store interface {
 type Error struct {
 	Status int           // HTTP status
 	Code   string        // OAuth's word (RFC 6749, section 5.2), "" where there is none
-	Text   string        // what the endpoint says beside it
+	Text   string        // what the endpoint says beside it, on one line; it may hold a secret, and so is not cut
 	After  time.Duration // it asked to wait this long; 0: it didn't
 }
 

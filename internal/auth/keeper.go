@@ -42,7 +42,7 @@ type Keeper struct {
 	failures int       // exchanges in a row that failed
 	closed   bool
 
-	// The following are the flight's.
+	// The following are the flight's, and Close's after the last.
 	refresh string // that is good now; "": not known yet
 	unsaved *Grant // whose refresh token could not be stored
 }
@@ -146,7 +146,7 @@ func (k *Keeper) fly() {
 		life = unknownLifetime
 	}
 	life = max(shortestLifetime, min(life, longestLifetime))
-	k.expires = now.Add(life)
+	k.expires = now.Round(0).Add(life) // of the wall clock: the other one rests while the machine sleeps
 	k.renewAt = k.expires.Add(-min(k.o.Slack, life/2))
 }
 
@@ -203,8 +203,10 @@ func (k *Keeper) exchange(ctx context.Context) (Grant, error) {
 	return g, k.save(ctx, g)
 }
 
-// ask exchanges, and refuses what cannot be a token.
+// ask exchanges. The refresh token is learned each time: of what was learned
+// only the latest is known.
 func (k *Keeper) ask(ctx context.Context, refresh string) (Grant, error) {
+	k.learn(refresh)
 	g, err := k.o.Exchange(ctx, refresh)
 	if err != nil {
 		var refusal *Error
@@ -217,10 +219,13 @@ func (k *Keeper) ask(ctx context.Context, refresh string) (Grant, error) {
 	return g, nil
 }
 
-// save stores a grant's refresh token. Until that has succeeded the grant is
-// not used; it is not thrown away either.
+// save stores a grant's refresh token, in a time of its own: the exchange may
+// have taken all of ctx's. Until that has succeeded the grant is not used; it
+// is not thrown away either.
 func (k *Keeper) save(ctx context.Context, g Grant) error {
 	k.unsaved = &g
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
 	r := Record{Origin: k.o.Origin, Refresh: g.Refresh, Since: time.Now().UTC()}
 	if err := k.o.Store.SaveToken(ctx, k.o.Name, r); err != nil {
 		return fmt.Errorf("the new refresh token could not be stored, and is not used before it is: %w", err)
@@ -231,7 +236,8 @@ func (k *Keeper) save(ctx context.Context, g Grant) error {
 
 // Close ends the keeper, after which it fetches no token. An exchange that
 // runs is cut off, but one of a refresh token is waited for, at most 30 s: its
-// answer may be a new one.
+// answer may be a new one. One that could not be stored is tried once more;
+// each try has 5 s.
 func (k *Keeper) Close() {
 	k.mu.Lock()
 	k.closed = true
@@ -244,4 +250,9 @@ func (k *Keeper) Close() {
 		<-flight
 	}
 	k.cancel()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if g := k.unsaved; g != nil { // no flight begins any more
+		k.err = k.save(context.Background(), *g)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deltahook/deltahook/internal/auth"
+	"github.com/deltahook/deltahook/internal/secret"
 )
 
 // endpoint gives token-1, token-2, …, and notes with which refresh tokens.
@@ -45,9 +46,10 @@ func (e *endpoint) exchange(ctx context.Context, refresh string) (auth.Grant, er
 
 // shelf is a store in memory.
 type shelf struct {
-	mu   sync.Mutex
-	err  error
-	kept map[string]auth.Record
+	mu    sync.Mutex
+	takes time.Duration
+	err   error
+	kept  map[string]auth.Record
 }
 
 func (s *shelf) Token(_ context.Context, name string) (auth.Record, error) {
@@ -56,7 +58,12 @@ func (s *shelf) Token(_ context.Context, name string) (auth.Record, error) {
 	return s.kept[name], nil
 }
 
-func (s *shelf) SaveToken(_ context.Context, name string, r auth.Record) error {
+func (s *shelf) SaveToken(ctx context.Context, name string, r auth.Record) error {
+	select {
+	case <-time.After(s.takes):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
@@ -345,6 +352,66 @@ func TestClose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCloseStores a refresh token that could not be stored before, and one that
+// came at the last moment.
+func TestCloseStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, s := &endpoint{rotate: true}, &shelf{err: errors.New("the disk is full")}
+		k := auth.New(auth.Options{Exchange: e.exchange, Refresh: "configured", Store: s})
+		refused(t, k, "the disk is full")
+		s.err = nil
+		k.Close()
+		if s.kept[""].Refresh != "refresh-1" {
+			t.Errorf("stored is %+v", s.kept)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e, s := &endpoint{rotate: true, takes: 30*time.Second - time.Millisecond}, &shelf{takes: time.Second}
+		k := auth.New(auth.Options{Exchange: e.exchange, Refresh: "configured", Store: s})
+		token(t, k, "token-1")
+		k.Close()
+		if s.kept[""].Refresh != "refresh-1" {
+			t.Errorf("stored is %+v", s.kept)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // a store that hangs is waited for, but not for ever
+		e, s := &endpoint{rotate: true}, &shelf{takes: time.Hour}
+		k := auth.New(auth.Options{Exchange: e.exchange, Refresh: "configured", Store: s})
+		refused(t, k, "deadline exceeded")
+		k.Close()
+		if took := time.Since(epoch); took != 10*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// TestRefreshTokenStaysKnown: of what was learned only the latest is known, and
+// a refresh token that lives long must be among it.
+func TestRefreshTokenStaysKnown(t *testing.T) {
+	r, e := secret.NewRedactor(), &endpoint{life: time.Minute}
+	s := &shelf{kept: map[string]auth.Record{"": {Origin: "o1", Refresh: "stored-refresh-token"}}}
+	o := auth.Options{
+		Exchange: func(ctx context.Context, refresh string) (auth.Grant, error) {
+			g, err := e.exchange(ctx, refresh)
+			g.Token = "long-enough-" + g.Token
+			return g, err
+		},
+		Refresh: "configured", Origin: "o1", Store: s,
+		Learn: func(tokens ...string) { r.Learn("", tokens...) },
+	}
+	bubble(t, o, func(t *testing.T, k *auth.Keeper) {
+		for range 20 {
+			if _, err := k.Token(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if got := r.Text("stored-refresh-token"); got != secret.Mask {
+			t.Errorf("it is shown as %s", got)
+		}
+	})
 }
 
 // TestExchangeThatHangs ends after 30 s.

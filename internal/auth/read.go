@@ -113,18 +113,14 @@ func word(s string) string {
 	return s
 }
 
-// longestSentence is the length in bytes at which an endpoint's words are cut.
-const longestSentence = 200
+// longestSentence is the length in bytes over which an endpoint's words are
+// left out. They are never cut: the half of a secret is not known for one.
+const longestSentence = 4 << 10
 
-// sentence is text of a server on one line, and not too long.
+// sentence is text of a server on one line.
 func sentence(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	if len(s) <= longestSentence {
-		return s
+	if len(s) > longestSentence {
+		return fmt.Sprintf("(%d bytes of text)", len(s))
 	}
-	end := longestSentence
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }

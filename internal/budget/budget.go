@@ -24,6 +24,9 @@ const (
 	ledgerPause = 100 * time.Millisecond
 
 	day = 24 * time.Hour
+
+	// longestRest is the longest that Rest may ask for.
+	longestRest = day
 )
 
 // Terms are what an account allows. The zero value allows everything.
@@ -157,14 +160,22 @@ func (l *Limit) earliest(now time.Time) (at time.Time, onlyRate bool) {
 }
 
 // turn begins a new day. One that comes again, because the clock was put back,
-// is not new.
+// is not new. What was noted while the clock was far ahead does not hold: a
+// day after tomorrow is today, and a rest of more than a day none.
 func (l *Limit) turn(now time.Time) {
 	if l.start.IsZero() {
 		l.start = now
 		l.next = min(l.spacing(0), widest) // what was asked just before a restart is not known
 	}
-	if today := now.UTC().Truncate(day); today.After(l.use.Day) {
+	switch today := now.UTC().Truncate(day); {
+	case today.After(l.use.Day):
 		l.use.Day, l.use.Used, l.pledged = today, 0, 0
+		l.tell()
+	case l.use.Day.After(today.Add(day)):
+		l.use.Day = today
+	}
+	if l.use.Rest.After(now.Add(longestRest)) {
+		l.use.Rest = time.Time{}
 		l.tell()
 	}
 }
@@ -199,8 +210,8 @@ func (l *Limit) give(t time.Time) Grant {
 	return g
 }
 
-// Rest lets nothing through until a time, unless it does so already. It
-// reports whether that is news.
+// Rest lets nothing through until a time, at most a day ahead, unless it does
+// so already. It reports whether that is news.
 func (l *Limit) Rest(until time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -110,6 +110,38 @@ func TestRest(t *testing.T) {
 	}
 }
 
+// TestAClockThatWasAhead: what was noted then does not keep anything from being
+// asked for longer than a day.
+func TestAClockThatWasAhead(t *testing.T) {
+	ahead := noon.AddDate(1, 0, 0)
+	l := budget.New(budget.Terms{Quota: 2})
+	if _, ok := l.Take(ahead); !ok {
+		t.Fatal("not taken")
+	}
+	l.Rest(ahead.Add(time.Minute))
+	if _, ok := l.Take(noon); !ok {
+		t.Error("not taken when the clock was put back")
+	}
+	if at := l.Next(noon); !at.Equal(noon.Add(12 * time.Hour)) {
+		t.Errorf("both are used, and the next may go at %s", at)
+	}
+	l = budget.New(budget.Terms{Quota: 100})
+	told := false
+	l.Keep(budget.Usage{Day: ahead.Truncate(24 * time.Hour), Used: 3, Rest: ahead}, func() { told = true }, noon)
+	u, owed := l.Owed(noon)
+	if !owed || !u.Rest.IsZero() || u.Used < 3 {
+		t.Errorf("owes %t %+v", owed, u)
+	}
+	l.Stored(u)
+	if at := l.Next(noon); !at.Equal(noon) {
+		t.Errorf("after a restart the next may go at %s", at)
+	}
+	l.Rest(ahead)
+	if at := l.Next(noon); !at.Equal(noon) || !told {
+		t.Errorf("told %t, and a rest of a year lasts until %s", told, at)
+	}
+}
+
 // TestReserve: in the order of coming, no more than may be, and nothing that
 // would be too late.
 func TestReserve(t *testing.T) {

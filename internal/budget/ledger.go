@@ -17,6 +17,9 @@ func (l *Limit) Keep(u Usage, due func(), now time.Time) {
 		u.Day = today // the clock was put back
 	}
 	l.use, l.pledged, l.rested, l.ledger = u, u.Used, u.Rest, due
+	if u.Rest.After(now.Add(longestRest)) {
+		l.use.Rest = time.Time{} // and so it was here
+	}
 }
 
 // Owed is what must be stored now, if anything.

@@ -2,10 +2,13 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"mime"
 	"regexp"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
@@ -36,18 +39,39 @@ func CheckCharset(name string) error {
 // Unmark removes a byte order mark. Where it is one of UTF-16 the body is
 // brought to UTF-8. marked is whether there was one: then the body is UTF-8.
 func Unmark(body []byte) (text []byte, marked bool, err error) {
-	order := unicode.LittleEndian
+	var order binary.ByteOrder = binary.LittleEndian
+	endian := unicode.LittleEndian
 	switch {
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
 		text = body[3:]
 		return text, true, checkUTF8(text)
 	case bytes.HasPrefix(body, []byte("\xfe\xff")):
-		order = unicode.BigEndian
+		order, endian = binary.BigEndian, unicode.BigEndian
 	case !bytes.HasPrefix(body, []byte("\xff\xfe")):
 		return body, false, nil
 	}
-	text, err = unicode.UTF16(order, unicode.IgnoreBOM).NewDecoder().Bytes(body[2:])
+	if err := checkUTF16(body[2:], order); err != nil {
+		return nil, true, err
+	}
+	text, err = unicode.UTF16(endian, unicode.IgnoreBOM).NewDecoder().Bytes(body[2:])
 	return text, true, err
+}
+
+// checkUTF16 reports what would become U+FFFD, and a body that was cut.
+func checkUTF16(body []byte, order binary.ByteOrder) error {
+	if len(body)%2 != 0 {
+		return errors.New("not UTF-16: it ends in half a character")
+	}
+	for i := 0; i < len(body); i += 2 {
+		if !utf16.IsSurrogate(rune(order.Uint16(body[i:]))) {
+			continue
+		}
+		if i+4 > len(body) || utf16.DecodeRune(rune(order.Uint16(body[i:])), rune(order.Uint16(body[i+2:]))) == utf8.RuneError {
+			return fmt.Errorf("not UTF-16 at byte %d", i)
+		}
+		i += 2
+	}
+	return nil
 }
 
 // UTF8 brings a body without a byte order mark to UTF-8. The charset is name
@@ -68,7 +92,7 @@ func UTF8(body []byte, name, contentType string, where Declared) ([]byte, error)
 		if utf8.Valid(body) {
 			return body, nil
 		}
-		return nil, fmt.Errorf("not UTF-8, and the charset %.40q is not known", name)
+		return nil, fmt.Errorf("not UTF-8, and the charset %s is not known", quoted(name))
 	}
 	return convert(body, e, known)
 }
@@ -97,6 +121,16 @@ var xmlDeclaration = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([
 
 // convert brings a body from a charset that is not UTF-8.
 func convert(body []byte, e encoding.Encoding, name string) ([]byte, error) {
+	switch name {
+	case "utf-16le":
+		if err := checkUTF16(body, binary.LittleEndian); err != nil {
+			return nil, err
+		}
+	case "utf-16be":
+		if err := checkUTF16(body, binary.BigEndian); err != nil {
+			return nil, err
+		}
+	}
 	text, err := e.NewDecoder().Bytes(body)
 	if err != nil {
 		return nil, fmt.Errorf("not %s: %w", name, err)

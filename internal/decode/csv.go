@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +19,10 @@ type CSV struct {
 	Delimiter rune     // between fields; 0: a comma
 	Comment   rune     // starts a line that is passed over; 0: none does
 	Names     []string // of the columns, for a table without a line of names
+
+	// Needed are columns that there must be: without them any line of text
+	// would be a table that has no rows.
+	Needed []string
 }
 
 // Rune is the one character that a delimiter or the start of a comment is.
@@ -41,7 +46,7 @@ func ColumnNames(header []string) ([]string, error) {
 			names[i] = strconv.Itoa(i + 1)
 		}
 		if seen[names[i]] {
-			return nil, fmt.Errorf("two columns are called %.60q", names[i])
+			return nil, fmt.Errorf("two columns are called %s", quoted(names[i]))
 		}
 		seen[names[i]] = true
 	}
@@ -70,6 +75,11 @@ func (c CSV) JSON(body []byte, limit int64) ([]byte, error) {
 	names, err := ColumnNames(header)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range c.Needed {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no column %q", name)
+		}
 	}
 	out := []byte{'['}
 	for {

@@ -7,7 +7,11 @@
 // nesting by MaxDepth, and the parts of an element or a row by MaxNames.
 package decode
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
 
 // Bounds of what is decoded.
 const (
@@ -23,4 +27,13 @@ var ErrTooLarge = errors.New("its JSON is too large")
 // body. A Format is immutable and safe for concurrent use.
 type Format interface {
 	JSON(body []byte, limit int64) ([]byte, error)
+}
+
+// quoted is a name that came with a body. It is shown whole or not at all: the
+// half of a secret is not known for one where it is cut out of errors.
+func quoted(name string) string {
+	if len(name) > 200 {
+		return fmt.Sprintf("a name of %d bytes", len(name))
+	}
+	return strconv.Quote(name)
 }

@@ -81,6 +81,9 @@ func TestFormats(t *testing.T) {
 		{"csv, ragged", decode.CSV{}, "id,name\n1,a\n\n2\n", "line 4 has 1 fields, and there are 2 columns"},
 		{"csv, a name twice", decode.CSV{}, "id, id\n", `two columns are called "id"`},
 		{"csv, a quote that stays open", decode.CSV{}, "id\n\"1\n2\n", "line 3"},
+		{"csv without a column that is needed", decode.CSV{Needed: []string{"id"}}, "Service unavailable, try later\n", `there is no column "id"`},
+		{"csv with a column that is needed", decode.CSV{Needed: []string{"b"}, Names: []string{"a", "b"}}, "1,2\n", `[{"a":"1","b":"2"}]`},
+		{"csv, a long name twice", decode.CSV{}, strings.Repeat("x", 201) + "," + strings.Repeat("x", 201), "two columns are called a name of 201 bytes"},
 		{"csv of blank lines", decode.CSV{}, "\n\n", "no line of names"},
 
 		{"a text", plain, "<?xml version='1.0' encoding='latin1'?>\n<r>\n x &lt;&#65; <![CDATA[<&]]>\n</r><!-- end -->\n", `{"r":"x <A <&"}`},
@@ -128,6 +131,21 @@ func TestFormats(t *testing.T) {
 		{"a feed that is cut", decode.Feed{}, `<rss version="2.0"><channel><item><title>T</title></item>`, "unexpected EOF"},
 		{"a feed with a DTD", decode.Feed{}, `<!DOCTYPE rss [<!ENTITY a "b">]><rss version="2.0"><channel/></rss>`, "document type declaration"},
 		{"no feed", decode.Feed{}, `<html></html>`, "not a feed"},
+		{"atom of HTML", decode.Feed{}, `<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://x.example/"><entry><title type="html">1 &amp;lt; 2</title><link type="text/html" href="y"/><summary type='HTML'><![CDATA[<a href="y">y</a>]]></summary><content type="html"><![CDATA[<p>]]>&lt;b></content></entry></feed>`,
+			`{"items":[{"id":"https://x.example/y","title":"1 &lt; 2","link":"https://x.example/y","summary":"<a href=\"y\">y</a>","content":"<p><b>"}]}`},
+		{"atom of XHTML", decode.Feed{}, `<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:entry><a:id>1</a:id><a:summary type="xhtml"><b>x</b><div>y</div></a:summary><a:content type="xhtml" xmlns:h="http://www.w3.org/1999/xhtml">
+			<h:div>5 &lt; <h:b>6</h:b></h:div></a:content></a:entry></a:feed>`,
+			`{"items":[{"id":"1","summary":"<b>x</b><div>y</div>","content":"5 &lt; <h:b>6</h:b>"}]}`},
+		{"rss 1.0", decode.Feed{}, `<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"><channel><title>T</title></channel><item><title>1</title><link>https://x.example/1</link></item></rdf:RDF>`,
+			`{"title":"T","items":[{"id":"https://x.example/1","title":"1","link":"https://x.example/1"}]}`},
+		{"a feed of nobody", decode.Feed{}, `<feed><product/></feed>`, `not a feed: its root is "feed"`},
+		{"an error in place of a feed", decode.Feed{}, `<error>down</error>`, `not a feed: its root is "error"`},
+		{"rss without a channel", decode.Feed{}, `<rss version="2.0"><error/></rss>`, "it has no channel"},
+		{"two feeds", decode.Feed{}, `<rss><channel/></rss><rss><channel/></rss>`, "after the end of the root"},
+		{"JSON that is no feed", decode.Feed{}, `{"message": "down"}`, "not a JSON Feed"},
+		{"a JSON Feed without items", decode.Feed{}, `{"version": "https://jsonfeed.org/version/1"}`, "not a JSON Feed"},
+		{"a JSON Feed whose items are none", decode.Feed{}, `{"version": "https://jsonfeed.org/version/1", "items": {}}`, "not a JSON Feed"},
+		{"a JSON Feed of null", decode.Feed{}, `{"version": "https://jsonfeed.org/version/1", "items": null}`, "not a JSON Feed"},
 		{"no feed of JSON", decode.Feed{}, `{"a": 1,}`, "not JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -33,108 +32,59 @@ func IsFeed(body []byte) bool {
 			return false
 		}
 		if root, ok := t.(xml.StartElement); ok {
-			switch space := root.Name.Space; root.Name.Local {
-			case "rss":
-				return true
-			case "feed":
-				return space == "http://www.w3.org/2005/Atom" || space == "http://purl.org/atom/ns#"
-			case "RDF":
-				return bytes.Contains(body, []byte("http://purl.org/rss/1.0/"))
-			}
-			return false
+			return isFeed(root.Name, body)
 		}
 	}
+}
+
+// isFeed reports whether a document with such a root is RSS or Atom.
+func isFeed(root xml.Name, body []byte) bool {
+	switch root.Local {
+	case "rss":
+		return true
+	case "feed":
+		return root.Space == "http://www.w3.org/2005/Atom" || root.Space == "http://purl.org/atom/ns#"
+	case "RDF":
+		return bytes.Contains(body, []byte("http://purl.org/rss/1.0/")) || bytes.Contains(body, []byte("http://my.netscape.com/rdf/simple/0.9/"))
+	}
+	return false
 }
 
 // JSON is the object.
 func (Feed) JSON(body []byte, limit int64) ([]byte, error) {
 	text := bytes.TrimSpace(body)
+	var err error
 	if len(text) > 0 && text[0] == '{' {
-		if err := checkJSONFeed(text); err != nil {
-			return nil, err
-		}
+		err = checkJSONFeed(text)
 	} else {
-		var err error
-		if text, err = checkFeed(text); err != nil {
-			return nil, err
-		}
+		text, err = plainFeed(text)
 	}
-	feed, err := gofeed.NewParser().Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	parser := gofeed.NewParser()
+	parser.RSSTranslator = &gofeed.DefaultRSSTranslator{DisableContentImageScan: true} // it parses HTML
+	feed, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("not a feed: %w", err)
 	}
 	return writeFeed(feed, limit)
 }
 
-// checkJSONFeed is checkFeed for a JSON Feed.
+// checkJSONFeed wants what the parser behind it does without: any object would
+// be a feed that has no items.
 func checkJSONFeed(body []byte) error {
-	if !json.Valid(body) {
+	var feed struct {
+		Version string             `json:"version"`
+		Items   *[]json.RawMessage `json:"items"`
+	}
+	switch err := json.Unmarshal(body, &feed); {
+	case !json.Valid(body):
 		return errors.New("not JSON")
+	case err != nil, !strings.HasPrefix(feed.Version, "https://jsonfeed.org/version/"), feed.Items == nil:
+		return errors.New("JSON, but not a JSON Feed: that has a version that begins https://jsonfeed.org/version/, and a list of items")
 	}
-	left := budget{nodes: mostNodes}
-	in := json.NewDecoder(bytes.NewReader(body))
-	for {
-		t, err := in.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if text, ok := t.(string); ok && strings.Contains(text, "<") {
-			if err := left.weigh(text); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// checkFeed reads an XML feed from end to end, for what the parser behind it
-// lets pass or has no bound for: a document that was cut, declarations,
-// nesting, and HTML that makes a tree out of proportion. It gives the document
-// from its root on: the declaration may name a charset that it no longer has.
-func checkFeed(body []byte) ([]byte, error) {
-	left := budget{nodes: mostNodes}
-	if err := left.weigh(string(body)); err != nil {
-		return nil, err
-	}
-	in := newFeedReader(body)
-	depth, start, before := 0, int64(-1), int64(0)
-	for {
-		t, err := in.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, xmlError(err)
-		}
-		switch t := t.(type) {
-		case xml.Directive:
-			if bytes.ContainsRune(t, '[') {
-				return nil, errors.New("a document type declaration with declarations in it, which is refused")
-			}
-		case xml.StartElement:
-			if start < 0 {
-				start = before
-			}
-			if depth++; depth > MaxDepth {
-				return nil, fmt.Errorf("elements nested deeper than %d", MaxDepth)
-			}
-		case xml.EndElement:
-			depth--
-		case xml.CharData:
-			if bytes.IndexByte(t, '<') >= 0 {
-				if err := left.weigh(string(t)); err != nil {
-					return nil, err
-				}
-			}
-		}
-		before = in.InputOffset()
-	}
-	if start < 0 {
-		return nil, errors.New("there is no element")
-	}
-	return body[start:], nil
+	return nil
 }
 
 // newFeedReader forgives what feeds are known for: entities of HTML, and

@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"fmt"
+	"html"
 	"runtime"
 	"strings"
 	"testing"
@@ -34,6 +35,12 @@ func TestHostile(t *testing.T) {
 		{"a text at every depth", plain, strings.Repeat("<a>"+strings.Repeat("x", 1000), 250) + strings.Repeat("</a>", 250)},
 		{"never closed", plain, strings.Repeat("<a>", 400_000)},
 		{"formatting that is opened again", page, again},
+		{"attributes that are opened again", page, "<p><b" + attributes.String()[:7_000] + ">x</p>" + strings.Repeat("<p>x", 250_000)},
+		{"attributes of one element", page, "<p><b" + attributes.String() + ">x</p>" + strings.Repeat("<p>x", 300)},
+		{"attributes that are merged", page, strings.ReplaceAll(attributes.String(), " ", "><body ")},
+		{"formatting that is opened again in a cell", page, "<p>" + open.String() + "<table><td>" + strings.Repeat("</b>", 400) + "</table>" + strings.Repeat("<p>x", 250_000)},
+		{"attributes that are opened again in Atom", decode.Feed{}, `<feed xmlns="http://www.w3.org/2005/Atom"><entry><content type="html">` +
+			html.EscapeString("<p><b"+attributes.String()+">x</p>"+strings.Repeat("<p>x", 100_000)) + "</content></entry></feed>"},
 		{"formatting that is opened again in a feed", decode.Feed{}, "<rss><channel><item><description><![CDATA[" + again + "]]></description></item></channel></rss>"},
 		{"formatting that is opened again in a JSON Feed", decode.Feed{}, `{"version": "https://jsonfeed.org/version/1.1", "items": [{"content_html": "` + strings.ReplaceAll(again, "<", `\u003c`) + `"}]}`},
 		{"tags", page, strings.Repeat("<p>", 400_000)},

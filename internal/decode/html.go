@@ -70,9 +70,8 @@ var atAttribute = regexp.MustCompile(`@([A-Za-z_][A-Za-z0-9_:.-]*)\s*$`)
 
 // JSON is the list or the object.
 func (h *HTML) JSON(body []byte, limit int64) ([]byte, error) {
-	text := string(body)
-	left := budget{nodes: mostNodes}
-	if err := left.weigh(text); err != nil {
+	text, _, err := weigh(string(body))
+	if err != nil {
 		return nil, err
 	}
 	page, err := html.Parse(strings.NewReader(text))

@@ -213,7 +213,7 @@ func (w *walk) attributes(e *element, attrs []xml.Attr) error {
 				continue
 			}
 			if seen[a.Name] {
-				return fmt.Errorf("an element has the attribute %.60q twice", a.Name.Local)
+				return fmt.Errorf("an element has the attribute %s twice", quoted(a.Name.Local))
 			}
 			seen[a.Name] = true
 			if err := w.add(e, "@"+w.name(a.Name), appendText(nil, a.Value)); err != nil {

@@ -120,7 +120,7 @@ func (h snapshots) write(ctx context.Context, w http.ResponseWriter, state diffe
 // writeItems sends one chunk. It reports false, and sends nothing, where the
 // items are no longer those of the state.
 func (h snapshots) writeItems(ctx context.Context, enc *json.Encoder, state differ.State, keys []string) (bool, error) {
-	items, err := h.from.Items(ctx, state.Source, keys)
+	items, err := h.from.Items(ctx, state.Unit(), keys)
 	if err != nil {
 		return false, err
 	}

@@ -27,6 +27,7 @@ type tracker struct {
 }
 
 func newTracker(tb testing.TB) *tracker {
+	tb.Helper()
 	tr := &tracker{known: map[string][]byte{}, asked: map[string]int{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)

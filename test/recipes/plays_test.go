@@ -8,7 +8,8 @@ import (
 )
 
 // plays are the sequences of docs/recipes, by recipe: weather, traffic, money,
-// pages of a service. Others are in shops_test.go and parcels_test.go.
+// pages of a service. Others are in
+// shops_test.go, parcels_test.go and deltas_test.go.
 var plays = join(map[string]play{
 	"nws-alerts": {
 		env:    []string{"NWS_URL=API", "NWS_CONTACT=ops@example.com"},
@@ -239,7 +240,7 @@ var plays = join(map[string]play{
 			{answer: recorded("ms_graph/auto_reply_seq_1_disabled.json"), told: []string{"autoreply.off auto-reply status:alwaysEnabled->disabled"}},
 		},
 	},
-}, shops, parcels)
+}, shops, parcels, deltas)
 
 const (
 	nwsFirst  = "urn:oid:2.49.0.1.840.0.3864c99e5b14ea65ea85a5300a0706927ff3fe0b.001.1"

@@ -1,0 +1,232 @@
+package recipes_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// deltas are the plays of what says only what is new, or changed, since the
+// answer before.
+var deltas = map[string]play{
+	"dhl-xml": {
+		env: []string{"DHL_XML_URL=API", "DHL_SITE=site_id", "DHL_PASSWORD=hidden-password", "DHL_NUMBER=9053283201"},
+		refuse: all(header("Content-Type", "application/xml"), path("/XMLShippingServlet"), func(r *http.Request) string {
+			body, err := io.ReadAll(r.Body)
+			for _, part := range []string{"<SiteID>site_id</SiteID>", "<Password>hidden-password</Password>", "<AWBNumber>9053283201</AWBNumber>"} {
+				if err != nil || !strings.Contains(string(body), part) {
+					return part + " is missing"
+				}
+			}
+			return ""
+		}),
+		steps: []step{
+			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")},
+			{answer: recordedAs("application/xml", "dhl_express_xml/in_transit.xml"), told: []string{"shipment.known 9053283201"}},
+			{answer: recordedAs("application/xml", "dhl_express_xml/in_transit.xml", "2021-05-05T16:11:31", "2021-05-05T16:41:31")},
+			{answer: recordedAs("application/xml", "dhl_express_xml/auth_error.xml")}, // with status 200
+			{
+				answer: checkpoint("DF", "Departed Facility"),
+				told:   []string{"shipment.moved 9053283201 code:PU->DF place:KINGSTON-JAM->BROOKLYN text:Shipment picked up->Departed Facility"},
+			},
+			{
+				answer: checkpoint("OK", "Delivered"),
+				told:   []string{"shipment.delivered 9053283201 code:DF->OK text:Departed Facility->Delivered"},
+			},
+			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")}, // purged: not told
+			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")},
+		},
+	},
+	"google-calendar": {
+		env: []string{
+			"GOOGLE_URL=API", "GOOGLE_TOKEN_URL=API/token", "GOOGLE_ID=client", "GOOGLE_SECRET=hidden-secret",
+			"GOOGLE_REFRESH_TOKEN=hidden-refresh",
+		},
+		tokens:  refreshToken("/token", true),
+		refuse:  all(bearer, path("/calendar/v3/calendars/primary/events")),
+		further: has("pageToken", ""),
+		steps: []step{
+			{answer: calendar},
+			{answer: text(http.StatusForbidden, `{"error":{"code":403,"errors":[{"reason":"rateLimitExceeded"}]}}`)},
+			{
+				answer: pages(parameter("syncToken"), map[string]answer{"CPDAlvWDx70CEPDAlvWDx": recorded("google_calendar/incremental.json")}),
+				told: []string{
+					"meeting.cancelled evt2",
+					"meeting.moved evt1 end:2026-07-15T10:30:00+02:00->2026-07-15T11:30:00+02:00 " +
+						"start:2026-07-15T10:00:00+02:00->2026-07-15T11:00:00+02:00 title:Standup->Standup (moved)",
+				},
+			},
+			{answer: pages(parameter("syncToken"), map[string]answer{"CPDAlvWDx70CEPDAlvWDy": failing(http.StatusGone, "google_calendar/error_410.json")})},
+			{answer: calendar}, // all over again, without events
+			{
+				answer: pages(parameter("syncToken"), map[string]answer{
+					"CPDAlvWDx70CEPDAlvWDx": ok(`{"nextSyncToken":"z","items":[{"id":"evt3","status":"cancelled"},{"id":"evt4","status":"confirmed","summary":"New"}]}`),
+				}),
+				told: []string{"meeting.cancelled evt3", "meeting.added evt4"},
+			},
+		},
+	},
+	"graph-calendar": {
+		env: []string{
+			"GRAPH_URL=API", "GRAPH_TOKEN_URL=API/token", "GRAPH_ID=client", "GRAPH_SECRET=hidden-secret",
+			"GRAPH_REFRESH_TOKEN=hidden-refresh",
+		},
+		tokens:  refreshToken("/token", true),
+		refuse:  all(bearer, header("Prefer", "odata.maxpagesize=50"), path("/v1.0/me/calendarView/delta")),
+		further: has("$skiptoken", ""),
+		steps: []step{
+			{answer: view("", "one", `{"id":"AAMk2","subject":"Review","start":{"dateTime":"2026-07-15T12:00:00.0000000","timeZone":"UTC"}}`)},
+			{answer: text(http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`)},
+			{answer: view("one", "two", `{"id":"AAMk2","@removed":{"reason":"deleted"}}`), told: []string{"meeting.cancelled AAMk2"}},
+			{
+				answer: view("two", "three", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T10:00:00.0000000","timeZone":"UTC"}}`),
+			},
+			{
+				answer: view("three", "four", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T11:00:00.0000000","timeZone":"UTC"}}`),
+				told:   []string{"meeting.moved AAMk3 start:2026-07-15T10:00:00.0000000->2026-07-15T11:00:00.0000000"},
+			},
+			{answer: text(http.StatusGone, `{"error":{"code":"syncStateNotFound"}}`)},
+			{answer: view("", "five", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T12:00:00.0000000","timeZone":"UTC"}}`)}, // without events
+			{answer: view("five", "six", `{"id":"AAMk3","@removed":{"reason":"deleted"}}`), told: []string{"meeting.cancelled AAMk3"}},
+		},
+	},
+	"okta-log": {
+		env:     []string{"OKTA_URL=API", "OKTA_TOKEN=hidden-token"},
+		refuse:  all(header("Authorization", "SSWS hidden-token"), path("/api/v1/logs")),
+		further: func(r *http.Request) bool { return strings.HasSuffix(r.URL.Query().Get("after"), "-more") },
+		steps: []step{
+			{answer: log("", "a", recorded("okta/logs_page.json"))},
+			{answer: log("a", "a", recorded("okta/logs_empty.json"))}, // the same link for ever
+			{answer: text(http.StatusTooManyRequests, `{"errorCode":"E0000047"}`)},
+			{
+				answer: log("a", "b", recorded("okta/logs_page.json", "dc9fd3c0-598c-11ef-8478-2b7584bf8d5a", "second", `"SUCCESS"`, `"FAILURE"`)),
+				told:   []string{"login.failed second"},
+			},
+			{
+				answer: log("b", "c", recorded("okta/logs_page.json", "dc9fd3c0-598c-11ef-8478-2b7584bf8d5a", "third", "user.session.start", "user.mfa.factor.deactivate")),
+				told:   []string{"mfa.changed third"},
+			},
+		},
+	},
+	"paypal-transactions": {
+		env:    []string{"PAYPAL_URL=API", "PAYPAL_ID=client", "PAYPAL_SECRET=hidden-secret"},
+		tokens: clientToken("/v1/oauth2/token", false),
+		refuse: all(bearer, path("/v1/reporting/transactions"), func(r *http.Request) string {
+			from, err1 := time.Parse(time.RFC3339, r.URL.Query().Get("start_date"))
+			to, err2 := time.Parse(time.RFC3339, r.URL.Query().Get("end_date"))
+			if span := to.Sub(from); err1 != nil || err2 != nil || span <= 0 || span > 31*24*time.Hour {
+				return "a window of 31 days at most is wanted"
+			}
+			return ""
+		}),
+		further: has("page", "1"),
+		steps: []step{
+			{answer: transactions("P", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`)},
+			{answer: text(http.StatusTooManyRequests, `{"name":"RATE_LIMIT_REACHED"}`)},
+			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`), told: []string{"transaction.status T1 status:P->S"}},
+			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`), told: []string{"transaction.booked T3"}},
+			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`)}, // T2 is too old: not told
+		},
+	},
+	"spotify-recently-played": {
+		env: []string{
+			"SPOTIFY_URL=API", "SPOTIFY_TOKEN_URL=API/api/token", "SPOTIFY_ID=client", "SPOTIFY_SECRET=hidden-secret",
+			"SPOTIFY_REFRESH_TOKEN=hidden-refresh",
+		},
+		tokens: refreshToken("/api/token", false),
+		refuse: all(bearer, path("/v1/me/player/recently-played")),
+		steps: []step{
+			{answer: pages(parameter("after"), map[string]answer{"": recorded("spotify/recently_played.json")})},
+			{answer: failing(http.StatusTooManyRequests, "spotify/error_429_quota.json", "Retry-After", "1")},
+			{answer: pages(parameter("after"), map[string]answer{"1695397413750": ok(`{"items":[],"next":null,"cursors":null,"limit":50}`)})},
+			{
+				answer: pages(parameter("after"), map[string]answer{
+					"1695397413750": ok(`{"items":[{"track":{"name":"Cappadocia"},"played_at":"2023-09-22T16:00:00Z"}],"cursors":{"after":"1695398400000"}}`),
+				}),
+				told: []string{"track.played 2023-09-22T16:00:00Z"},
+			},
+			{answer: pages(parameter("after"), map[string]answer{"1695398400000": ok(`{"items":[]}`)})},
+		},
+	},
+	"uber-ride-history": {
+		env:    []string{"UBER_URL=API", "UBER_TOKEN=hidden-token"},
+		refuse: all(header("Authorization", "Bearer hidden-token"), path("/v1.2/history"), query("limit=50")),
+		steps: []step{
+			{answer: recorded("uber_rides/history_offset.json")},
+			{answer: text(http.StatusInternalServerError, `{"code":"internal_server_error"}`)},
+			{answer: recorded("uber_rides/history_offset.json", "fb0a7c1f-2cf7-4310-bd27-8ba7737362fe", "next"), told: []string{"trip.completed next"}},
+			{answer: ok(`{"count":14,"history":[{"request_id":"last","status":"rider_canceled"}]}`), told: []string{"trip.ended last"}},
+			{answer: recorded("uber_rides/history_offset.json")}, // known: not told
+		},
+	},
+}
+
+// checkpoint is the recorded shipment with one more checkpoint.
+func checkpoint(code, text string) answer {
+	return recordedAs("application/xml", "dhl_express_xml/in_transit.xml", "</ShipmentEvent>", fmt.Sprintf("</ShipmentEvent><ShipmentEvent>"+
+		"<ServiceEvent><EventCode>%s</EventCode><Description>%s</Description></ServiceEvent>"+
+		"<ServiceArea><Description>BROOKLYN</Description></ServiceArea></ShipmentEvent>", code, text))
+}
+
+// calendar is a whole calendar, in three pages of which the second is empty.
+var calendar = pages(func(r *http.Request) string { return r.URL.Query().Get("syncToken") + r.URL.Query().Get("pageToken") }, map[string]answer{
+	"":                                recorded("google_calendar/full_sync_page1.json"),
+	"CiAKGjBpNDd2Nmp2Zml2cXRwYjBpOXA": recorded("google_calendar/full_sync_page2_empty_items.json"),
+	"page3":                           recorded("google_calendar/full_sync_page3.json"),
+})
+
+// view is a round in two pages, of which the first is recorded. It is asked
+// for by the link with the token at, or, without one, by a window; its own
+// link has the token next.
+func view(at, next, item string) answer {
+	return func(t *testing.T) http.HandlerFunc {
+		t.Helper()
+		page := string(fixture(t, "ms_graph/calendar_delta_next.json"))
+		return func(w http.ResponseWriter, r *http.Request) {
+			q, base := r.URL.Query(), "http://"+r.Host
+			if q.Get("$skiptoken") != "" {
+				reply(http.StatusOK, "application/json", fmt.Sprintf(`{"@odata.deltaLink":%q,"value":[%s]}`, base+r.URL.Path+"?$deltatoken="+next, item))(w, r)
+				return
+			}
+			if q.Get("$deltatoken") != at || (at == "") != (q.Get("startDateTime") != "" && q.Get("endDateTime") != "") {
+				t.Errorf("%s was asked for, want the token %q", r.URL, at)
+			}
+			reply(http.StatusOK, "application/json", strings.ReplaceAll(page, "https://graph.microsoft.com", base))(w, r)
+		}
+	}
+}
+
+// log is a page of a log and the empty one behind it. The page is asked for by
+// the link with at, or, without one, since a time; the link of the empty one
+// has next. Where that is at, the page is empty itself.
+func log(at, next string, page answer) answer {
+	return func(t *testing.T) http.HandlerFunc {
+		t.Helper()
+		full := page(t)
+		return func(w http.ResponseWriter, r *http.Request) {
+			after, link, body := r.URL.Query().Get("after"), next, full
+			switch {
+			case strings.HasSuffix(after, "-more"):
+				body = reply(http.StatusOK, "application/json", "[]")
+			case after != at, at == "" && r.URL.Query().Get("since") == "":
+				t.Errorf("%s was asked for, want the link with %q", r.URL, at)
+			case at != next:
+				link = at + "-more"
+			}
+			w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?after=%s>; rel="next"`, r.Host, r.URL.Path, link))
+			body(w, r)
+		}
+	}
+}
+
+// transactions are two pages of one transaction each.
+func transactions(first, second string) answer {
+	page := `{"total_items":2,"total_pages":2,"last_refreshed_datetime":"2026-11-23T09:59:59Z","transaction_details":[%s]}`
+	return pages(parameter("page"), map[string]answer{
+		"1": ok(fmt.Sprintf(page, fmt.Sprintf(`{"transaction_info":{"transaction_id":"T1","transaction_status":%q}}`, first))),
+		"2": ok(fmt.Sprintf(page, second)),
+	})
+}
