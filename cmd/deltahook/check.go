@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -45,7 +46,7 @@ func (a *app) check() error {
 			at := s.Schedule().Next(now)
 			next = fmt.Sprintf("%s (in %s)", at.Format("2006-01-02 15:04:05 MST"), at.Sub(now).Round(time.Second))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name(), settings.Schedule, next, redactor.URL(settings.Request.URL))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name(), settings.Schedule, next, shownURL(settings.Request.URL, redactor))
 	}
 	fmt.Fprintln(w, "\nENDPOINT\tFORMAT\tSIGNED\tTO")
 	for _, e := range parts.endpoints {
@@ -61,6 +62,20 @@ func (a *app) check() error {
 	}
 	_, err = fmt.Fprintf(a.out, "\n%s: %d sources, %d endpoints, no faults\n", read, len(parts.polled), len(parts.endpoints))
 	return err
+}
+
+// shownURL is what may be shown of a request's URL; one that begins with an
+// expression has no place to show.
+func shownURL(text string, redactor *secret.Redactor) string {
+	fixed, _, varies := strings.Cut(text, "{{")
+	switch {
+	case !varies:
+		return redactor.URL(text)
+	case fixed == "":
+		return "(an expression)"
+	default:
+		return redactor.URL(fixed) + "…"
+	}
 }
 
 func signed(s emitter.Settings) string {
