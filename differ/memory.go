@@ -72,6 +72,7 @@ func (m *memory) put(key string, mark Mark) {
 		e.missing, m.absent = 0, m.absent-1
 	}
 	e.hash, e.revision = mark.Hash, mark.Revision
+	e.raw = 0 // the spelling that is known was that of the content before
 }
 
 // carry takes over from an older memory how often items were absent: only
