@@ -75,6 +75,7 @@ func (m *memory) put(key string, mark Mark) {
 		e.missing, m.absent = 0, m.absent-1
 	}
 	e.hash, e.revision, e.seen = mark.Hash, mark.Revision, mark.Seen.Unix()
+	e.raw = 0 // the spelling that is known was that of the content before
 }
 
 // carry takes over from an older memory how often items were absent: only

@@ -181,6 +181,20 @@ func TestChangesAreToldOnce(t *testing.T) {
 	}
 }
 
+// What comes back to the very bytes that it had before is a change each time.
+func TestBackAndForthIsTold(t *testing.T) {
+	const a, b = `{"items":[{"id":1,"s":"a"}],"n":%d}`, `{"items":[{"id":1,"s":"b"}],"n":%d}`
+	bench := newBench(t, differ.Settings{}, listed)
+	n := 0
+	next := func(body string) string { n++; return fmt.Sprintf(body, n) }
+	bench.expect(next(a))
+	for revision := 1; revision < 8; revision += 2 {
+		bench.expect(next(a)) // its spelling is known now
+		bench.expect(next(b), fmt.Sprintf("s.updated 1@%d", revision))
+		bench.expect(next(a), fmt.Sprintf("s.updated 1@%d", revision+1))
+	}
+}
+
 func TestSpellingIsNoChange(t *testing.T) {
 	b := newBench(t, differ.Settings{}, listed)
 	b.expect(`{"items":[{"id":1,"price":112.13,"name":"é","deep":{"a":1,"b":[1,2]}}]}`)

@@ -66,8 +66,8 @@ func TestBombs(t *testing.T) {
 	if n := d.metric(t, "deltahook_polls_total", `result="ok"`); n != 0 {
 		t.Errorf("%v of them were taken for answers", n)
 	}
-	if peak := peakMemory(t, d); peak > 300<<20 { // ten answers of up to 10 MiB at once
-		t.Errorf("it took %d MiB of memory, want at most 300", peak>>20)
+	if peak := peakMemory(t, d); peak > 400<<20 { // ten answers of up to 10 MiB at once
+		t.Errorf("it took %d MiB of memory, want at most 400", peak>>20)
 	}
 	d.stop(t)
 }
