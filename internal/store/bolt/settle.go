@@ -99,7 +99,7 @@ func (t *tx) settle(o *emitter.Outcome) error {
 	if err != nil {
 		return err
 	}
-	endpoint.judge(&o.Verdict, t.now)
+	*endpoint = storedEndpoint(emitter.EndpointState(*endpoint).After(&o.Verdict, t.now))
 
 	// Only the first of a lane stands in due. An outcome can come for a
 	// later one only by mistake; it must not let anything overtake.
@@ -172,26 +172,4 @@ func (t *tx) forward(endpoint string, lane []byte) error {
 		}
 	}
 	return t.mark(bucketDue, dueKey(endpoint, d.due, number))
-}
-
-// judge takes over what a verdict says of its endpoint.
-func (e *storedEndpoint) judge(v *emitter.Verdict, now time.Time) {
-	if latest := now.Add(emitter.MaxHold); e.Hold.After(latest) {
-		e.Hold = latest // set before the clock was set back
-	}
-	running := e.Hold.After(now)
-	if v.State == emitter.Delivered && (e.Paused || !running) {
-		e.Hold, e.Paused, e.Reason = time.Time{}, false, ""
-		running = false
-	}
-	if v.Hold.IsZero() {
-		return
-	}
-	if !running || v.Paused && !e.Paused {
-		e.Reason = v.Reason
-	}
-	e.Paused = v.Paused || running && e.Paused
-	if !running || v.Hold.After(e.Hold) {
-		e.Hold, e.Reason = v.Hold, v.Reason
-	}
 }

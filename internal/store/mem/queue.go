@@ -104,7 +104,7 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 
 func (s *Store) settle(d *delivery, v *emitter.Verdict, now time.Time) {
 	due, endpoint := s.agenda(d.Endpoint), s.endpoint(d.Endpoint)
-	hold(endpoint, v, now)
+	*endpoint = endpoint.After(v, now)
 	d.Attempts++
 	first := due.remove(d)
 	if v.State == emitter.Waiting {
@@ -138,27 +138,6 @@ func (s *Store) leave(d *delivery, first bool) {
 	s.lanes[d.lane] = rest
 	if first {
 		s.agenda(d.Endpoint).add(rest[0])
-	}
-}
-
-// hold takes over what a verdict says of its endpoint.
-func hold(e *emitter.EndpointState, v *emitter.Verdict, now time.Time) {
-	if latest := now.Add(emitter.MaxHold); e.Hold.After(latest) {
-		e.Hold = latest // set before the clock was set back
-	}
-	running := e.Hold.After(now)
-	if v.State == emitter.Delivered && (e.Paused || !running) {
-		e.Hold, e.Paused, e.Reason = time.Time{}, false, ""
-		running = false
-	}
-	switch {
-	case v.Hold.IsZero():
-	case !running:
-		e.Hold, e.Paused, e.Reason = v.Hold, v.Paused, v.Reason
-	case v.Hold.After(e.Hold):
-		e.Hold, e.Paused, e.Reason = v.Hold, v.Paused || e.Paused, v.Reason
-	case v.Paused && !e.Paused:
-		e.Paused, e.Reason = true, v.Reason
 	}
 }
 
