@@ -2,7 +2,6 @@ package differ
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -260,45 +259,4 @@ func (d *Differ) settle(out *outcome) {
 	if len(told) > 0 {
 		d.wake(slices.Collect(maps.Keys(told))...)
 	}
-}
-
-// count brings the metric of a source's items up to date.
-func (d *Differ) count(source string, mem *memory) {
-	d.metrics.items.WithLabelValues(source).Add(float64(mem.present - mem.counted))
-	mem.counted = mem.present
-}
-
-// report logs and counts a commit. A silent baseline is not a change.
-func (d *Differ) report(out *outcome) {
-	name, changes := out.source.name, out.finding.changes
-	if out.reset {
-		d.log.Info("the API says that all starts over: the next answer is remembered anew, no events", "source", name)
-		return
-	}
-	if out.silent {
-		text := "first answer remembered, no events"
-		switch {
-		case out.memory.shape == forgotten && out.commit.Version > 0:
-			text = "first answer after the reset remembered, no events"
-		case out.commit.Version > 0:
-			text = "the settings of its items changed: all of them remembered anew, no events"
-		}
-		if watch := out.part.watch; watch != "" { // thousands may come at once
-			d.log.Debug(text, "source", name, "watch", watch, "items", len(changes))
-			return
-		}
-		d.log.Info(text, "source", name, "items", len(changes))
-		return
-	}
-	for _, ch := range changes {
-		d.metrics.changes.WithLabelValues(name, string(ch.kind)).Inc()
-	}
-	d.log.Debug("changes committed", "source", name, "changes", len(changes), "events", len(out.commit.Events))
-}
-
-func storeFailure(doing string, err error) error {
-	if errors.Is(err, ErrConflict) || errors.Is(err, ErrFenced) {
-		return poller.Failf(poller.ClassStore, "%s: %w", doing, err)
-	}
-	return poller.Failf(poller.ClassStore, "%s the snapshot: %w; check the disk that holds the store", doing, err)
 }
