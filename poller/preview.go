@@ -20,6 +20,17 @@ type Preview struct {
 	Body   string      // "" where there is none
 }
 
+// Unit is whose state the answer of Ask is of: the source's, or its first watch
+// key's.
+func (s *Source) Unit() string {
+	if s.watch != nil {
+		for _, key := range s.watch.sample() {
+			return Unit(s.name, key)
+		}
+	}
+	return s.name
+}
+
 // Preview is the request that Ask would send for these marks. Expressions are
 // evaluated anew at each call. The error is always a *Failure.
 func (s *Source) Preview(marks Bookmarks) (Preview, error) {

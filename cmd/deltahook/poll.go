@@ -19,10 +19,10 @@ func (a *app) pollCommand() *cobra.Command {
 		Use:     "poll SOURCE",
 		GroupID: "dry",
 		Short:   "Ask a source once and show what would be told; change nothing",
-		Long: `Ask a source once, and show the request (secrets hidden), the shape of the
-answer, its items, what differs from the stored snapshot, and the events and
-payloads that would be sent. Nothing is stored and nothing is sent. It works
-beside a running daemon.
+		Long: `Ask a source once, from its stored cursor on if it has one, and show the request
+(secrets hidden), the shape of the answer, its items, what differs from the
+stored snapshot, and the events and payloads that would be sent. Nothing is
+stored and nothing is sent. It works beside a running daemon.
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.
@@ -48,14 +48,24 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 	defer dry.close()
 	show := &printer{w: a.out, hide: redactor, confirm: 1} // the snapshot's own count confirms
 
-	// Without validators: a 304 would show nothing.
-	preview, err := dry.polled.Preview(poller.Bookmarks{})
+	snapshot, err := freeze(ctx, cfg, dry.polled.Unit())
+	if err != nil {
+		return err
+	}
+	d := dry.differ(snapshot)
+	stored, err := d.Load(ctx)
+	if err != nil {
+		return err
+	}
+	// As the daemon would ask, but for the validators: a 304 would show nothing.
+	marks := poller.Bookmarks{Cursor: stored[dry.polled.Unit()].Cursor}
+	preview, err := dry.polled.Preview(marks)
 	if err != nil {
 		return err
 	}
 	show.request(preview)
 	start := time.Now()
-	answer, err := dry.polled.Ask(ctx, poller.Bookmarks{})
+	answer, err := dry.polled.Ask(ctx, marks)
 	if err := dry.vault.Close(); err != nil {
 		return err
 	}
@@ -63,20 +73,7 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 		return fmt.Errorf("the poll failed, and would have changed nothing: %w", err)
 	}
 	show.answer(answer, time.Since(start))
-
-	unit := name
-	if len(answer.Keys) > 0 { // one alone
-		unit = poller.Unit(name, answer.Keys[0])
-	}
-	snapshot, err := freeze(ctx, cfg, unit)
-	if err != nil {
-		return err
-	}
 	show.section("Snapshot", snapshot.String())
-	d := dry.differ(snapshot)
-	if _, err := d.Load(ctx); err != nil {
-		return err
-	}
 	outcome, err := d.Preview(ctx, answer)
 	if err != nil {
 		return fmt.Errorf("the answer is not taken in, and changes nothing: %w", err)

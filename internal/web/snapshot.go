@@ -37,6 +37,7 @@ type line struct {
 
 type stateLine struct {
 	Source    string          `json:"source"`
+	Watch     string          `json:"watch,omitempty"`
 	Version   uint64          `json:"version"`
 	Shape     string          `json:"shape"`
 	Since     time.Time       `json:"since"`
@@ -95,7 +96,7 @@ func (h snapshots) write(ctx context.Context, w http.ResponseWriter, state diffe
 	control := http.NewResponseController(w)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	head := stateLine{state.Source, state.Version, state.Shape, state.Since, marks}
+	head := stateLine{state.Source, state.Watch, state.Version, state.Shape, state.Since, marks}
 	if err := enc.Encode(line{State: &head}); err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func readSnapshot(r io.Reader) (state differ.State, items []differ.Item, changed
 
 func (l *stateLine) state() (differ.State, error) {
 	s := differ.State{
-		Source: l.Source, Version: l.Version, Shape: l.Shape, Since: l.Since,
+		Source: l.Source, Watch: l.Watch, Version: l.Version, Shape: l.Shape, Since: l.Since,
 		Items: make(map[string]differ.Mark),
 	}
 	return s, json.Unmarshal(l.Bookmarks, &s.Bookmarks)

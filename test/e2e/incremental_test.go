@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -244,4 +245,54 @@ func TestFeedWhoseEntriesFallOff(t *testing.T) {
 		{name: "both again", pages: []turned{{uri, feed("rss_seq_2_new_and_edited.xml")}}},
 		{name: "as it was at first", pages: []turned{{uri, feed("rss_seq_1.xml")}}, told: []string{"status.updated inc-1 2"}},
 	})
+}
+
+// A dry run asks for what the daemon would ask for next, be it beside the
+// daemon or without one, of a watch key too; it moves nothing.
+func TestPollAsksFromTheStoredCursor(t *testing.T) {
+	t.Parallel()
+	dry, moved := make(chan string, 100), make(chan bool, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := 1
+		switch {
+		case r.Header.Get("X-Dry") != "":
+			dry <- r.URL.RequestURI()
+			v = 2
+		case r.URL.Query().Get("since") == "t1":
+			moved <- true
+		}
+		fmt.Fprintf(w, `{"token":"t%d","list":[{"id":"a","v":%[1]d}]}`, v)
+	}))
+	defer server.Close()
+	hooks, dir := newReceiver(t, nil), t.TempDir()
+	source := configured(hooks, fmt.Sprintf(`
+  s:
+    schedule: "@every 1s"
+    watch: {keys: ["k/1"]}
+    cursor: {name: c, value: body.token, initial: '"t0"'}
+    request: {url: "%s/{{ key }}?since={{ cursor.c }}", headers: {}}
+    response: {items: list, id: id, absent: kept}
+`, server.URL))
+	write(t, dir, "deltahook.yaml", source)
+	write(t, dir, "dry.yaml", strings.Replace(source, "headers: {}", `headers: {X-Dry: "1"}`, 1))
+	d := start(t, binary(t), dir, "run")
+	<-moved
+	for running := true; ; running = false {
+		status, stdout, stderr := deltahook(t, dir, "poll", "s", "--config", "dry.yaml")
+		if status != 0 {
+			t.Fatalf("status %d: %s", status, stderr)
+		}
+		if got := <-dry; got != "/k%2F1?since=t1" {
+			t.Errorf("the dry run asked for %s, want it to go on from the stored cursor", got)
+		}
+		for _, want := range []string{"since=t1", "1 items at version 1", "updated  a (revision 1)"} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%q is not shown:\n%s", want, stdout)
+			}
+		}
+		if !running {
+			return
+		}
+		d.stop(t)
+	}
 }
