@@ -134,6 +134,10 @@ type Event struct {
 	Old  json.RawMessage // nil: created
 	Diff json.RawMessage // RFC 6902 from Old to New; nil unless updated
 
+	// Item is the whole item as the answer has it, also what is not picked;
+	// nil: deleted. It is there for those who render, and never stored.
+	Item json.RawMessage
+
 	// Bodies are the rendered payloads, one for each endpoint that the
 	// event goes to. Equal bodies may share their bytes.
 	Bodies []Body
@@ -143,11 +147,14 @@ type Event struct {
 type Body struct {
 	Endpoint string
 	Payload  []byte
+	// Dead says why this is a dead letter from the start; "": it is not.
+	Dead string
 }
 
 // Renderer makes the bodies of an event. The emitter is one.
 type Renderer interface {
 	// Render gives the payload of e for endpoint. It must be a pure
-	// function of the two.
+	// function of the two. With an *Undeliverable there is a payload too: it
+	// is kept as a dead letter, and nothing is sent.
 	Render(e *Event, endpoint string) ([]byte, error)
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/deltahook/deltahook/poller"
 )
 
 // outcome is what an answer comes to before anything is written.
@@ -140,11 +138,11 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rul
 			return storeFailure("naming an event of", err)
 		}
 		for _, endpoint := range r.to {
-			payload, err := d.renderer.Render(&e, endpoint)
+			body, err := d.body(&e, endpoint)
 			if err != nil {
-				return poller.Failf(poller.ClassItems, "event %s for endpoint %s: %w", r.event, endpoint, err)
+				return err
 			}
-			e.Bodies = append(e.Bodies, Body{Endpoint: endpoint, Payload: payload})
+			e.Bodies = append(e.Bodies, body)
 		}
 		ch.events = append(ch.events, r.event)
 		c.Events = append(c.Events, e)

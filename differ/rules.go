@@ -75,6 +75,6 @@ func newEvent(event, source, watch string, ch *change, at time.Time) (Event, err
 	}
 	return Event{
 		ID: "evt_" + id.String(), Type: event, Source: source, Watch: watch, Key: ch.key, Change: ch.kind,
-		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff,
+		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item,
 	}, nil
 }

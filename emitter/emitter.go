@@ -77,7 +77,8 @@ type Delivery struct {
 	Source   string
 	Key      string
 	Revision uint64
-	Body     []byte // as rendered at the commit, never changed
+	Time     time.Time // when the change was seen
+	Body     []byte    // as rendered at the commit, never changed
 
 	Created  time.Time // when the event was committed
 	Due      time.Time // when the next attempt is due; zero: none was made yet, and it is due
@@ -97,7 +98,7 @@ type Attempt struct {
 	Took     time.Duration `json:"took"`
 	Status   int           `json:"status,omitempty"` // 0: no answer came
 	Error    ErrorClass    `json:"error,omitempty"`
-	Reason   string        `json:"reason,omitempty"`   // in words, why it is not delivered
+	Reason   string        `json:"reason,omitempty"`   // in words, why it is not delivered; "": by its status it is, or is described by it
 	Response []byte        `json:"response,omitempty"` // the first 8 KiB of the answer's body
 
 	// What the answer asked for; not stored.
@@ -114,6 +115,7 @@ const (
 	ErrorRefused ErrorClass = "refused" // the egress guard refused the address
 	ErrorTimeout ErrorClass = "timeout"
 	ErrorRequest ErrorClass = "request" // the request could not be made
+	ErrorPayload ErrorClass = "payload" // nothing was sent: the payload could not be made at the commit
 )
 
 // State is where a delivery stands.

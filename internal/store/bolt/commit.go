@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -55,6 +56,7 @@ type preparedDelivery struct {
 	endpoint string
 	body     int
 	lane     []byte
+	dead     string // why it is a dead letter from the start; "": it waits
 }
 
 func prepare(c *differ.Commit) (*prepared, error) {
@@ -122,7 +124,7 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 			p.size += len(b.Payload)
 		}
 		event.deliveries = append(event.deliveries, preparedDelivery{
-			endpoint: b.Endpoint, body: index, lane: lanePrefix(b.Endpoint, p.unit, e.Key),
+			endpoint: b.Endpoint, body: index, lane: lanePrefix(b.Endpoint, p.unit, e.Key), dead: b.Dead,
 		})
 	}
 	event.event.bodies = len(event.payloads)
@@ -217,6 +219,9 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 		return err
 	}
 	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting}
+	if p.dead != "" {
+		return t.addDead(number, &d, p.dead, e.event.created)
+	}
 	if err := t.putDelivery(number, &d); err != nil {
 		return err
 	}
@@ -238,6 +243,25 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 	}
 	endpoint.Waiting++
 	return nil
+}
+
+// addDead puts a delivery that cannot be made among the dead letters. Why
+// stands in the record of an attempt, as with any other.
+func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time) error {
+	d.state, d.settled, d.attempts = stateDead, now, 1
+	if err := t.putDelivery(number, d); err != nil {
+		return err
+	}
+	key := attemptKey(number, 1)
+	if err := t.put(bucketAttempts, key, attemptRecord(key, &emitter.Attempt{At: now, Error: emitter.ErrorPayload, Reason: why})); err != nil {
+		return err
+	}
+	endpoint, err := t.endpoint(d.endpoint)
+	if err != nil {
+		return err
+	}
+	endpoint.Dead++
+	return t.mark(bucketDead, deadKey(d.settled, number))
 }
 
 // Keep stores bookmarks. See differ.Store.

@@ -27,10 +27,14 @@ func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 	source, _ := poller.CutUnit(unit)
 	for _, b := range e.Bodies {
 		s.last++
+		if b.Dead != "" {
+			s.endpoint(b.Endpoint).Dead++
+			continue
+		}
 		d := &delivery{lane: lane{b.Endpoint, unit, e.Key}, Delivery: emitter.Delivery{
 			Number: s.last, Endpoint: b.Endpoint,
 			Event: e.ID, Type: e.Type, Source: source, Key: e.Key, Revision: e.Revision,
-			Body: bytes.Clone(b.Payload), Created: now,
+			Time: e.Time, Body: bytes.Clone(b.Payload), Created: now,
 		}}
 		s.waiting[d.Number] = d
 		s.lanes[d.lane] = append(s.lanes[d.lane], d)

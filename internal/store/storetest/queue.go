@@ -20,6 +20,9 @@ func testAgain(t *testing.T, s Store) {
 	if got.Attempts != 1 || !got.Due.Equal(now.Add(-time.Second)) {
 		t.Errorf("after a failed attempt: %d attempts, due %s", got.Attempts, got.Due)
 	}
+	if !got.Time.Equal(at(1)) {
+		t.Errorf("the change was seen at %s, want %s", got.Time, at(1))
+	}
 	rest := got
 	rest.Attempts, rest.Due = want.Attempts, want.Due
 	equal(t, "the rest of it", rest, want)
@@ -65,6 +68,26 @@ func testDead(t *testing.T, s Store) {
 	if e := endpoint(t, s, "hook"); e.Waiting != 2 || e.Dead != 1 {
 		t.Errorf("endpoint is %+v, want 2 waiting, 1 dead", e)
 	}
+}
+
+// testDeadAtOnce commits events of which one endpoint can be told nothing.
+func testDeadAtOnce(t *testing.T, s Store) {
+	commit(t, s, changes(0, event("e0", "a", 1, "hook")))
+	poor := event("e1", "a", 2, "hook", "chat")
+	poor.Bodies[1].Dead = "nothing can be made of it"
+	worse := event("e2", "a", 3, "hook", "chat")
+	worse.Bodies[0].Dead = "nor of this"
+	commit(t, s, changes(1, poor, worse, event("e3", "a", 4, "hook", "chat")))
+	equal(t, "due at chat", due(t, s, "chat"), []string{"e2"})
+	var got []string
+	for range 3 {
+		d := first(t, s, "hook")
+		got = append(got, d.Event)
+		settle(t, s, delivered(d))
+	}
+	equal(t, "told to hook", got, []string{"e0", "e1", "e3"})
+	equal(t, "hook", endpoint(t, s, "hook"), emitter.EndpointState{Dead: 1})
+	equal(t, "chat", endpoint(t, s, "chat"), emitter.EndpointState{Waiting: 2, Dead: 1})
 }
 
 func testOrder(t *testing.T, s Store) {

@@ -69,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"what is not settled comes again", testAgain},
 		{"an item's second delivery waits for the first", testLane},
 		{"a dead letter stays dead and blocks nothing", testDead},
+		{"what cannot be sent is a dead letter from the start", testDeadAtOnce},
 		{"several events of a commit keep their order", testOrder},
 		{"endpoints are independent", testEndpoints},
 		{"a retry is due when its verdict says", testRetry},
