@@ -43,6 +43,8 @@ type Config struct {
 	Sources map[string]Source `yaml:"sources"`
 	// Who is told, by name.
 	Endpoints map[string]emitter.Settings `yaml:"endpoints"`
+	// Who is told when Deltahook itself has something to say.
+	Alerts differ.AlertSettings `yaml:"alerts"`
 	// Whom requests and webhooks may reach.
 	Egress Egress `yaml:"egress"`
 	// How long what is done with is kept.

@@ -38,6 +38,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	if all := l.root.get("sources"); all == nil || len(all.fields) == 0 {
 		r.At("sources").Warnf("no source is configured: nothing will be polled")
 	}
+	l.checkReceivers(r.At("alerts", "to"), cfg.Alerts.To)
 	checkStore(r.At("store"), l.root.get("store"))
 	checkServer(r.At("server"), cfg.Server)
 	checkEgress(r, cfg)
@@ -109,16 +110,21 @@ func (l *loader) names(under string) (names []string) {
 // checkRoutes reports rules whose events go to an endpoint that is not there,
 // or to one twice.
 func (l *loader) checkRoutes(r fault.Report, s differ.Settings) {
-	names := l.names("endpoints")
 	for _, rule := range s.Events {
-		for i, to := range rule.Value.To {
-			at := r.At("events", rule.Key, "to").Index(i)
-			switch {
-			case slices.Contains(rule.Value.To[:i], to):
-				at.Errorf("%q is named twice", clip(to))
-			case !slices.Contains(names, to):
-				at.Errorf("no endpoint is called %q%s", clip(to), didYouMean(closest(to, names)))
-			}
+		l.checkReceivers(r.At("events", rule.Key, "to"), rule.Value.To)
+	}
+}
+
+// checkReceivers reports names of endpoints that are not there, or stand
+// twice.
+func (l *loader) checkReceivers(r fault.Report, to []string) {
+	names := l.names("endpoints")
+	for i, name := range to {
+		switch at := r.Index(i); {
+		case slices.Contains(to[:i], name):
+			at.Errorf("%q is named twice", clip(name))
+		case !slices.Contains(names, name):
+			at.Errorf("no endpoint is called %q%s", clip(name), didYouMean(closest(name, names)))
 		}
 	}
 }

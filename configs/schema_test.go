@@ -70,13 +70,18 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 	}
 	comments(t, &r)
 	s = r.Reflect(&configs.Config{})
-	rule := r.Reflect(&differ.RuleSettings{}) // within an ordered map, which reflection doesn't see into
-	delete(rule.Definitions, "Rule")
-	if len(rule.Definitions) > 0 {
-		t.Fatal("rules refer to definitions of their own: merge them here")
+	// Within ordered maps and unions, which reflection doesn't see into.
+	for name, v := range map[string]any{
+		"Rule": &differ.RuleSettings{}, "List": &differ.ListSettings{}, "Number": &differ.NumberSettings{}, "BaselineLast": &differ.BaselineLast{},
+	} {
+		d := r.Reflect(v)
+		delete(d.Definitions, name)
+		if len(d.Definitions) > 0 {
+			t.Fatalf("%s refers to definitions of its own: merge them here", name)
+		}
+		d.Version = ""
+		s.Definitions[name] = d
 	}
-	rule.Version = ""
-	s.Definitions["Rule"] = rule
 	s.Version = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "Deltahook configuration"
 	s.Description = "One file of a configuration. Values may hold ${NAME}, ${NAME:-default} and ${file:PATH}, which are resolved at load."
@@ -205,6 +210,18 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Title: "path or paths", AnyOf: []*jsonschema.Schema{
 			{Type: "string"}, {Type: "array", MinItems: &one, Items: &jsonschema.Schema{Type: "string"}},
 		}}
+	case reflect.TypeFor[differ.Baseline]():
+		return union("word", &jsonschema.Schema{Type: "string", Enum: []any{"silent", "emit"}}, "BaselineLast")
+	case reflect.TypeFor[differ.Share]():
+		return &jsonschema.Schema{Title: "share", AnyOf: []*jsonschema.Schema{
+			{Type: "string", Pattern: units.PercentPattern}, {Type: "integer", Minimum: "0"},
+		}}
+	case reflect.TypeFor[ordered.Map[differ.ListSettings]]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Ref: "#/$defs/List"}}
+	case reflect.TypeFor[ordered.Map[differ.NumberSettings]]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Ref: "#/$defs/Number"}}
+	case reflect.TypeFor[ordered.Map[units.Duration]]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: mapped(reflect.TypeFor[units.Duration]())}
 	case reflect.TypeFor[ordered.Map[string]]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "string"}}
 	case reflect.TypeFor[ordered.Map[differ.RuleSettings]]():

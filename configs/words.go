@@ -43,9 +43,11 @@ var quantities = map[string]quantity{
 // shapes say what was expected where the schema allows several shapes.
 var shapes = map[string]string{
 	"path or paths": "a path or a list of paths",
+	"share":         "a percentage such as 50% or a number of items",
 	"plain value":   "text, a number, true or false",
 
 	"name" + orMapping:  "a name or a mapping",
+	"word" + orMapping:  "silent, emit or {last: N}",
 	"token" + orMapping: "a token or a mapping",
 }
 

@@ -27,11 +27,12 @@ func (d *Differ) Keep(unit string, b poller.Bookmarks) {
 	if mem == nil {
 		mem = &memory{} // nothing was ever taken in
 	}
-	d.mark(unit, mem, b)
+	d.mark(unit, mem, b, nil)
 }
 
-// mark puts bookmarks on the list of the next flush, where that is worth it.
-func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks) {
+// mark puts bookmarks and notes on the list of the next flush, where that is
+// worth it.
+func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks, notes []Note) {
 	if mem.partial() {
 		b = withoutValidators(b)
 	}
@@ -42,8 +43,8 @@ func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks) {
 	if step := b.Next.Sub(still.Next); step < nextWorth && step > -nextWorth {
 		still.Next = b.Next
 	}
-	if still != b {
-		d.moved[unit] = b
+	if before := d.moved[unit].Notes; still != b || len(notes) > 0 || len(before) > 0 {
+		d.moved[unit] = Kept{b, merge(before, notes)}
 	}
 }
 
@@ -111,26 +112,30 @@ func (d *Differ) flushSome(ctx context.Context) (bool, error) {
 	err := d.store.Keep(ctx, some)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for unit, b := range some {
-		if err == nil {
-			d.stored[unit] = b
-		} else if _, newer := d.moved[unit]; !newer {
-			d.moved[unit] = b
+	for unit, k := range some {
+		newer, there := d.moved[unit]
+		switch {
+		case err == nil:
+			d.stored[unit] = k.Bookmarks
+		case there:
+			d.moved[unit] = Kept{newer.Bookmarks, merge(k.Notes, newer.Notes)}
+		default:
+			d.moved[unit] = k
 		}
 	}
 	return true, err
 }
 
 // takeMoved takes a part of what moved off the list.
-func (d *Differ) takeMoved() map[string]poller.Bookmarks {
+func (d *Differ) takeMoved() map[string]Kept {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	some := make(map[string]poller.Bookmarks, min(len(d.moved), flushAtOnce))
-	for unit, b := range d.moved {
+	some := make(map[string]Kept, min(len(d.moved), flushAtOnce))
+	for unit, k := range d.moved {
 		if len(some) == flushAtOnce {
 			break
 		}
-		some[unit] = d.stamp(unit, b) // a key may have been added or removed since
+		some[unit] = Kept{d.stamp(unit, k.Bookmarks), k.Notes} // a key may have been added or removed since
 		delete(d.moved, unit)
 	}
 	return some

@@ -99,7 +99,7 @@ type slowKeep struct {
 	entered, leave chan struct{}
 }
 
-func (s *slowKeep) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
+func (s *slowKeep) Keep(ctx context.Context, marks map[string]differ.Kept) error {
 	s.entered <- struct{}{}
 	<-s.leave
 	return s.Store.Keep(ctx, marks)

@@ -39,10 +39,10 @@ type Store interface {
 	// caller must load again before it compares again.
 	Commit(ctx context.Context, c *Commit) error
 
-	// Keep stores bookmarks of units that have state, leaves their version
+	// Keep stores bookmarks and notes of units, by unit, leaves their version
 	// alone, and returns when they are durable. A unit without state gets
-	// one that has bookmarks and Version 0.
-	Keep(ctx context.Context, marks map[string]poller.Bookmarks) error
+	// one that has Version 0.
+	Keep(ctx context.Context, kept map[string]Kept) error
 }
 
 // Forgetter is what a Store of sources with watch keys can do besides.
@@ -69,6 +69,7 @@ type State struct {
 	Since     time.Time // when the baseline was taken
 	Bookmarks poller.Bookmarks
 	Items     map[string]Mark // by key; items that are gone are among them
+	Notes     []Note          // sorted by key and name; none has nil data
 }
 
 // Unit is whose state it is; see poller.Unit.
@@ -93,6 +94,21 @@ type Item struct {
 	Seen     time.Time       // when this revision was seen; with forget_after, about when the item was listed last
 }
 
+// Note is something that is remembered of an item beside its content, or of
+// the unit itself: where a rule stands, a sample of the history, a timer, a
+// hold. An engine stores it and reads nothing in it.
+type Note struct {
+	Key  string // of the item, which need not be there; "": it is of the unit
+	Name string // not empty; a key has at most one note of a name
+	Data []byte // nil: there is none any more; empty is not nil
+}
+
+// Kept is what Store.Keep stores of a unit.
+type Kept struct {
+	Bookmarks poller.Bookmarks
+	Notes     []Note // put and removed, as those of a Commit
+}
+
 // Commit is one answer's effect: the write set that an engine applies.
 type Commit struct {
 	Source    string
@@ -101,8 +117,9 @@ type Commit struct {
 	Shape     string
 	Since     time.Time
 	Bookmarks poller.Bookmarks
-	Reset     bool    // true: what is remembered of items not in Items is dropped first
+	Reset     bool    // true: what is remembered of items not in Items is dropped first, their notes excepted
 	Items     []Item  // created, changed and gone; never one key twice
+	Notes     []Note  // put and removed; never one of a key and name twice
 	Events    []Event // in the order in which they are told
 }
 
@@ -117,6 +134,9 @@ const (
 	Created Change = "created"
 	Updated Change = "updated"
 	Deleted Change = "deleted"
+	// Due is no change: a time that the item names has come. Such an event
+	// has the revision that the item has, and no Old.
+	Due Change = "due"
 )
 
 // Event is something to be told. Its id and its bodies are fixed here, once.
@@ -128,7 +148,7 @@ type Event struct {
 	Key      string // of the item
 	Change   Change
 	Revision uint64    // of the item; gapless from 1
-	Time     time.Time // when the change was seen
+	Time     time.Time // when the change was seen, or a timer was due
 
 	New  json.RawMessage // nil: deleted
 	Old  json.RawMessage // nil: created
@@ -137,6 +157,11 @@ type Event struct {
 	// Item is the whole item as the answer has it, also what is not picked;
 	// nil: deleted. It is there for those who render, and never stored.
 	Item json.RawMessage
+
+	// Data is what an event of Deltahook's own says (see alerts), an object;
+	// nil: the event is of an item. Then Key, Change, New, Old and Diff are
+	// empty, and Revision is 0.
+	Data json.RawMessage
 
 	// Bodies are the rendered payloads, one for each endpoint that the
 	// event goes to. Equal bodies may share their bytes.

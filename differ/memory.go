@@ -51,7 +51,17 @@ func remember(s State) *memory {
 	for key, mark := range s.Items {
 		m.put(key, mark)
 	}
+	for _, n := range s.Notes {
+		m.note(n)
+	}
 	return m
+}
+
+// clear forgets all items, for a baseline that takes their place. What was
+// noted stays.
+func (m *memory) clear() {
+	m.index, m.entries, m.present, m.absent = map[string]int{}, nil, 0, 0
+	m.pages, m.unknown, m.blind = 0, false, false
 }
 
 // put takes in the stored mark of an item.

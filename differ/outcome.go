@@ -15,14 +15,14 @@ type outcome struct {
 	finding *finding
 	silent  bool    // a baseline of which nothing is told
 	reset   bool    // what is remembered no longer counts
-	commit  *Commit // nil: there is nothing to write
+	held    bool    // the answer is not taken in: the snapshot stays as it is
+	notes   []Note  // to be stored: with the commit where there is one
+	commit  *Commit // nil: there is nothing to write that cannot wait
 }
 
-// complete makes the commit: it reads the old contents of what changed,
-// evaluates the rules and renders the events.
-func (d *Differ) complete(ctx context.Context, out *outcome) error {
+// complete makes the commit: it evaluates the rules and renders the events.
+func (d *Differ) complete(out *outcome) error {
 	src, mem, found, p := out.source, out.memory, out.finding, out.part
-	out.silent = found.baseline && !src.emits(mem)
 	c := &Commit{
 		Source: src.name, Watch: p.watch, Version: mem.version, Shape: src.shape, Since: mem.since,
 		Bookmarks: p.Bookmarks, Reset: found.baseline,
@@ -32,11 +32,6 @@ func (d *Differ) complete(ctx context.Context, out *outcome) error {
 	}
 	if len(found.waiting) > 0 || found.unknown > 0 || !found.read && mem.unknown {
 		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
-	}
-	if !out.silent {
-		if err := d.readOld(ctx, mem, p.unit, found.changes); err != nil {
-			return err
-		}
 	}
 	c.Items = slices.Concat(found.gone, found.renewed, found.forgot)
 	errs := map[*rule]*ruleError{}
@@ -137,12 +132,8 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rul
 		if err != nil {
 			return storeFailure("naming an event of", err)
 		}
-		for _, endpoint := range r.to {
-			body, err := d.body(&e, endpoint)
-			if err != nil {
-				return err
-			}
-			e.Bodies = append(e.Bodies, body)
+		if err := d.address(&e, r.to); err != nil {
+			return err
 		}
 		ch.events = append(ch.events, r.event)
 		c.Events = append(c.Events, e)

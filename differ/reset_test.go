@@ -16,7 +16,7 @@ func (b *bench) over() *poller.Answer {
 func TestResetForgetsAndTheNextAnswerIsSilent(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		for _, baseline := range []string{"silent", "emit"} {
-			b := newBench(t, differ.Settings{Changes: differ.ChangeSettings{Baseline: baseline, ConfirmDeletes: 1}}, listed)
+			b := newBench(t, differ.Settings{Changes: differ.ChangeSettings{Baseline: differ.Baseline{Emit: baseline == "emit"}, ConfirmDeletes: 1}}, listed)
 			b.take(`{"items":[{"id":1},{"id":2}]}`)
 			b.expect(`{"items":[{"id":1,"n":1},{"id":2}]}`, map[string]string{"silent": "s.updated 1@1", "emit": "s.updated 1@2"}[baseline])
 			b.told(b.over())

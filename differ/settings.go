@@ -1,6 +1,9 @@
 package differ
 
 import (
+	"fmt"
+	"strconv"
+
 	"go.yaml.in/yaml/v4"
 
 	"github.com/deltahook/deltahook/internal/ordered"
@@ -21,9 +24,28 @@ type ResponseSettings struct {
 	// What is compared and told: names, and gjson paths within the item.
 	// Absent: the whole item.
 	Pick ordered.Map[string] `yaml:"pick" json:"pick,omitempty"`
+	// As pick: told in new and old beside what is picked, but never a change
+	// by themselves.
+	Carry ordered.Map[string] `yaml:"carry" json:"carry,omitempty"`
 	// Dotted paths that never count as a change; * is any name or any
 	// element, ** any depth. They are left out of what is told.
 	Ignore []string `yaml:"ignore" json:"ignore,omitempty"`
+	// Dotted paths, after pick, of lists whose order is no change. Wildcards
+	// as in ignore.
+	Unordered []string `yaml:"unordered" json:"unordered,omitempty"`
+	// Dotted paths, after pick, of lists whose elements have an id of their
+	// own: what happened to which of them is told, and their order is no
+	// change.
+	Lists ordered.Map[ListSettings] `yaml:"lists" json:"lists,omitempty"`
+	// Dotted paths, after pick, of numbers that may be written as text:
+	// "112.1300", "-5.39%" and "1,234.5" are read as the numbers 112.1300,
+	// -5.39 and 1234.5, and told so.
+	Numbers ordered.Map[NumberSettings] `yaml:"numbers" json:"numbers,omitempty"`
+	// Dotted paths, after pick, of texts in which upper and lower case are no
+	// difference.
+	IgnoreCase []string `yaml:"ignore_case" json:"ignore_case,omitempty"`
+	// True: a field that is null counts as one that is absent.
+	NullIsAbsent bool `yaml:"null_is_absent" json:"null_is_absent,omitempty"`
 	// What an item is that an answer does not list: deleted (default), or
 	// kept as it is, for feeds and for answers that list only what changed.
 	Absent string `yaml:"absent" json:"absent,omitempty" jsonschema:"enum=deleted,enum=kept"`
@@ -34,6 +56,22 @@ type ResponseSettings struct {
 	// An expression over item; true: the answer says that this item is
 	// deleted, which needs no confirmation.
 	DeletedWhen string `yaml:"deleted_when" json:"deleted_when,omitempty"`
+}
+
+// ListSettings is a list within an item whose elements are told apart by an id.
+type ListSettings struct {
+	// gjson path in an element of its id, or a list of paths.
+	ID Paths `yaml:"id" json:"id" jsonschema:"required"`
+}
+
+// NumberSettings is how a field is compared as a number.
+type NumberSettings struct {
+	// How far a number may be from the one that is remembered without being
+	// a change. What drifts in small steps is told when the sum exceeds it.
+	Tolerance float64 `yaml:"tolerance" json:"tolerance,omitempty" jsonschema:"minimum=0"`
+	// The sign before the decimals of numbers that are text: "." (default)
+	// or ",". The other of the two parts thousands.
+	Decimal string `yaml:"decimal" json:"decimal,omitempty" jsonschema:"enum=.,enum=\\,"`
 }
 
 // Settings is the differ's part of a source in the configuration.
@@ -63,12 +101,32 @@ type WatchSettings struct {
 
 // ChangeSettings is when a difference counts as a change.
 type ChangeSettings struct {
-	// What the first answer of a source does: silent (default) only
-	// remembers it, emit tells each item as created.
-	Baseline string `yaml:"baseline" json:"baseline,omitempty" jsonschema:"enum=silent,enum=emit"`
+	// What the first answer of a source, or of a new watch key, does: silent
+	// (default) only remembers it, emit tells each item as created,
+	// {last: N} the newest N.
+	Baseline Baseline `yaml:"baseline" json:"baseline,omitempty"`
+	// Answers in a row in which an item must be new or differ before that
+	// counts. Default: 1.
+	Confirm int `yaml:"confirm" json:"confirm,omitempty" jsonschema:"minimum=1,maximum=100"`
 	// Answers in a row that must lack an item before it counts as deleted.
 	// Default: 2.
 	ConfirmDeletes int `yaml:"confirm_deletes" json:"confirm_deletes,omitempty" jsonschema:"minimum=1,maximum=100"`
+	// More deletions than this in one answer are held until a person has
+	// looked: a share of the items (from 10 on), or a number. Default: 50%.
+	// 100% holds none.
+	MaxDeletes Share `yaml:"max_deletes" json:"max_deletes,omitempty"`
+	// An answer that would make more events than this is held likewise.
+	// Default: 1000.
+	MaxEvents int `yaml:"max_events" json:"max_events,omitempty" jsonschema:"minimum=1,maximum=1000000"`
+	// Answers in a row that say the same as one that is held, and so release
+	// it. Default 0: only a person does.
+	ReleaseAfter int `yaml:"release_after" json:"release_after,omitempty" jsonschema:"minimum=0,maximum=10000"`
+	// No change for so long is told as source.quiet, once, and the next
+	// change after that as source.active. Default 0: never.
+	ExpectWithin units.Duration `yaml:"expect_within" json:"expect_within,omitempty"`
+	// Fields, by their names after pick, of which samples are kept for
+	// window(), and for how long: at most 1,440 buckets a field.
+	History ordered.Map[units.Duration] `yaml:"history" json:"history,omitempty"`
 }
 
 // RuleSettings is one rule: which changes make an event, and who is told.
@@ -77,7 +135,27 @@ type RuleSettings struct {
 	On []string `yaml:"on" json:"on,omitempty" jsonschema:"minItems=1,enum=created,enum=updated,enum=deleted"`
 	// An expression; false: no event. Default: true.
 	When string `yaml:"when" json:"when,omitempty"`
+	// each (default): every change that matches makes an event. enter: only
+	// the one with which when turns true, and again after it was false.
+	Trigger string `yaml:"trigger" json:"trigger,omitempty" jsonschema:"enum=each,enum=enter"`
+	// At most one event of an item in this time. Default: 0, no limit.
+	Cooldown units.Duration `yaml:"cooldown" json:"cooldown,omitempty"`
+	// An expression that gives a time: the event is told then, also between
+	// polls, and not at a change. See docs/reminders.md for what is a time.
+	At string `yaml:"at" json:"at,omitempty"`
+	// How long before that time.
+	Before units.Duration `yaml:"before" json:"before,omitempty"`
+	// How long after that time.
+	After units.Duration `yaml:"after" json:"after,omitempty"`
+	// How late, after downtime, it may still be told. Default: 10m.
+	Late units.Duration `yaml:"late" json:"late,omitempty"`
 	// Names of endpoints. Default: all.
+	To []string `yaml:"to" json:"to,omitempty" jsonschema:"minItems=1"`
+}
+
+// AlertSettings is who is told of Deltahook's own events.
+type AlertSettings struct {
+	// Names of endpoints. Default: none, then they are only logged.
 	To []string `yaml:"to" json:"to,omitempty" jsonschema:"minItems=1"`
 }
 
@@ -96,5 +174,60 @@ func (p *Paths) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	*p = list
+	return nil
+}
+
+// Baseline is what becomes of a first answer. In the configuration it is
+// silent, emit or a mapping. The zero value is silent.
+type Baseline struct {
+	Emit bool // each item is told as created
+	BaselineLast
+}
+
+// BaselineLast is a baseline of which the newest items are told.
+type BaselineLast struct {
+	// How many items are told, the oldest of them first.
+	Last int `yaml:"last" json:"last" jsonschema:"required,minimum=1,maximum=1000"`
+	// gjson path in an item of what it is ordered by: a time, a number or
+	// text. Default: the answer lists the newest first, as feeds do.
+	By string `yaml:"by" json:"by,omitempty"`
+}
+
+// UnmarshalYAML reads silent, emit or a mapping.
+func (b *Baseline) UnmarshalYAML(n *yaml.Node) error {
+	*b = Baseline{}
+	if n.Kind == yaml.MappingNode {
+		return n.Decode(&b.BaselineLast)
+	}
+	switch n.Value {
+	case "silent":
+	case "emit":
+		b.Emit = true
+	default:
+		return fmt.Errorf("%q: expected silent, emit or {last: N}", n.Value)
+	}
+	return nil
+}
+
+// Share is a part of a source's items: a fraction or a number of them. In the
+// configuration it is 20% or 20. The zero value is no share at all.
+type Share struct {
+	Of    float64 // the fraction; 0: Count counts
+	Count int
+	Set   bool // it was given: 0 means none
+}
+
+// UnmarshalYAML reads a percentage or a whole number.
+func (s *Share) UnmarshalYAML(n *yaml.Node) error {
+	*s = Share{Set: true}
+	if count, err := strconv.Atoi(n.Value); err == nil && count >= 0 {
+		s.Count = count
+		return nil
+	}
+	var p units.Percent
+	if err := p.UnmarshalText([]byte(n.Value)); err != nil {
+		return fmt.Errorf("%q is neither a percentage such as 50%% nor a number of items", n.Value)
+	}
+	s.Of = float64(p)
 	return nil
 }

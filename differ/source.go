@@ -58,7 +58,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		name:           name,
 		shape:          shape(resp),
 		response:       resp,
-		emitBaseline:   s.Changes.Baseline == "emit",
+		emitBaseline:   s.Changes.Baseline.Emit,
 		confirmDeletes: s.Changes.ConfirmDeletes,
 	}
 	if src.confirmDeletes == 0 {

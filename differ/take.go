@@ -24,6 +24,9 @@ type Options struct {
 	// Wake is called after each commit with the endpoints that have
 	// something to send. It must not block. Nil: nobody is woken.
 	Wake func(endpoints ...string)
+	// Alerts are the endpoints that are told of Deltahook's own events. None:
+	// those are only logged.
+	Alerts []string
 }
 
 // alone is the weight of who writes with nobody beside.
@@ -37,13 +40,14 @@ type Differ struct {
 	renderer Renderer
 	log      *slog.Logger
 	wake     func(...string)
+	alerts   []string
 	metrics  *metrics
 	hash     hasher
 
 	mu       sync.Mutex
 	memories map[string]*memory          // by unit, as what follows
 	stored   map[string]poller.Bookmarks // as the store has them
-	moved    map[string]poller.Bookmarks // to be written by the next flush
+	moved    map[string]Kept             // to be written by the next flush
 	reported map[*rule]time.Time         // when a rule's error was logged last
 	standing map[string]standing         // of watch keys, by unit
 
@@ -51,15 +55,18 @@ type Differ struct {
 	// overtaking a commit of the same source: commits share it, a flush has
 	// it alone.
 	writing *semaphore.Weighted
+
+	units locks // held from the comparison of a unit to the end of its commit
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
 func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	d := &Differ{
 		sources: map[string]*Source{}, store: store, renderer: renderer,
-		log: o.Logger, wake: o.Wake, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
-		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]poller.Bookmarks{},
+		log: o.Logger, wake: o.Wake, alerts: o.Alerts, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
+		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, writing: semaphore.NewWeighted(alone),
+		units: newLocks(),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -110,6 +117,11 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 // The answer of several watch keys is committed key by key, after all of it was
 // read: where the store fails, each key was taken in as a whole or not at all.
 func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
+	release, err := d.units.lock(ctx, a.Units()...)
+	if err != nil {
+		return storeFailure("waiting for", err)
+	}
+	defer release()
 	outs, err := d.plans(ctx, a)
 	if err != nil {
 		return err
@@ -132,10 +144,16 @@ const commitsAtOnce = 32
 // finish writes what one part of an answer comes to.
 func (d *Differ) finish(ctx context.Context, out *outcome) error {
 	if out.commit == nil {
-		out.finding.settle(out.memory, out.part, d.hash)
-		d.mark(out.part.unit, out.memory, out.part.Bookmarks)
+		if !out.held {
+			out.finding.settle(out.memory, out.part, d.hash)
+		}
+		for _, n := range out.notes {
+			out.memory.note(n)
+		}
+		d.mark(out.part.unit, out.memory, out.part.Bookmarks, out.notes)
 		return nil
 	}
+	out.commit.Notes = merge(out.commit.Notes, out.notes)
 	if err := d.commit(ctx, out.commit); err != nil {
 		out.memory.doubtful = true
 		return storeFailure("committing", err)
@@ -172,6 +190,7 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	unit := c.Unit()
 	d.mu.Lock()
 	c.Bookmarks = d.stamp(unit, c.Bookmarks)
+	c.Notes = merge(d.moved[unit].Notes, c.Notes)
 	d.mu.Unlock()
 	if err := d.store.Commit(ctx, c); err != nil {
 		return err
@@ -198,12 +217,26 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 			return nil, err
 		}
 	}
-	if out.finding.writes() {
-		if err := d.complete(ctx, out); err != nil {
-			return nil, err
-		}
+	if err := d.decide(ctx, out); err != nil {
+		return nil, err
 	}
 	return out, d.retire(ctx, out)
+}
+
+// decide says what follows from what an answer shows.
+//
+//	what differs -> tolerated? -> confirmed? -> rules, events -> held?
+func (d *Differ) decide(ctx context.Context, out *outcome) error {
+	out.silent = out.finding.baseline && !out.source.emits(out.memory)
+	if !out.silent {
+		if err := d.readOld(ctx, out.memory, out.part.unit, out.finding.changes); err != nil {
+			return err
+		}
+	}
+	if !out.finding.writes() {
+		return nil
+	}
+	return d.complete(out)
 }
 
 // recall is the memory of a unit, read from the store where it isn't at
@@ -227,6 +260,9 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 		fresh.carry(mem)
 	}
 	d.mu.Lock()
+	for _, n := range d.moved[unit].Notes {
+		fresh.note(n)
+	}
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
 	d.mu.Unlock()
@@ -236,19 +272,26 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 // settle moves on after a commit.
 func (d *Differ) settle(out *outcome) {
 	c, mem, found := out.commit, out.memory, out.finding
-	if found.baseline {
-		mem = &memory{index: map[string]int{}, counted: mem.counted}
-		d.mu.Lock()
-		d.memories[out.part.unit] = mem
-		d.mu.Unlock()
+	if found.baseline && !out.held {
+		mem.clear()
 	}
 	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since
-	found.settle(mem, out.part, d.hash)
+	if !out.held {
+		found.settle(mem, out.part, d.hash)
+	}
+	for _, n := range c.Notes {
+		mem.note(n)
+	}
 	mem.trim()
 	d.count(c.Source, mem)
 	d.report(out)
 	d.tellRetired(out)
+	d.feed(out)
+	d.announce(c)
+}
 
+// announce counts the events of a commit and wakes those who send them.
+func (d *Differ) announce(c *Commit) {
 	told := map[string]bool{}
 	for _, e := range c.Events {
 		d.metrics.events.WithLabelValues(e.Source, e.Type).Inc()

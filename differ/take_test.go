@@ -47,9 +47,9 @@ func (r *recorder) Commit(ctx context.Context, c *differ.Commit) error {
 	return r.after
 }
 
-func (r *recorder) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
-	r.kept.Add(int64(len(marks)))
-	return r.Store.Keep(ctx, marks)
+func (r *recorder) Keep(ctx context.Context, kept map[string]differ.Kept) error {
+	r.kept.Add(int64(len(kept)))
+	return r.Store.Keep(ctx, kept)
 }
 
 // bench plays answers to one source called "s".
@@ -162,7 +162,7 @@ func TestAnEmptyFirstAnswerIsABaseline(t *testing.T) {
 }
 
 func TestBaselineCanBeTold(t *testing.T) {
-	b := newBench(t, differ.Settings{Changes: differ.ChangeSettings{Baseline: "emit"}}, listed)
+	b := newBench(t, differ.Settings{Changes: differ.ChangeSettings{Baseline: differ.Baseline{Emit: true}}}, listed)
 	b.expect(`{"items":[{"id":1},{"id":2}]}`, "s.created 1@1", "s.created 2@1")
 }
 

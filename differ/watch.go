@@ -131,7 +131,7 @@ func (d *Differ) retire(ctx context.Context, out *outcome) error {
 		}
 	}
 	if out.commit == nil {
-		if err := d.complete(ctx, out); err != nil {
+		if err := d.complete(out); err != nil {
 			return err
 		}
 		if p.lacking {
@@ -250,7 +250,8 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	before := d.standing[unit]
 	now := before
 	now.enrolled = true
-	b, moved := d.moved[unit]
+	k, moved := d.moved[unit]
+	b := k.Bookmarks
 	if !moved {
 		b = d.stored[unit]
 	}
@@ -258,7 +259,7 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	b = d.stamp(unit, b)
 	d.mu.Unlock()
 
-	err := d.store.Keep(ctx, map[string]poller.Bookmarks{unit: b})
+	err := d.store.Keep(ctx, map[string]Kept{unit: {Bookmarks: b}})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {

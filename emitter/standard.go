@@ -45,6 +45,14 @@ func appendStandard(e *differ.Event, cutStates, cutDiff bool) ([]byte, error) {
 	writeString(&b, e.Type)
 	b.WriteString(`,"timestamp":"`)
 	b.Write(e.Time.UTC().AppendFormat(b.AvailableBuffer(), timestampForm))
+	if e.Data != nil { // an event of Deltahook's own
+		b.WriteByte('"')
+		if err := writeRaw(&b, "data", e.Data); err != nil {
+			return nil, err
+		}
+		b.WriteByte('}')
+		return b.Bytes(), nil
+	}
 	b.WriteString(`","data":{"source":`)
 	writeString(&b, e.Source)
 	if e.Watch != "" {

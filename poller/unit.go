@@ -15,6 +15,18 @@ func Unit(source, watch string) string {
 	return source + unitSeparator + watch
 }
 
+// Units are the units that the answer says something of.
+func (a *Answer) Units() []string {
+	if a.Keys == nil {
+		return []string{a.Source}
+	}
+	units := make([]string, len(a.Keys))
+	for i, key := range a.Keys {
+		units[i] = Unit(a.Source, key)
+	}
+	return units
+}
+
 // CutUnit is the reverse of Unit.
 func CutUnit(unit string) (source, watch string) {
 	source, watch, _ = strings.Cut(unit, unitSeparator)

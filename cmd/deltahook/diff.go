@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/store/mem"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -53,7 +54,7 @@ func (a *app) diff(ctx context.Context, cfg *configs.Config, name, before, after
 	}
 	confirm := s.Diff.Changes.ConfirmDeletes
 	s.Diff.Changes.ConfirmDeletes = 1
-	s.Diff.Changes.Baseline = "silent"
+	s.Diff.Changes.Baseline = differ.Baseline{}
 	cfg.Sources[name] = s
 	redactor := cfg.Redactor()
 	dry, err := newDryRun(cfg, name, redactor)

@@ -11,7 +11,6 @@ import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
-	"github.com/deltahook/deltahook/poller"
 )
 
 // frozen is the snapshot of one source as a differ.Store that refuses every
@@ -91,4 +90,4 @@ func (f *frozen) Items(_ context.Context, _ string, keys []string) ([]differ.Ite
 func (f *frozen) Commit(context.Context, *differ.Commit) error { return errDryRun }
 
 // Keep is refused.
-func (f *frozen) Keep(context.Context, map[string]poller.Bookmarks) error { return errDryRun }
+func (f *frozen) Keep(context.Context, map[string]differ.Kept) error { return errDryRun }

@@ -5,7 +5,9 @@ import (
 	"crypto/subtle"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -32,7 +34,39 @@ func (s *Server) admin() http.Handler {
 		})))
 	}
 	s.watching(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) })
-	return sameSite(plain(mux))
+	return s.rebound(sameSite(plain(mux)))
+}
+
+// rebound refuses requests for a name that is not this machine's, where no
+// token guards the rest: a page whose own name was made to mean 127.0.0.1 (DNS
+// rebinding) is of the same site for a browser. A request that names no host
+// comes from no browser.
+func (s *Server) rebound(next http.Handler) http.Handler {
+	if !s.o.Token.IsZero() {
+		return next
+	}
+	own := hostname(s.o.Listen)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host := hostname(r.Host); host != "" && !strings.EqualFold(host, own) && !loopback(host) {
+			refuse(w, http.StatusForbidden, "the Host of the request is neither this machine's loopback nor the address of server.listen; "+
+				"behind a proxy set server.token, or have the proxy send Host: localhost")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hostname is a host without its port and brackets.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
 // sameSite refuses what a page of another site has a browser send: on loopback

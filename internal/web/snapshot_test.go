@@ -67,7 +67,7 @@ func (r *reader) put(item differ.Item) {
 
 // filled is a reader with n items, one of them gone.
 func filled(n int) *reader {
-	r := &reader{state: differ.State{Source: "a/b?c", Shape: "shape", Since: time.Unix(1e9, 5).UTC(), Items: map[string]differ.Mark{}}, items: map[string]differ.Item{}}
+	r := &reader{state: differ.State{Source: "a/b?c", Watch: "k", Shape: "shape", Since: time.Unix(1e9, 5).UTC(), Items: map[string]differ.Mark{}}, items: map[string]differ.Item{}}
 	r.state.Bookmarks.ETag = `W/"<1>"`
 	r.state.Bookmarks.Failures = 3
 	for i := range n {

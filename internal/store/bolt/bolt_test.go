@@ -18,7 +18,6 @@ import (
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/store/mem"
 	"github.com/deltahook/deltahook/internal/store/storetest"
-	"github.com/deltahook/deltahook/poller"
 )
 
 // file is a store that can be opened again.
@@ -310,7 +309,7 @@ func TestReadOnly(t *testing.T) {
 		_, sweepErr := r.Sweep(t.Context(), bolt.Retention{Events: time.Hour})
 		for _, err := range []error{
 			r.Commit(t.Context(), &differ.Commit{Source: "shop", Version: 1}),
-			r.Keep(t.Context(), map[string]poller.Bookmarks{"shop": {}}),
+			r.Keep(t.Context(), map[string]differ.Kept{"shop": {}}),
 			sweepErr,
 		} {
 			if !errors.Is(err, bolt.ErrReadOnly) {

@@ -54,6 +54,8 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		err = unsealJSON(b, k, v, &storedSource{})
 	case bucketItems:
 		err = t.checkItem(k, v)
+	case bucketNotes:
+		err = t.checkNote(k, v)
 	case bucketEvents:
 		err = t.checkEvent(k, v)
 	case bucketBodies:
@@ -88,6 +90,20 @@ func (t *tx) checkItem(k, v []byte) error {
 	}
 	if t.get(bucketSources, []byte(unit)) == nil {
 		return misplaced(bucketItems, k, "is of a source without state")
+	}
+	return nil
+}
+
+func (t *tx) checkNote(k, v []byte) error {
+	unit, rest, ok := cutUnit(k)
+	if !ok {
+		return damaged(bucketNotes, k)
+	}
+	if _, err := readNote(k, v, k[:len(k)-len(rest)]); err != nil {
+		return err
+	}
+	if t.get(bucketSources, []byte(unit)) == nil {
+		return misplaced(bucketNotes, k, "is of a source without state")
 	}
 	return nil
 }

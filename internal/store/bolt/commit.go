@@ -11,7 +11,6 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
-	"github.com/deltahook/deltahook/poller"
 )
 
 // Commit applies c. See differ.Store. An event whose id is there already is
@@ -35,6 +34,7 @@ type prepared struct {
 	state   storedSource
 	reset   bool
 	items   []preparedItem
+	notes   []preparedNote
 	events  []preparedEvent
 	size    int
 }
@@ -79,6 +79,11 @@ func prepare(c *differ.Commit) (*prepared, error) {
 			return nil, err
 		}
 	}
+	notes, size, err := prepareNotes(p.unit, c.Notes)
+	if err != nil {
+		return nil, err
+	}
+	p.notes, p.size = notes, p.size+size
 	return p, nil
 }
 
@@ -153,7 +158,7 @@ func (p *prepared) apply(t *tx) error {
 		return err
 	}
 	if p.reset {
-		if err := t.dropItems(p.unit); err != nil {
+		if err := t.dropAll(bucketItems, itemPrefix(p.unit)); err != nil {
 			return err
 		}
 	}
@@ -167,6 +172,9 @@ func (p *prepared) apply(t *tx) error {
 			}
 		}
 	}
+	if err := t.putNotes(p.notes); err != nil {
+		return err
+	}
 	for i := range p.events {
 		if err := t.addEvent(&p.events[i]); err != nil {
 			return err
@@ -175,16 +183,15 @@ func (p *prepared) apply(t *tx) error {
 	return nil
 }
 
-// dropItems removes all items of a unit.
-func (t *tx) dropItems(unit string) error {
-	prefix := itemPrefix(unit)
+// dropAll removes all records of a bucket whose keys begin with prefix.
+func (t *tx) dropAll(b bucket, prefix []byte) error {
 	var keys [][]byte
-	c := t.cursor(bucketItems)
+	c := t.cursor(b)
 	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		keys = append(keys, bytes.Clone(k))
 	}
 	for _, k := range keys {
-		if err := t.drop(bucketItems, k); err != nil {
+		if err := t.drop(b, k); err != nil {
 			return err
 		}
 	}
@@ -264,15 +271,25 @@ func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time
 	return t.mark(bucketDead, deadKey(d.settled, number))
 }
 
-// Keep stores bookmarks. See differ.Store.
-func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
-	if len(marks) == 0 {
+// Keep stores bookmarks and notes. See differ.Store.
+func (s *Store) Keep(ctx context.Context, kept map[string]differ.Kept) error {
+	if len(kept) == 0 {
 		return nil
 	}
-	marks = maps.Clone(marks)
-	names := slices.Sorted(maps.Keys(marks))
+	marks := make([]storedBookmarks, 0, len(kept))
+	names := slices.Sorted(maps.Keys(kept))
 	if names[0] == "" {
 		return errors.New("keep bookmarks: a source has no name")
+	}
+	var notes []preparedNote
+	size := 256 * len(kept)
+	for _, name := range names {
+		marks = append(marks, storeBookmarks(kept[name].Bookmarks))
+		some, more, err := prepareNotes(name, kept[name].Notes)
+		if err != nil {
+			return fmt.Errorf("keep notes of source %s: %w", name, err)
+		}
+		notes, size = append(notes, some...), size+more
 	}
 	// Read before anything is written, so that a damaged record is the
 	// answer of this request alone.
@@ -282,7 +299,7 @@ func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) err
 			if sources[i], _, err = t.source(name); err != nil {
 				return err
 			}
-			sources[i].Bookmarks = storeBookmarks(marks[name])
+			sources[i].Bookmarks = marks[i]
 		}
 		return nil
 	}
@@ -292,9 +309,9 @@ func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) err
 				return err
 			}
 		}
-		return nil
+		return t.putNotes(notes)
 	}
-	if err := s.do(ctx, &request{check: check, apply: apply, size: 256 * len(marks)}); err != nil {
+	if err := s.do(ctx, &request{check: check, apply: apply, size: size}); err != nil {
 		return fmt.Errorf("keep bookmarks: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	sources     source [00 watch]                          version, shape, since, bookmarks (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
+//	notes       source' watch' key' name                   what is noted of an item, or of the unit (no key)
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
 //	bodies      id' index16                                one distinct payload of an event

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -17,7 +18,7 @@ func (s *Store) Forget(ctx context.Context, units ...string) error {
 				if t.get(bucketSources, []byte(unit)) == nil {
 					continue
 				}
-				if err := t.dropItems(unit); err != nil {
+				if err := errors.Join(t.dropAll(bucketItems, itemPrefix(unit)), t.dropAll(bucketNotes, itemPrefix(unit))); err != nil {
 					return err
 				}
 				if err := t.drop(bucketSources, []byte(unit)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -19,6 +20,7 @@ const (
 	bucketMeta       bucket = "meta"
 	bucketSources    bucket = "sources"
 	bucketItems      bucket = "items"
+	bucketNotes      bucket = "notes"
 	bucketGone       bucket = "gone"
 	bucketEvents     bucket = "events"
 	bucketBodies     bucket = "bodies"
@@ -33,7 +35,7 @@ const (
 // buckets lists all there are.
 func buckets() []bucket {
 	return []bucket{
-		bucketMeta, bucketSources, bucketItems, bucketGone,
+		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketGone,
 		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
 		bucketLanes, bucketDue, bucketDead, bucketEndpoints,
 	}
@@ -80,6 +82,11 @@ func itemKey(unit, key string) []byte { return append(itemPrefix(unit), key...) 
 func cutItemKey(k []byte) (unit, key string, ok bool) {
 	unit, rest, ok := cutUnit(k)
 	return unit, string(rest), ok
+}
+
+// noteKey is the key of a note of a unit.
+func noteKey(unit string, n *differ.Note) []byte {
+	return append(appendPart(itemPrefix(unit), n.Key), n.Name...)
 }
 
 func goneKey(at time.Time, item []byte) []byte {

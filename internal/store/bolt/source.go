@@ -90,7 +90,7 @@ func (t *tx) statesAfter(after string) (states []differ.State, more bool, err er
 		if err != nil {
 			return nil, false, err
 		}
-		states, items = append(states, state), items+len(state.Items)
+		states, items = append(states, state), items+len(state.Items)+len(state.Notes)
 	}
 	return states, false, nil
 }
@@ -110,6 +110,9 @@ func (t *tx) state(name string) (state differ.State, found bool, err error) {
 		state.Items[key] = differ.Mark{Hash: it.hash, Revision: it.revision, Seen: it.seen}
 		return nil
 	})
+	if err == nil {
+		state.Notes, err = t.notes(name)
+	}
 	return state, true, err
 }
 

@@ -43,6 +43,30 @@ type Store struct {
 type source struct {
 	state differ.State
 	items map[string]differ.Item
+	notes map[noteName][]byte
+}
+
+type noteName struct{ key, name string }
+
+// note puts and removes notes.
+func (s *source) note(notes []differ.Note) {
+	for _, n := range notes {
+		if n.Data == nil {
+			delete(s.notes, noteName{n.Key, n.Name})
+		} else {
+			s.notes[noteName{n.Key, n.Name}] = append([]byte{}, n.Data...)
+		}
+	}
+}
+
+// checkNotes reports one that has no name.
+func checkNotes(notes []differ.Note) error {
+	for _, n := range notes {
+		if n.Name == "" {
+			return fmt.Errorf("a note of item %q has no name", n.Key)
+		}
+	}
+	return nil
 }
 
 // New makes an empty store.
@@ -93,6 +117,10 @@ func (s *Store) state(name string) (state differ.State, found bool) {
 	for key, it := range src.items {
 		state.Items[key] = differ.Mark{Hash: it.Hash, Revision: it.Revision, Seen: it.Seen}
 	}
+	for n, data := range src.notes {
+		state.Notes = append(state.Notes, differ.Note{Key: n.key, Name: n.name, Data: append([]byte{}, data...)})
+	}
+	slices.SortFunc(state.Notes, differ.CompareNotes)
 	return state, true
 }
 
@@ -157,6 +185,7 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 	for _, it := range c.Items {
 		src.items[it.Key] = clone(it)
 	}
+	src.note(c.Notes)
 	now := time.Now()
 	for i := range c.Events {
 		s.tell(c.Unit(), &c.Events[i], now)
@@ -187,7 +216,7 @@ func (s *Store) check(c *differ.Commit) error {
 			endpoints[b.Endpoint] = true
 		}
 	}
-	return nil
+	return checkNotes(c.Notes)
 }
 
 // source gives a source's state, a new one where there is none.
@@ -195,24 +224,30 @@ func (s *Store) source(name string) *source {
 	src := s.sources[name]
 	if src == nil {
 		of, watch := poller.CutUnit(name)
-		src = &source{state: differ.State{Source: of, Watch: watch}, items: map[string]differ.Item{}}
+		src = &source{state: differ.State{Source: of, Watch: watch}, items: map[string]differ.Item{}, notes: map[noteName][]byte{}}
 		s.sources[name] = src
 	}
 	return src
 }
 
-// Keep stores bookmarks. See differ.Store.
-func (s *Store) Keep(ctx context.Context, marks map[string]poller.Bookmarks) error {
+// Keep stores bookmarks and notes. See differ.Store.
+func (s *Store) Keep(ctx context.Context, kept map[string]differ.Kept) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := marks[""]; there {
+	if _, there := kept[""]; there {
 		return errors.New("keep bookmarks: a source has no name")
 	}
-	for name, b := range marks {
-		s.source(name).state.Bookmarks = b
+	for _, k := range kept {
+		if err := checkNotes(k.Notes); err != nil {
+			return err
+		}
+	}
+	for name, k := range kept {
+		s.source(name).state.Bookmarks = k.Bookmarks
+		s.source(name).note(k.Notes)
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (p *pair) keep(r *rapid.T) {
 	for _, source := range rapid.SliceOfN(someSource, 0, 2).Draw(r, "sources") {
 		marks[source] = bookmarks(rapid.IntRange(0, 9).Draw(r, "bookmarks"))
 	}
-	p.same(r, "keep", p.a.Keep(p.t.Context(), marks), p.b.Keep(p.t.Context(), marks))
+	p.same(r, "keep", p.a.Keep(p.t.Context(), kept(marks)), p.b.Keep(p.t.Context(), kept(marks)))
 }
 
 func (p *pair) pending(r *rapid.T) {

@@ -150,7 +150,7 @@ func testReopen(t *testing.T, s Store) {
 	c := changes(0, event("e1", "a", 1, "hook", "other"), event("e2", "a", 2, "hook"), event("e3", "b", 1, "hook"))
 	c.Since, c.Bookmarks, c.Items = at(0), bookmarks(3), []differ.Item{item("a", 2, `{"n": 1.10}`), gone("b", 1)}
 	commit(t, s, c)
-	if err := s.Keep(t.Context(), map[string]poller.Bookmarks{"quiet": bookmarks(4)}); err != nil {
+	if err := s.Keep(t.Context(), kept(map[string]poller.Bookmarks{"quiet": bookmarks(4)})); err != nil {
 		t.Fatal(err)
 	}
 	all := pending(t, s, "hook", later(), 10).Due
@@ -190,7 +190,7 @@ func testFence(t *testing.T, s Store) {
 	if err := s.Commit(t.Context(), changes(1, event("e2", "a", 2, "hook"))); !errors.Is(err, differ.ErrFenced) {
 		t.Errorf("commit gave %v, want ErrFenced", err)
 	}
-	if err := s.Keep(t.Context(), map[string]poller.Bookmarks{"shop": bookmarks(1)}); !errors.Is(err, differ.ErrFenced) {
+	if err := s.Keep(t.Context(), kept(map[string]poller.Bookmarks{"shop": bookmarks(1)})); !errors.Is(err, differ.ErrFenced) {
 		t.Errorf("keep gave %v, want ErrFenced", err)
 	}
 	equal(t, "due", due(t, s, "hook"), []string{"e1"})
