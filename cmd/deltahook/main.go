@@ -106,7 +106,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 	root.AddCommand(
 		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
-		a.listenCommand(), a.sendCommand(),
+		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),
 	)
 	return root
