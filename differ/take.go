@@ -57,6 +57,7 @@ type Differ struct {
 	writing *semaphore.Weighted
 
 	units locks // held from the comparison of a unit to the end of its commit
+	feeds feeds // what items say of the watch keys of other sources
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
@@ -266,7 +267,7 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
 	d.mu.Unlock()
-	return fresh, nil
+	return fresh, d.refeed(ctx, unit, fresh)
 }
 
 // settle moves on after a commit.

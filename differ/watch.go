@@ -18,10 +18,11 @@ type watch struct {
 	id     string // "": the whole answer is of one key
 	until  *rule  // nil: never
 	maxAge time.Duration
+	from   *origin // nil: no items of another source name keys
 }
 
 func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch {
-	w := watch{id: s.ID, maxAge: s.MaxAge.Std()}
+	w := watch{id: s.ID, maxAge: s.MaxAge.Std(), from: s.From.compile(r.At("from"), nil)}
 	if s.ID != "" {
 		checkPath(r.At("id"), s.ID)
 		if resp.Items == "" {
@@ -247,15 +248,13 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	defer d.writing.Release(alone)
 	unit := poller.Unit(source, key)
 	d.mu.Lock()
-	before := d.standing[unit]
-	now := before
-	now.enrolled = true
+	before := d.standing[unit].enrolled
 	k, moved := d.moved[unit]
 	b := k.Bookmarks
 	if !moved {
 		b = d.stored[unit]
 	}
-	d.standing[unit] = now
+	d.enrolled(unit, true)
 	b = d.stamp(unit, b)
 	d.mu.Unlock()
 
@@ -263,11 +262,19 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		d.standing[unit] = before
+		d.enrolled(unit, before)
 		return err
 	}
 	d.stored[unit] = b
 	return nil
+}
+
+// enrolled notes in the standing of a unit whether it was added over the API.
+// d.mu is held.
+func (d *Differ) enrolled(unit string, is bool) {
+	s := d.standing[unit]
+	s.enrolled = is
+	d.standing[unit] = s
 }
 
 // Forget drops all that is remembered of watch keys, and returns when that is
@@ -277,14 +284,28 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 	if !ok {
 		return errors.New("the store forgets nothing")
 	}
-	if err := d.writing.Acquire(ctx, alone); err != nil {
-		return err
-	}
-	defer d.writing.Release(alone)
 	units := make([]string, len(keys))
 	for i, key := range keys {
 		units[i] = poller.Unit(source, key)
 	}
+	release, err := d.units.lock(ctx, units...)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := d.forget(ctx, store, source, units); err != nil {
+		return err
+	}
+	d.unfeed(source, units)
+	return nil
+}
+
+// forget is Forget under the locks of the units.
+func (d *Differ) forget(ctx context.Context, store Forgetter, source string, units []string) error {
+	if err := d.writing.Acquire(ctx, alone); err != nil {
+		return err
+	}
+	defer d.writing.Release(alone)
 	err := store.Forget(ctx, units...)
 	d.mu.Lock()
 	defer d.mu.Unlock()

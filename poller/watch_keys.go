@@ -31,7 +31,7 @@ func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err
 	if err != nil {
 		return false, err
 	}
-	if err := checkWatchKey(key); err != nil {
+	if err := CheckWatchKey(key); err != nil {
 		return false, fmt.Errorf("%w: %w", ErrBadWatchKey, err)
 	}
 	p.watching.Lock()

@@ -80,7 +80,7 @@ func (s WatchSettings) compile(r fault.Report) *watch {
 	}
 	there := make(map[string]bool, len(s.Keys))
 	for i, key := range s.Keys {
-		if err := checkWatchKey(key); err != nil {
+		if err := CheckWatchKey(key); err != nil {
 			r.At("keys").Index(i).Errorf("%v", err)
 		} else if there[key] {
 			r.At("keys").Index(i).Errorf("%q stands here twice", key)
@@ -130,8 +130,8 @@ func (w *watch) sample() []string {
 	return []string{}
 }
 
-// checkWatchKey says what is wrong with a watch key.
-func checkWatchKey(key string) error {
+// CheckWatchKey says what is wrong with a watch key; nil: nothing.
+func CheckWatchKey(key string) error {
 	switch {
 	case key == "":
 		return errors.New("an empty key")
@@ -170,7 +170,7 @@ func parseWatchFile(data []byte) (keys []string, err error) {
 		if key == "" || key[0] == '#' || there[key] {
 			continue
 		}
-		if err := checkWatchKey(key); err != nil {
+		if err := CheckWatchKey(key); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		if len(keys) == maxWatchKeys {
