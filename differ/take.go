@@ -212,7 +212,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
-	out := &outcome{source: src, memory: mem, part: p, finding: &finding{}}
+	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}}
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
@@ -234,6 +234,7 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 			return err
 		}
 	}
+	out.finding.confirm(out.source, out.memory)
 	if !out.finding.writes() {
 		return nil
 	}

@@ -146,7 +146,7 @@ func (d *Differ) retire(ctx context.Context, out *outcome) error {
 // over reports whether until holds for all items of the key.
 func (d *Differ) over(out *outcome) (bool, error) {
 	src, p, seen := out.source, out.part, out.finding
-	if src.watch.until == nil || !seen.read || len(seen.waiting) > 0 {
+	if src.watch.until == nil || !seen.read || len(seen.waiting)+len(seen.pending) > 0 {
 		return false, nil
 	}
 	changed := make(map[string]*change, len(seen.changes))
