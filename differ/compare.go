@@ -21,6 +21,9 @@ type finding struct {
 	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
 	renewed  []Item   // unchanged, but listed for the first time in long
 	forgot   []Item   // kept for long enough
+
+	doubted []string      // keys that item_ok refused, where some change waits for its confirmation
+	pending []unconfirmed // changes that were not seen often enough yet
 }
 
 // change is one difference.
@@ -32,6 +35,7 @@ type change struct {
 	item     []byte // the whole item; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
+	told     bool     // of a silent baseline, and yet it makes events
 	events   []string // types of the events it makes
 	errors   []string // rules that could not be evaluated, see Changed
 }
@@ -49,6 +53,8 @@ type comparison struct {
 	now     int64    // when the answer came, in Unix seconds
 	removed []change // items that say of themselves that they are deleted
 
+	last *newest // nil: none of a silent baseline are told
+
 	seen  int             // present items that were listed
 	fresh map[string]bool // keys that the memory does not have
 	buf   []byte
@@ -60,6 +66,9 @@ type comparison struct {
 func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	c := comparison{src: s, mem: mem, hash: h}
 	c.found.baseline = mem.version == 0 || mem.shape != s.shape
+	if c.found.baseline && mem.version == 0 && s.baseline.Last > 0 {
+		c.last = &newest{most: s.baseline.Last, by: s.baseline.By}
+	}
 	c.now = p.Received.Unix()
 	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h) && !s.stale(mem.read, c.now)
 	if same && !c.found.baseline {
@@ -67,6 +76,7 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 		if mem.absent > 0 && !mem.blind {
 			c.absences(func(e *entry) bool { return e.missing == 0 })
 		}
+		c.repeat()
 		return &c.found, nil
 	}
 	if p.Unmodified {
@@ -87,6 +97,9 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	if c.found.baseline {
 		c.keepRevisions()
 	}
+	if c.last != nil {
+		c.found.changes = c.last.choose(c.found.changes)
+	}
 	return &c.found, nil
 }
 
@@ -106,7 +119,7 @@ func (c *comparison) keepRevisions() {
 
 // emits reports whether the baseline of mem is told. That of a new shape
 // never is: the items are the same, only what is looked at is not.
-func (s *Source) emits(mem *memory) bool { return s.emitBaseline && mem.version == 0 }
+func (s *Source) emits(mem *memory) bool { return s.baseline.Emit && mem.version == 0 }
 
 // take compares one item.
 func (c *comparison) take(f found) error {
@@ -137,6 +150,9 @@ func (c *comparison) take(f found) error {
 		}
 	}
 	if f.unknown {
+		if len(c.mem.pending) > 0 {
+			c.found.doubted = append(c.found.doubted, f.key)
+		}
 		return nil
 	}
 	if f.deleted {
@@ -175,6 +191,9 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 		}
 		ch.new = slices.Clone(content)
 		c.found.changes = append(c.found.changes, ch)
+		if c.last != nil {
+			c.last.see(len(c.found.changes)-1, f.raw)
+		}
 		return
 	case e == nil:
 		ch.revision = 1
@@ -222,6 +241,7 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}
+	mem.pending = c.pending
 	for _, key := range c.waiting {
 		e := mem.find(key)
 		if e.missing == 0 {

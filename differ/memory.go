@@ -21,9 +21,10 @@ type memory struct {
 
 	index   map[string]int // by key, into entries
 	entries []entry
-	present int // entries that are not gone
-	counted int // of present, those that the metric has
-	absent  int // entries that are not confirmed gone: missing > 0
+	present int           // entries that are not gone
+	counted int           // of present, those that the metric has
+	absent  int           // entries that are not confirmed gone: missing > 0
+	pending []unconfirmed // changes to be confirmed: at most those of one answer
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none
 	unknown bool   // that answer had items that item_ok refused
@@ -61,7 +62,7 @@ func remember(s State) *memory {
 // noted stays.
 func (m *memory) clear() {
 	m.index, m.entries, m.present, m.absent = map[string]int{}, nil, 0, 0
-	m.pages, m.unknown, m.blind = 0, false, false
+	m.pages, m.unknown, m.blind, m.pending = 0, false, false, nil
 }
 
 // put takes in the stored mark of an item.
@@ -91,6 +92,7 @@ func (m *memory) put(key string, mark Mark) {
 // carry takes over from an older memory how often items were absent: only
 // the contents of a memory can be in doubt.
 func (m *memory) carry(old *memory) {
+	m.pending = old.pending
 	for i := range old.entries {
 		if was := &old.entries[i]; was.missing > 0 {
 			if e := m.find(was.key); e != nil && !e.gone() && e.missing == 0 {
@@ -101,9 +103,9 @@ func (m *memory) carry(old *memory) {
 }
 
 // partial reports whether the last answer left something open that only
-// another whole answer can settle: an absence to be confirmed, or an item that
-// was refused. A validator that is stored then would hide it after a restart.
-func (m *memory) partial() bool { return m.absent > 0 || m.unknown }
+// another whole answer can settle: an absence or a change to be confirmed, or an
+// item that was refused. A validator that is stored then would hide it after a restart.
+func (m *memory) partial() bool { return m.absent > 0 || m.unknown || len(m.pending) > 0 }
 
 // maxGone is how many gone items a source remembers for their revisions. Over
 // it, the half that was gone longest is forgotten.

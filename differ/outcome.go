@@ -30,7 +30,7 @@ func (d *Differ) complete(out *outcome) error {
 	if found.baseline {
 		c.Since = p.Received.UTC()
 	}
-	if len(found.waiting) > 0 || found.unknown > 0 || !found.read && mem.unknown {
+	if len(found.waiting)+len(found.pending) > 0 || found.unknown > 0 || !found.read && mem.unknown {
 		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
 	}
 	c.Items = slices.Concat(found.gone, found.renewed, found.forgot)
@@ -38,7 +38,7 @@ func (d *Differ) complete(out *outcome) error {
 	for i := range found.changes {
 		ch := &found.changes[i]
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: p.Received.UTC()})
-		if out.silent {
+		if out.silent && !ch.told {
 			continue
 		}
 		if err := d.tell(c, src, ch, p, errs); err != nil {

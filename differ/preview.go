@@ -21,8 +21,9 @@ type Preview struct {
 	Baseline bool   // true: the answer is remembered as the first
 	Reset    bool   // true: what is remembered is forgotten
 	Changes  []Changed
-	Waiting  []string // keys that are absent, but not confirmed gone
-	Events   []Event  // as they would be sent; ids are made up anew each time
+	Waiting  []string  // keys that are absent, but not confirmed gone
+	Pending  []Changed // changes that were not seen in enough answers yet
+	Events   []Event   // as they would be sent; ids are made up anew each time
 }
 
 // Changed is one change of a preview.
@@ -56,6 +57,9 @@ func (p *Preview) add(out *outcome) {
 	p.Unknown += out.finding.unknown
 	p.Baseline, p.Reset = p.Baseline || out.silent, p.Reset || out.reset
 	p.Waiting = append(p.Waiting, out.finding.waiting...)
+	for _, u := range out.finding.pending {
+		p.Pending = append(p.Pending, Changed{Key: u.key, Change: u.kind, Revision: u.revision})
+	}
 	for _, ch := range out.finding.changes {
 		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events, Errors: ch.errors})
 	}

@@ -88,6 +88,8 @@ type Settings struct {
 // WatchSettings is the differ's part of `watch`: whose an item is, and when a
 // key is done.
 type WatchSettings struct {
+	// Which items of another source name watch keys. See `from`.
+	From FeedSettings `yaml:"from" json:"from,omitzero"`
 	// gjson path in an item of the watch key that it belongs to. Needed with
 	// batch: an item of no key that was asked for is passed over, and a key
 	// of which the answer has no item is unknown in it.

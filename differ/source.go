@@ -30,7 +30,8 @@ type Source struct {
 	rules    []rule
 	watch    watch
 
-	emitBaseline   bool
+	baseline       Baseline
+	confirm        int
 	confirmDeletes int
 }
 
@@ -58,8 +59,12 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		name:           name,
 		shape:          shape(resp),
 		response:       resp,
-		emitBaseline:   s.Changes.Baseline.Emit,
+		baseline:       s.Changes.Baseline,
+		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
+	}
+	if by := s.Changes.Baseline.By; by != "" {
+		checkPath(r.At("changes", "baseline", "by"), by)
 	}
 	if src.confirmDeletes == 0 {
 		src.confirmDeletes = defaultConfirmDeletes

@@ -57,6 +57,7 @@ type Differ struct {
 	writing *semaphore.Weighted
 
 	units locks // held from the comparison of a unit to the end of its commit
+	feeds feeds // what items say of the watch keys of other sources
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
@@ -211,7 +212,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
-	out := &outcome{source: src, memory: mem, part: p, finding: &finding{}}
+	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}}
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
@@ -233,6 +234,7 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 			return err
 		}
 	}
+	out.finding.confirm(out.source, out.memory)
 	if !out.finding.writes() {
 		return nil
 	}
@@ -266,7 +268,7 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
 	d.mu.Unlock()
-	return fresh, nil
+	return fresh, d.refeed(ctx, unit, fresh)
 }
 
 // settle moves on after a commit.

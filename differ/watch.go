@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -18,10 +19,11 @@ type watch struct {
 	id     string // "": the whole answer is of one key
 	until  *rule  // nil: never
 	maxAge time.Duration
+	from   *origin // nil: no items of another source name keys
 }
 
 func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch {
-	w := watch{id: s.ID, maxAge: s.MaxAge.Std()}
+	w := watch{id: s.ID, maxAge: s.MaxAge.Std(), from: s.From.compile(r.At("from"), nil)}
 	if s.ID != "" {
 		checkPath(r.At("id"), s.ID)
 		if resp.Items == "" {
@@ -120,12 +122,12 @@ func (p *part) hash(h hasher) uint64 {
 // changes, or by itself.
 func (d *Differ) retire(ctx context.Context, out *outcome) error {
 	p, w := out.part, out.source.watch
-	if p.watch == "" || w.until == nil && w.maxAge == 0 {
+	if p.watch == "" || w.until == nil && w.maxAge == 0 || out.held {
 		return nil
 	}
 	old := w.maxAge > 0 && p.Received.Sub(d.met(p.unit)) >= w.maxAge
 	if !old {
-		over, err := d.over(out)
+		over, err := d.over(ctx, out)
 		if err != nil || !over {
 			return err
 		}
@@ -142,49 +144,131 @@ func (d *Differ) retire(ctx context.Context, out *outcome) error {
 	return nil
 }
 
-// over reports whether until holds for all items of the key.
-func (d *Differ) over(out *outcome) (bool, error) {
-	src, p, seen := out.source, out.part, out.finding
-	if src.watch.until == nil || !seen.read || len(seen.waiting) > 0 {
+// over reports whether until holds for all items of the key: those that the
+// answer lists, and those that are remembered though it doesn't. An answer that
+// says nothing new is not looked at again.
+func (d *Differ) over(ctx context.Context, out *outcome) (bool, error) {
+	src, seen := out.source, out.finding
+	switch {
+	case src.watch.until == nil, out.part.lacking, len(seen.waiting)+len(seen.pending) > 0:
+		return false, nil
+	case !seen.read && out.memory.unknown:
+		return false, nil
+	case !d.judgeFirst(out.part.unit) && !seen.read && len(seen.changes) == 0:
 		return false, nil
 	}
-	changed := make(map[string]*change, len(seen.changes))
+	e := &ending{d: d, out: out, changed: make(map[string]*change, len(seen.changes)), listed: map[string]bool{}, errs: map[*rule]*ruleError{}}
 	for i := range seen.changes {
-		changed[seen.changes[i].key] = &seen.changes[i]
+		e.changed[seen.changes[i].key] = &seen.changes[i]
 	}
-	n, errs := 0, map[*rule]*ruleError{}
-	err := src.readPart(p, func(f found) error {
-		if f.deleted {
-			return nil
-		}
-		if f.unknown || f.key == "" {
-			return errEnough
-		}
-		content, err := src.content(nil, f.raw)
-		if err != nil {
-			return err
-		}
-		ch := change{key: f.key, new: content, old: content, item: []byte(f.raw)}
-		if c := changed[f.key]; c != nil {
-			ch.kind, ch.old, ch.revision = c.kind, c.old, c.revision
-		} else if e := out.memory.find(f.key); e != nil {
-			ch.revision = e.revision
-		}
-		holds, err := src.watch.until.matches(&facts{source: src.name, watch: p.watch, change: &ch})
-		if err != nil {
-			errs[src.watch.until] = &ruleError{count: 1, key: f.key, err: err}
-		}
-		if !holds {
-			return errEnough
-		}
-		n++
-		return nil
-	})
-	d.reportRules(src, errs)
+	err := e.judgeListed()
+	if err == nil {
+		err = e.judgeKept(ctx)
+	}
+	d.reportRules(src, e.errs)
 	if errors.Is(err, errEnough) {
 		return false, nil
 	}
-	return n > 0 && err == nil, err
+	return e.held > 0 && err == nil, err
+}
+
+// ending is the question whether a key is over, under way.
+type ending struct {
+	d       *Differ
+	out     *outcome
+	changed map[string]*change
+	listed  map[string]bool // items that the answer has
+	held    int             // items for which until holds
+	errs    map[*rule]*ruleError
+}
+
+// judgeListed looks at the items that the answer lists.
+func (e *ending) judgeListed() error {
+	return e.out.source.readPart(e.out.part, func(f found) error {
+		if f.unknown || f.key == "" {
+			return errEnough
+		}
+		e.listed[f.key] = true
+		if f.deleted {
+			return nil
+		}
+		content, err := e.out.source.content(nil, f.raw)
+		if err != nil {
+			return err
+		}
+		return e.judge(f.key, content, []byte(f.raw))
+	})
+}
+
+// judgeKept looks at the items that are remembered and not listed.
+func (e *ending) judgeKept(ctx context.Context) error {
+	if e.out.finding.baseline {
+		return nil
+	}
+	gone := make(map[string]bool, len(e.out.finding.forgot))
+	for _, item := range e.out.finding.forgot {
+		gone[item.Key] = true
+	}
+	var keys []string
+	for i := range e.out.memory.entries {
+		entry := &e.out.memory.entries[i]
+		if c := e.changed[entry.key]; entry.gone() || e.listed[entry.key] || gone[entry.key] || c != nil && c.kind == Deleted {
+			continue
+		}
+		keys = append(keys, entry.key)
+	}
+	for some := range slices.Chunk(keys, feedAtOnce) {
+		items, err := e.d.store.Items(ctx, e.out.part.unit, some)
+		if err != nil {
+			return storeFailure("reading", err)
+		}
+		for _, item := range items {
+			if err := e.judge(item.Key, item.Content, item.Content); err != nil {
+				return err
+			}
+		}
+	}
+	// What is new was listed by the answer before, where this is it again.
+	for key, c := range e.changed {
+		if c.kind == Created && !e.listed[key] {
+			if err := e.judge(key, c.new, c.item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// judge looks at one item. The error is errEnough where until does not hold.
+func (e *ending) judge(key string, content, whole []byte) error {
+	ch := change{key: key, new: content, old: content, item: whole}
+	if c := e.changed[key]; c != nil {
+		ch = *c
+	} else if entry := e.out.memory.find(key); entry != nil {
+		ch.revision = entry.revision
+	}
+	until := e.out.source.watch.until
+	holds, err := until.matches(&facts{source: e.out.source.name, watch: e.out.part.watch, change: &ch})
+	if err != nil {
+		e.errs[until] = &ruleError{count: 1, key: key, err: err}
+	}
+	if !holds {
+		return errEnough
+	}
+	e.held++
+	return nil
+}
+
+// judgeFirst reports whether a unit's end is asked after for the first time in
+// this process: until may have been another before.
+func (d *Differ) judgeFirst(unit string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.standing[unit]
+	first := !s.judged
+	s.judged = true
+	d.standing[unit] = s
+	return first
 }
 
 // tellRetired tells the poller of a key whose end was committed.
@@ -207,9 +291,10 @@ func (d *Differ) tellRetired(out *outcome) {
 type standing struct {
 	enrolled       bool
 	first, retired time.Time
+	judged         bool // known to this process only: until was evaluated
 }
 
-func standingOf(b poller.Bookmarks) standing { return standing{b.Enrolled, b.First, b.Retired} }
+func standingOf(b poller.Bookmarks) standing { return standing{enrolled: b.Enrolled, first: b.First, retired: b.Retired} }
 
 // stamp puts the standing of a unit into its bookmarks. d.mu is held.
 func (d *Differ) stamp(unit string, b poller.Bookmarks) poller.Bookmarks {
@@ -247,15 +332,13 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	defer d.writing.Release(alone)
 	unit := poller.Unit(source, key)
 	d.mu.Lock()
-	before := d.standing[unit]
-	now := before
-	now.enrolled = true
+	before := d.standing[unit].enrolled
 	k, moved := d.moved[unit]
 	b := k.Bookmarks
 	if !moved {
 		b = d.stored[unit]
 	}
-	d.standing[unit] = now
+	d.enrolled(unit, true)
 	b = d.stamp(unit, b)
 	d.mu.Unlock()
 
@@ -263,11 +346,19 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		d.standing[unit] = before
+		d.enrolled(unit, before)
 		return err
 	}
 	d.stored[unit] = b
 	return nil
+}
+
+// enrolled notes in the standing of a unit whether it was added over the API.
+// d.mu is held.
+func (d *Differ) enrolled(unit string, is bool) {
+	s := d.standing[unit]
+	s.enrolled = is
+	d.standing[unit] = s
 }
 
 // Forget drops all that is remembered of watch keys, and returns when that is
@@ -277,14 +368,28 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 	if !ok {
 		return errors.New("the store forgets nothing")
 	}
-	if err := d.writing.Acquire(ctx, alone); err != nil {
-		return err
-	}
-	defer d.writing.Release(alone)
 	units := make([]string, len(keys))
 	for i, key := range keys {
 		units[i] = poller.Unit(source, key)
 	}
+	release, err := d.units.lock(ctx, units...)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := d.forget(ctx, store, source, units); err != nil {
+		return err
+	}
+	d.unfeed(source, units)
+	return nil
+}
+
+// forget is Forget under the locks of the units.
+func (d *Differ) forget(ctx context.Context, store Forgetter, source string, units []string) error {
+	if err := d.writing.Acquire(ctx, alone); err != nil {
+		return err
+	}
+	defer d.writing.Release(alone)
 	err := store.Forget(ctx, units...)
 	d.mu.Lock()
 	defer d.mu.Unlock()
