@@ -294,7 +294,9 @@ type standing struct {
 	judged         bool // known to this process only: until was evaluated
 }
 
-func standingOf(b poller.Bookmarks) standing { return standing{enrolled: b.Enrolled, first: b.First, retired: b.Retired} }
+func standingOf(b poller.Bookmarks) standing {
+	return standing{enrolled: b.Enrolled, first: b.First, retired: b.Retired}
+}
 
 // stamp puts the standing of a unit into its bookmarks. d.mu is held.
 func (d *Differ) stamp(unit string, b poller.Bookmarks) poller.Bookmarks {
