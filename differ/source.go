@@ -31,6 +31,7 @@ type Source struct {
 	watch    watch
 
 	baseline       Baseline
+	guards         guards
 	confirm        int
 	confirmDeletes int
 }
@@ -60,6 +61,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		shape:          shape(resp),
 		response:       resp,
 		baseline:       s.Changes.Baseline,
+		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
 	}
