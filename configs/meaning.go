@@ -25,6 +25,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 		checkDelta(at.At("cursor"), s)
 		l.checkRoutes(at, s.Diff)
 		checkWatch(at.At("watch"), s)
+		l.checkFrom(at.At("watch", "from", "source"), s.Watch.Keys.From.Source)
 		l.checkLimit(at.At("limit"), s.Poll.Limit)
 		l.checkAuth(at.At("request", "auth"), s.Poll.Request.Auth)
 	}
@@ -73,14 +74,26 @@ func checkDelta(r fault.Report, s Source) {
 // the schedules fit them, and refresh tokens.
 func (l *loader) checkShared(r fault.Report, cfg *Config) {
 	sources := make(map[string]poller.Settings, len(cfg.Sources))
+	from, read := map[string]differ.FeedSettings{}, map[string]differ.ResponseSettings{}
 	for name, s := range cfg.Sources {
-		sources[name] = s.Poll
+		sources[name], read[name] = s.Poll, s.Response.Read
+		if s.Watch.Fan.Fed {
+			from[name] = s.Watch.Keys.From
+		}
 	}
+	differ.CheckFeeds(r.At("sources"), from, read)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		cfg.Limits[name].Check(r.At("limits", name))
 	}
 	poller.CheckLimits(r, cfg.Limits, sources)
 	poller.CheckGrants(r, cfg.Auth, sources)
+}
+
+// checkFrom reports a source of watch keys that is not there.
+func (l *loader) checkFrom(r fault.Report, name string) {
+	if names := l.names("sources"); name != "" && !slices.Contains(names, name) {
+		r.Errorf("no source is called %q%s", clip(name), didYouMean(closest(name, names)))
+	}
 }
 
 // checkLimit reports a source's limit that is not there.
@@ -133,10 +146,10 @@ func (l *loader) checkReceivers(r fault.Report, to []string) {
 // keys.
 func checkWatch(r fault.Report, s Source) {
 	fan, keys := s.Watch.Fan, s.Watch.Keys
-	none := len(fan.Keys) == 0 && fan.File == "" && !fan.API && fan.Batch == 0
+	none := len(fan.Keys) == 0 && fan.File == "" && !fan.API && !fan.Fed && fan.Batch == 0
 	switch {
 	case none && keys != (differ.WatchSettings{}):
-		r.Errorf("no keys: at least one of keys, file and api is needed")
+		r.Errorf("no keys: at least one of keys, file, from and api is needed")
 	case fan.Batch > 0 && keys.ID == "":
 		r.At("batch").Errorf("needs watch.id: the path in an item of the key that it belongs to")
 	case fan.Batch == 0 && keys.ID != "":

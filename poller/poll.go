@@ -19,7 +19,7 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	j.turn.rest = time.Time{}
 	var keys []string
 	if j.fan != nil {
-		if keys = j.fan.keysOf(j); len(keys) == 0 {
+		if keys, j.born = j.fan.keysOf(j); len(keys) == 0 {
 			j.unused()
 			return // they were removed while it was due
 		}

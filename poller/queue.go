@@ -51,7 +51,9 @@ type job struct {
 	fan  *fan         // nil: it has none
 	slot atomic.Int64 // its number
 	keys []string     // guarded by fan.mu
-	soon bool         // one of them is to be polled soon
+	born uint64       // see fan.keysOf, of the request under way
+	soon bool         // one of them is to be polled sooner than the schedule says
+	rush bool         // that is what it is in the queue for, or polled for
 	over bool         // it has none any more
 }
 

@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,9 +50,9 @@ type Options struct {
 
 // Poller polls sources on their schedules. Make it with New.
 type Poller struct {
-	jobs        []*job          // those that there are at the start
-	fans        map[string]*fan // by source
-	orphans     map[string][]string
+	jobs        []*job              // those that there are at the start
+	fans        map[string]*fan     // by source
+	strays      map[string][]string // watch keys of sources that have none any more
 	watches     Watches
 	sink        Sink
 	log         *slog.Logger
@@ -91,7 +93,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		limits:      map[string]*limit{},
 		ledger:      o.Ledger,
 		fans:        map[string]*fan{},
-		orphans:     map[string][]string{},
+		strays:      map[string][]string{},
 		watches:     o.Watches,
 	}
 	if p.log == nil {
@@ -104,6 +106,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		p.drain = defaultDrain
 	}
 	p.handed = make(chan *job, p.concurrency)
+	stored := keysOf(marks)
 	polled := 0
 	for _, s := range sources {
 		if s.disabled {
@@ -111,8 +114,11 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		}
 		polled++
 		if s.watch != nil {
-			p.fanOut(s, marks)
+			p.fanOut(s, stored[s.name])
 			continue
+		}
+		if left := stored[s.name]; len(left) > 0 {
+			p.strays[s.name] = slices.Sorted(maps.Keys(left))
 		}
 		m := marks[s.name]
 		p.jobs = append(p.jobs, &job{source: s, marks: m, index: nowhere})
@@ -140,6 +146,9 @@ func (p *Poller) Run(ctx context.Context) error {
 	}
 	for _, f := range p.fans {
 		book.Go(func() { p.tend(books, f) })
+	}
+	for source, keys := range p.strays {
+		book.Go(func() { p.forget(books, source, keys) })
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -224,6 +233,9 @@ func (p *Poller) next(done *job) *job {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	if done.marks.Failures == 0 {
+		done.rush = false
+	}
 	if done.soon && done.marks.Failures == 0 {
 		if first := done.fan.first(done, now); first.Before(done.due) {
 			done.due = first

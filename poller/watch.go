@@ -14,6 +14,7 @@ type whence uint8
 const (
 	fromConfig whence = 1 << iota
 	fromFile
+	fromItems // of another source
 	fromAPI
 )
 
@@ -35,15 +36,31 @@ type fan struct {
 	mu      sync.RWMutex
 	origins map[string]whence
 	retired map[string]bool // of origins, those that are polled no more
-	place   map[string]*job // of the others
+	place   map[string]seat // of the others
+	born    uint64          // seat.born of the latest
 	slots   []*job
 	count   atomic.Int64 // len(slots), for who holds Poller.mu alone
 	room    []*job       // slots with a hole, once for each
 	moved   *job         // has got another number, and so another time, since leaveOut
+	joined  []*job       // have got keys of a slot that was given up, since leaveOut
+
+	// Poller.watching guards these.
+	read  fileStamp       // the state of the file that was taken over; zero: none was
+	dead  map[string]bool // keys that were removed and are still to be forgotten
+	owing bool            // keys are to be put in again: they were dead
+
+	news chan struct{} // capacity 1: items of another source may name other keys
 
 	told    sync.Mutex // guards what follows
 	failing map[*job]bool
 	streak  streak
+}
+
+// seat is the place of a key that is polled. What was asked for before a key
+// was put in is nothing of its, even where one of the same name was there.
+type seat struct {
+	job  *job
+	born uint64 // counts the keys that were put in
 }
 
 // longestWindow is over what time the polls of one run of a cron schedule are
@@ -53,7 +70,7 @@ const longestWindow = time.Hour
 func newFan(s *Source) *fan {
 	return &fan{
 		source: s, window: window(s.schedule), origins: map[string]whence{}, retired: map[string]bool{},
-		place: map[string]*job{}, failing: map[*job]bool{},
+		place: map[string]seat{}, failing: map[*job]bool{}, dead: map[string]bool{}, news: make(chan struct{}, 1),
 	}
 }
 
@@ -103,11 +120,12 @@ func (f *fan) put(key string, from whence) (j *job, fresh bool) {
 	if known {
 		return nil, false
 	}
-	return f.seat(key)
+	f.born++
+	return f.seat(key, f.born)
 }
 
 // seat finds a key a place in a slot.
-func (f *fan) seat(key string) (j *job, fresh bool) {
+func (f *fan) seat(key string, born uint64) (j *job, fresh bool) {
 	if len(f.room) > 0 {
 		j = f.room[len(f.room)-1]
 		f.room = f.room[:len(f.room)-1]
@@ -121,7 +139,7 @@ func (f *fan) seat(key string) (j *job, fresh bool) {
 		}
 	}
 	j.keys = append(j.keys, key)
-	f.place[key] = j
+	f.place[key] = seat{j, born}
 	return j, fresh
 }
 
@@ -143,7 +161,7 @@ func (f *fan) drop(key string, from whence) (last bool, idle *job) {
 // unseat takes a key out of its slot, and gives the slot's job where the slot
 // is given up for it, or that of the last one. f.mu is locked.
 func (f *fan) unseat(key string) (idle *job) {
-	j := f.place[key]
+	j := f.place[key].job
 	if j == nil {
 		return nil // it is retired
 	}
@@ -169,7 +187,8 @@ func (f *fan) unseat(key string) (idle *job) {
 	moved := j.keys
 	j.keys = nil
 	for _, k := range moved {
-		f.seat(k)
+		to, _ := f.seat(k, f.place[k].born)
+		f.joined = append(f.joined, to)
 	}
 	return j
 }
@@ -183,9 +202,17 @@ func (f *fan) retire(key string) (idle *job) {
 	return f.unseat(key)
 }
 
-// keysOf are the keys of a job's next request.
-func (f *fan) keysOf(j *job) []string {
+// keysOf are the keys of a job's next request, and the latest that was put in
+// by now.
+func (f *fan) keysOf(j *job) (keys []string, born uint64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return slices.Clone(j.keys)
+	return slices.Clone(j.keys), f.born
+}
+
+// holds reports whether a key is a job's, and was when born was the latest.
+// f.mu is held.
+func (f *fan) holds(j *job, key string, born uint64) bool {
+	at := f.place[key]
+	return at.job == j && at.born <= born
 }

@@ -11,16 +11,17 @@ import (
 // What is wrong with a request to change watch keys.
 var (
 	ErrNoWatch       = errors.New("no source of this name takes watch keys over the API: it needs watch.api")
+	ErrNoKeys        = errors.New("no source of this name has watch keys, or it is disabled")
 	ErrBadWatchKey   = errors.New("not a watch key")
 	ErrTooManyKeys   = fmt.Errorf("the source has %d watch keys, which is the most", maxWatchKeys)
 	ErrNotWatched    = errors.New("the source has no such watch key")
-	ErrKeyConfigured = errors.New("the watch key stands in the configuration or in its file: remove it there")
+	ErrKeyConfigured = errors.New("the watch key stands in the configuration or in its file, or an item of another source names it: remove it there")
 )
 
 // WatchedKey is a watch key as Watched gives it.
 type WatchedKey struct {
 	Key     string
-	From    []string // where it comes from: config, file, api
+	From    []string // where it comes from: config, file, items, api
 	Retired bool     // it is not polled any more
 }
 
@@ -44,6 +45,9 @@ func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err
 		return false, nil
 	case from == 0 && n >= maxWatchKeys:
 		return false, ErrTooManyKeys
+	}
+	if p.forgetKeys(ctx, f, f.deadOf(key)); f.dead[key] {
+		return false, errors.New("what is remembered of the watch key from before cannot be forgotten; the log says why")
 	}
 	if p.watches != nil {
 		if err := p.watches.Enrol(ctx, source, key); err != nil {
@@ -98,18 +102,37 @@ func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
 
 // Watched gives the watch keys of a source, in their order.
 func (p *Poller) Watched(source string) ([]WatchedKey, error) {
-	f, err := p.fanOf(source)
-	if err != nil {
-		return nil, err
+	f := p.fans[source]
+	if f == nil {
+		return nil, ErrNoKeys
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	keys := make([]WatchedKey, 0, len(f.origins))
-	for key, from := range f.origins {
-		keys = append(keys, WatchedKey{Key: key, From: from.words(), Retired: f.retired[key]})
+	for key := range f.origins {
+		keys = append(keys, f.shown(key))
 	}
 	slices.SortFunc(keys, func(a, b WatchedKey) int { return strings.Compare(a.Key, b.Key) })
 	return keys, nil
+}
+
+// WatchedKey gives one watch key of a source.
+func (p *Poller) WatchedKey(source, key string) (WatchedKey, error) {
+	f := p.fans[source]
+	if f == nil {
+		return WatchedKey{}, ErrNoKeys
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.origins[key] == 0 {
+		return WatchedKey{}, ErrNotWatched
+	}
+	return f.shown(key), nil
+}
+
+// shown is a key as it is given. f.mu is held.
+func (f *fan) shown(key string) WatchedKey {
+	return WatchedKey{Key: key, From: f.origins[key].words(), Retired: f.retired[key]}
 }
 
 func (p *Poller) fanOf(source string) (*fan, error) {
@@ -119,9 +142,17 @@ func (p *Poller) fanOf(source string) (*fan, error) {
 	return nil, ErrNoWatch
 }
 
+// deadOf is a key that is still to be forgotten, if it is one.
+func (f *fan) deadOf(key string) []string {
+	if f.dead[key] {
+		return []string{key}
+	}
+	return nil
+}
+
 // words are the origins by name.
 func (o whence) words() (words []string) {
-	for i, word := range []string{"config", "file", "api"} {
+	for i, word := range []string{"config", "file", "items", "api"} {
 		if o&(1<<i) != 0 {
 			words = append(words, word)
 		}

@@ -30,7 +30,7 @@ const (
 
 // WatchSettings is the poller's part of `watch`: which keys a source is polled
 // for. Each has its own baseline, items and revisions. At least one of keys,
-// file and api is needed.
+// file, from and api is needed.
 type WatchSettings struct {
 	// Keys that are always watched.
 	Keys []string `yaml:"keys" json:"keys,omitempty"`
@@ -43,10 +43,13 @@ type WatchSettings struct {
 	// Keys in one request, at most: the request has the list `keys`. Absent:
 	// each key has a request of its own, which has `key`.
 	Batch int `yaml:"batch" json:"batch,omitempty" jsonschema:"minimum=1,maximum=1000"`
+
+	// Fed says that items of another source name keys: the differ's `from`.
+	Fed bool `yaml:"-" json:"-"`
 }
 
 func (s WatchSettings) given() bool {
-	return len(s.Keys) > 0 || s.File != "" || s.API || s.Batch != 0
+	return len(s.Keys) > 0 || s.File != "" || s.API || s.Fed || s.Batch != 0
 }
 
 // addTo adds the names that a request of watch keys has.
@@ -64,7 +67,8 @@ type watch struct {
 	keys  []string
 	file  string
 	api   bool
-	batch int // 0: a request for each key
+	fed   bool // items of another source name some
+	batch int  // 0: a request for each key
 }
 
 // compile makes of the settings what a Source needs; nil where there are none.
@@ -72,8 +76,8 @@ func (s WatchSettings) compile(r fault.Report) *watch {
 	if !s.given() {
 		return nil
 	}
-	if len(s.Keys) == 0 && s.File == "" && !s.API {
-		r.Errorf("no keys: at least one of keys, file and api is needed")
+	if len(s.Keys) == 0 && s.File == "" && !s.API && !s.Fed {
+		r.Errorf("no keys: at least one of keys, file, from and api is needed")
 	}
 	if len(s.Keys) > maxWatchKeys {
 		r.At("keys").Errorf("%d keys: at most %d are watched", len(s.Keys), maxWatchKeys)
@@ -98,7 +102,7 @@ func (s WatchSettings) compile(r fault.Report) *watch {
 	if s.Batch < 0 || s.Batch > maxBatch {
 		r.At("batch").Errorf("expected a number from 1 to %d", maxBatch)
 	}
-	return &watch{keys: s.Keys, file: s.File, api: s.API, batch: s.Batch}
+	return &watch{keys: s.Keys, file: s.File, api: s.API, fed: s.Fed, batch: s.Batch}
 }
 
 // size is how many keys one request may have.

@@ -63,7 +63,22 @@ type register struct {
 	mu        sync.Mutex
 	enrolled  map[string]bool
 	forgotten []string
+	named     []string
+	settled   bool
 	err       error
+}
+
+func (r *register) Named(string) ([]string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.named), r.settled
+}
+
+// name has items of another source name these keys.
+func (r *register) name(settled bool, keys ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.named, r.settled = keys, settled
 }
 
 func (r *register) Enrol(_ context.Context, source, key string) error {

@@ -77,6 +77,9 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
+	if err := diffing.LoadFeeds(ctx, keys.follow); err != nil {
+		return errors.Join(err, admin.Close())
+	}
 	used, err := store.Usage(ctx)
 	if err != nil {
 		return errors.Join(err, admin.Close())

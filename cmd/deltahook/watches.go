@@ -32,6 +32,24 @@ func (w *watches) Watched(source string) ([]web.WatchKey, error) {
 	return shown, nil
 }
 
+// WatchedKey gives one key of a source.
+func (w *watches) WatchedKey(source, key string) (web.WatchKey, error) {
+	p := w.poller.Load()
+	if p == nil {
+		return web.WatchKey{}, errStarting
+	}
+	k, err := p.WatchedKey(source, key)
+	return web.WatchKey(k), watchError(err)
+}
+
+// follow has the poller look at the keys that items of another source name.
+// What changes before there is one, it finds when it is made.
+func (w *watches) follow(source string) {
+	if p := w.poller.Load(); p != nil {
+		p.Follow(source)
+	}
+}
+
 // Watch adds a key.
 func (w *watches) Watch(ctx context.Context, source, key string) (bool, error) {
 	p := w.poller.Load()
@@ -62,7 +80,7 @@ func (r refusal) Unwrap() []error { return []error{r.error, r.means} }
 
 func watchError(err error) error {
 	switch {
-	case errors.Is(err, poller.ErrNoWatch), errors.Is(err, poller.ErrNotWatched):
+	case errors.Is(err, poller.ErrNoWatch), errors.Is(err, poller.ErrNoKeys), errors.Is(err, poller.ErrNotWatched):
 		return refusal{err, web.ErrNotFound}
 	case errors.Is(err, poller.ErrBadWatchKey):
 		return refusal{err, web.ErrInvalid}

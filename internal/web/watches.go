@@ -4,8 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"slices"
+	"net/url"
 )
 
 // Watches is who knows the watch keys of sources, and changes them. Its errors
@@ -13,6 +14,8 @@ import (
 type Watches interface {
 	// Watched gives the keys of a source in their order.
 	Watched(source string) ([]WatchKey, error)
+	// WatchedKey gives one of them.
+	WatchedKey(source, key string) (WatchKey, error)
 	// Watch adds a key, and reports whether it was new. It returns when
 	// that is durable.
 	Watch(ctx context.Context, source, key string) (added bool, err error)
@@ -31,7 +34,7 @@ var (
 // WatchKey is a watch key as it is shown.
 type WatchKey struct {
 	Key     string   `json:"key"`
-	From    []string `json:"from"`    // config, file, api
+	From    []string `json:"from"`    // config, file, items, api
 	Retired bool     `json:"retired"` // it is not polled any more
 }
 
@@ -65,17 +68,12 @@ func (h watches) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h watches) get(w http.ResponseWriter, r *http.Request) {
-	keys, err := h.of.Watched(r.PathValue("name"))
+	key, err := h.of.WatchedKey(r.PathValue("name"), r.PathValue("key"))
 	if err != nil {
 		refuseWatch(w, err)
 		return
 	}
-	i := slices.IndexFunc(keys, func(k WatchKey) bool { return k.Key == r.PathValue("key") })
-	if i < 0 {
-		refuse(w, http.StatusNotFound, "the source has no such watch key")
-		return
-	}
-	answer(w, http.StatusOK, keys[i])
+	answer(w, http.StatusOK, key)
 }
 
 func (h watches) put(w http.ResponseWriter, r *http.Request) {
@@ -115,4 +113,23 @@ func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
+
+// Watched gives the watch keys of a source, as the daemon has them.
+func (c *Client) Watched(ctx context.Context, source string) ([]WatchKey, error) {
+	resp, err := c.get(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/watches")
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("watch keys of %s: %w", source, expectOK(resp, nil))
+	}
+	defer resp.Body.Close()
+	var list struct {
+		Keys []WatchKey `json:"keys"`
+	}
+	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(&list); err != nil {
+		return nil, fmt.Errorf("watch keys of %s: %w", source, err)
+	}
+	return list.Keys, nil
 }

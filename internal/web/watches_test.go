@@ -29,6 +29,13 @@ func (k *keeper) Watched(source string) ([]web.WatchKey, error) {
 	return keys, k.fail
 }
 
+func (k *keeper) WatchedKey(_, key string) (web.WatchKey, error) {
+	if !k.keys[key] {
+		return web.WatchKey{}, fmt.Errorf("the source has no such watch key: %w", web.ErrNotFound)
+	}
+	return web.WatchKey{Key: key, From: []string{"api"}}, nil
+}
+
 func (k *keeper) Watch(_ context.Context, _, key string) (bool, error) {
 	if k.fail != nil {
 		return false, k.fail
