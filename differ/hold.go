@@ -102,10 +102,14 @@ func (d *Differ) guard(out *outcome) error {
 	if out.commit != nil && !found.baseline {
 		reason = out.source.guards.reason(out.memory.present, out.deletions(), len(out.commit.Events))
 	}
-	if reason == "" {
-		if before != nil {
-			out.endHold()
-		}
+	switch {
+	case reason == "" && before == nil:
+		return nil
+	case reason == "" && out.undecided():
+		d.holdOn(out, before)
+		return nil
+	case reason == "":
+		out.endHold()
 		return nil
 	}
 	h := out.newHold(reason)
@@ -121,6 +125,27 @@ func (d *Differ) guard(out *outcome) error {
 		return out.quietly(d)
 	}
 	return d.hold(out, h, before == nil || before.State != h.State)
+}
+
+// undecided reports whether an answer might be held that has too little to be
+// held for: because what it shows waits to be confirmed, as after a restart.
+func (out *outcome) undecided() bool {
+	found, events := out.finding, 0
+	if out.commit != nil {
+		events = len(out.commit.Events)
+	}
+	open := len(found.waiting) + len(found.pending)
+	return open > 0 && !found.baseline &&
+		out.source.guards.reason(out.memory.present, out.deletions()+len(found.waiting), events+open) != ""
+}
+
+// holdOn has nothing of an answer taken in, and the hold stay as it is.
+func (d *Differ) holdOn(out *outcome, h *Hold) {
+	if out.commit != nil {
+		out.withheld, out.commit = out.commit.Events, nil
+	}
+	out.held, out.hold, out.notes = true, h, nil
+	out.marks = d.still(out.part.unit, out.marks)
 }
 
 func (out *outcome) deletions() (n int) {
@@ -231,9 +256,8 @@ func (d *Differ) hold(out *outcome, h *Hold, first bool) error {
 	if err != nil {
 		return err
 	}
-	out.held, out.hold, out.notes = true, h, []Note{{Name: noteHold, Data: data}}
-	out.marks = d.still(out.part.unit, out.marks)
-	out.withheld, out.commit = out.commit.Events, nil
+	d.holdOn(out, h)
+	out.notes = []Note{{Name: noteHold, Data: data}}
 	if !first {
 		return nil
 	}
@@ -254,18 +278,18 @@ func (d *Differ) hold(out *outcome, h *Hold, first bool) error {
 
 // unsettle is settle for an answer that is held: what is remembered stays. The
 // counts of answers in a row go on.
-func (f *finding) unsettle(mem *memory, confirm int) {
-	if f.read {
+func (c *finding) unsettle(mem *memory, confirm int) {
+	if c.read {
 		mem.returned()
 	}
 	mem.pages = 0 // the next answer is compared, even the very same
-	for _, key := range f.waiting {
+	for _, key := range c.waiting {
 		mem.miss(key)
 	}
-	for _, ch := range f.changes {
+	for _, ch := range c.changes {
 		if ch.kind != Deleted && confirm > 1 {
-			f.pending = append(f.pending, unconfirmed{ch, confirm - 1})
+			c.pending = append(c.pending, unconfirmed{ch, confirm - 1})
 		}
 	}
-	mem.pending = f.pending
+	mem.pending = c.pending
 }

@@ -236,6 +236,28 @@ func TestHoldsCountAbsences(t *testing.T) {
 	b.holds(differ.Held)
 }
 
+// TestRestartDoesNotEndAHold: the absences are counted anew then, and until
+// they are enough the answer looks like one that passes.
+func TestRestartDoesNotEndAHold(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.options.Alerts = []string{"ops"}
+	b.restart()
+	b.expect(first(20))
+	b.expect(first(4))
+	b.expect(first(4), "changes.held @0")
+	b.run(t)()
+	b.restart()
+	for range 3 {
+		b.expect(first(4))
+		b.holds(differ.Held)
+	}
+	b.decide(differ.Released)
+	b.restart()
+	b.expect(first(4))
+	b.holds(differ.Released)
+	b.expect(first(4), deleted(5, 20, 1)...)
+}
+
 func TestAHoldThatCannotBeCommitted(t *testing.T) {
 	b := guarded(t)
 	b.expect(first(20))
