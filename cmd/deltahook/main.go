@@ -108,7 +108,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
 		a.holdsCommand(), a.releaseCommand(), a.discardCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
-		a.listenCommand(), a.sendCommand(),
+		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),
 	)
 	return root
