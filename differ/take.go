@@ -248,7 +248,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if out.held {
 		return out, nil
 	}
-	return out, d.retire(out)
+	return out, d.retire(ctx, out)
 }
 
 // decide says what follows from what an answer shows.

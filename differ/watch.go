@@ -120,7 +120,7 @@ func (p *part) hash(h hasher) uint64 {
 
 // retire has the key's end committed where it has come: with what the answer
 // changes, or by itself.
-func (d *Differ) retire(out *outcome) error {
+func (d *Differ) retire(ctx context.Context, out *outcome) error {
 	p, w := out.part, out.source.watch
 	if p.watch == "" || w.until == nil && w.maxAge == 0 || out.held {
 		return nil
