@@ -33,7 +33,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, ruleEnv(resp.Pick.Keys()))
+		program, err := expr.CompileBool(s.Until, ruleEnv(resp.fields()))
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -171,7 +171,7 @@ func (d *Differ) over(out *outcome) (bool, error) {
 		} else if e := out.memory.find(f.key); e != nil {
 			ch.revision = e.revision
 		}
-		holds, err := src.watch.until.matches(&facts{source: src.name, watch: p.watch, change: &ch})
+		holds, err := src.watch.until.matches(&facts{source: src.name, watch: p.watch, form: &src.form, change: &ch})
 		if err != nil {
 			errs[src.watch.until] = &ruleError{count: 1, key: f.key, err: err}
 		}
