@@ -29,9 +29,10 @@ func (a *app) initCommand() *cobra.Command {
 		Short:   "Write a configuration to start from: a recipe, or what a curl command asks",
 		Long: `Write a configuration to start from. A recipe is a commented one for a known
 API; --list names them. With --from-curl a curl command, as documents and
-browsers give it ("Copy as cURL (bash)"), becomes a source; what looks like a
-secret is replaced by a variable, and the variables to set are listed. Nothing
-is run or asked, and no file is overwritten.`,
+browsers give it ("Copy as cURL", of bash or cmd), becomes a source; what looks
+like a secret, by its name or its form, is replaced by a variable, and the
+variables to set are listed. Nothing is run or asked, and no file is
+overwritten.`,
 		Example: `  deltahook init usgs-quakes
   deltahook init --from-curl 'curl -H "Authorization: Bearer $TOKEN" https://api.example/v1/orders'
   deltahook init --from-curl - --name orders < command.txt`,

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -13,7 +14,6 @@ import (
 	"unicode"
 
 	"github.com/deltahook/deltahook/internal/curl"
-	"github.com/deltahook/deltahook/internal/secret"
 )
 
 // leftOut are headers that the poller sets by itself, or that only say how a
@@ -46,13 +46,12 @@ func (d *draft) source() {
 		}
 		headers = append(headers, [2]string{h.Name, d.value(h.Name, h.Value, "the header "+h.Name)})
 	}
-	written := d.body(contentType)
-	if contentType != "" && !written {
+	if implied := d.body(contentType); !strings.EqualFold(contentType, implied) {
 		headers = append(headers, [2]string{"Content-Type", d.text(contentType)})
 	}
 	d.pairs("headers", headers)
 	if seconds, err := strconv.ParseFloat(r.Timeout, 64); err == nil && seconds >= 1 && seconds <= 3600 {
-		d.line(3, "timeout: %ds", int(seconds))
+		d.line(3, "timeout: %ds", int(math.Ceil(seconds)))
 	}
 	if r.Insecure {
 		d.line(3, "tls: {insecure_skip_verify: true}   # of -k: anybody on the way can read and change what is sent")
@@ -60,19 +59,25 @@ func (d *draft) source() {
 	}
 }
 
-// query takes the parameters that carry a secret out of a URL.
+// query takes the parameters that carry a secret out of a URL. Of one that
+// comes several times, and of the path, the secret is replaced where it stands.
 func (d *draft) query(raw string) (address string, query [][2]string) {
 	address, all, found := strings.Cut(raw, "?")
+	address = d.path(address)
 	if !found {
-		return raw, nil
+		return address, nil
 	}
 	var kept []string
 	for part := range strings.SplitSeq(all, "&") {
 		name, value, _ := strings.Cut(part, "=")
 		plain, err := url.QueryUnescape(name)
 		twice := slices.ContainsFunc(query, func(q [2]string) bool { return q[0] == plain })
-		if err != nil || value == "" || !secret.Name(plain) || twice {
+		switch {
+		case err != nil || !hides(plain, value):
 			kept = append(kept, part)
+			continue
+		case twice:
+			kept = append(kept, name+"="+curl.Mark(d.slot(value, plain, "the query parameter "+shown(plain)+", percent-encoded")))
 			continue
 		}
 		query = append(query, [2]string{plain, d.secret(value, plain, "the query parameter "+shown(plain))})
@@ -81,6 +86,17 @@ func (d *draft) query(raw string) (address string, query [][2]string) {
 		return address, query
 	}
 	return address + "?" + strings.Join(kept, "&"), query
+}
+
+// path replaces what has the form of a token in a URL without its query.
+func (d *draft) path(address string) string {
+	parts := strings.Split(address, "/")
+	for i, part := range parts {
+		if tokenForm.MatchString(part) {
+			parts[i] = curl.Mark(d.slot(part, "path", "the secret in the URL's path"))
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // shown is a name in a comment.
@@ -95,14 +111,6 @@ func shown(name string) string {
 
 // auth writes who asks.
 func (d *draft) auth() {
-	if u := d.request.User; u != nil {
-		if u.Password == "" {
-			d.line(3, "auth: {basic: {user: %s}}", quote(d.secret(u.Name, "user", "the user of -u")))
-			return
-		}
-		d.basic(u.Name, u.Password)
-		return
-	}
 	for _, h := range d.request.Headers {
 		if !strings.EqualFold(h.Name, "Authorization") {
 			continue
@@ -124,6 +132,13 @@ func (d *draft) auth() {
 		}
 		return
 	}
+	switch u := d.request.User; {
+	case u == nil:
+	case u.Password == "":
+		d.line(3, "auth: {basic: {user: %s}}", quote(d.secret(u.Name, "user", "the user")))
+	default:
+		d.basic(u.Name, u.Password)
+	}
 }
 
 func isText(s string) bool {
@@ -134,9 +149,10 @@ func isWord(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > 'z' || r > '9' && r < 'A' || r > 'Z' && r < 'a' })
 }
 
+// basic writes a user, which with many an API is the secret, and a password.
 func (d *draft) basic(user, password string) {
 	d.line(3, "auth:")
-	d.line(4, "basic: {user: %s, password: %s}", quote(d.environment(user)), quote(d.secret(password, "password", "the password")))
+	d.line(4, "basic: {user: %s, password: %s}", quote(d.secret(user, "user", "the user")), quote(d.secret(password, "password", "the password")))
 }
 
 // pairs writes a mapping of names.
@@ -153,124 +169,10 @@ func (d *draft) pairs(key string, pairs [][2]string) {
 // value is a header's or a field's value, or what stands for it where its
 // name says that it is a secret.
 func (d *draft) value(name, value, what string) string {
-	if value != "" && secret.Name(name) {
+	if hides(name, value) {
 		return quote(d.secret(value, name, shown(what)))
 	}
 	return d.text(value)
-}
-
-// body writes the body, and reports whether it says its content type itself.
-func (d *draft) body(contentType string) bool {
-	text := d.request.Body
-	if text == "" {
-		return false
-	}
-	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
-	switch strings.TrimSpace(kind) {
-	case "application/x-www-form-urlencoded":
-		if d.form(text) {
-			return true
-		}
-	case "application/json":
-		if tree, ok := d.json(text); ok {
-			d.line(3, "json: %s", tree)
-			return true
-		}
-	}
-	d.line(3, "body: %s", d.text(text))
-	d.warnings = append(d.warnings, "the body was taken over as it is: see that it holds no secret")
-	return false
-}
-
-// form writes a form, where it is one whose names differ.
-func (d *draft) form(text string) bool {
-	var pairs [][2]string
-	for part := range strings.SplitSeq(text, "&") {
-		name, value, found := strings.Cut(part, "=")
-		plain, err := url.QueryUnescape(name)
-		content, errValue := url.QueryUnescape(value)
-		again := slices.ContainsFunc(pairs, func(p [2]string) bool { return p[0] == plain })
-		if !found || err != nil || errValue != nil || plain == "" || again || !isText(plain) {
-			return false
-		}
-		pairs = append(pairs, [2]string{plain, content})
-	}
-	for i, p := range pairs {
-		pairs[i][1] = d.value(p[0], p[1], "the form's field "+p[0])
-	}
-	d.pairs("form", pairs)
-	return true
-}
-
-// json is a JSON text as YAML writes it, in one line. Where a key means
-// something else in a configuration, or a number would not stay what it is, it
-// is none.
-func (d *draft) json(text string) (string, bool) {
-	if !json.Valid([]byte(text)) {
-		return "", false
-	}
-	before := len(d.variables)
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	var out strings.Builder
-	if !d.jsonValue(decoder, &out, "", 0) || out.String() == "null" {
-		d.variables = d.variables[:before]
-		return "", false
-	}
-	return out.String(), true
-}
-
-const deepestJSON = 50
-
-func (d *draft) jsonValue(in *json.Decoder, out *strings.Builder, key string, depth int) bool {
-	token, err := in.Token()
-	if err != nil || depth > deepestJSON {
-		return false
-	}
-	switch v := token.(type) {
-	case json.Delim:
-		return d.jsonList(in, out, key, v, depth)
-	case string:
-		out.WriteString(d.value(key, v, "the body's field "+key))
-	case json.Number:
-		if n, err := v.Int64(); err != nil || strconv.FormatInt(n, 10) != v.String() {
-			return false
-		}
-		out.WriteString(v.String())
-	case nil:
-		out.WriteString("null")
-	default:
-		fmt.Fprint(out, v)
-	}
-	return true
-}
-
-// jsonList writes an object or an array, whose first delimiter was read.
-func (d *draft) jsonList(in *json.Decoder, out *strings.Builder, key string, open json.Delim, depth int) bool {
-	out.WriteString(open.String())
-	var names []string
-	for n := 0; in.More(); n++ {
-		if n > 0 {
-			out.WriteString(", ")
-		}
-		inner := key
-		if open == '{' {
-			token, err := in.Token()
-			name, ok := token.(string)
-			if err != nil || !ok || slices.Contains(names, name) || name == "<<" || strings.ContainsAny(name, "$\uE000") || strings.Contains(name, "{{") {
-				return false
-			}
-			names = append(names, name)
-			out.WriteString(quote(name) + ": ")
-			inner = name
-		}
-		if !d.jsonValue(in, out, inner, depth+1) {
-			return false
-		}
-	}
-	end, err := in.Token()
-	fmt.Fprint(out, end)
-	return err == nil
 }
 
 // text is a value that may hold expressions, so that what looks like one is
@@ -285,12 +187,7 @@ func (d *draft) text(value string) string {
 	}, d.own))
 }
 
-// environment is a value without expressions.
-func (d *draft) environment(value string) string {
-	return curl.Expand(value, func(s string) string { return strings.ReplaceAll(s, "${", "$${") }, d.own)
-}
-
-// own is a variable of the command.
+// own is a variable.
 func (d *draft) own(name string) string { return d.variable(name, "of the command itself") }
 
 var plainURL = regexp.MustCompile(`^https?://[A-Za-z0-9._~/?=&%+,;@$()!*'-]+(:[0-9]+)?[A-Za-z0-9._~/?=&%+,;@$()!*'-]*$`)

@@ -17,7 +17,7 @@ func FuzzFromCurl(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d := &draft{name: "t", request: r}
+		d := newDraft("t", r)
 		if text, err := d.write(); err == nil && len(text) == 0 || err != nil && err.Error() == "" {
 			t.Errorf("nothing was written, and no reason given")
 		}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,7 +23,7 @@ const (
 // shell, which Expand finds.
 type Request struct {
 	Method   string // GET or POST
-	URL      string // without user and password
+	URL      string // without user and password; where it does not begin with http, with a variable that does
 	Headers  []Header
 	Body     string    // "": none
 	User     *Userinfo // of -u, or of the URL
@@ -45,7 +47,11 @@ func Parse(command string) (*Request, error) {
 	case strings.ContainsAny(command, string(markOpen)+string(markClose)):
 		return nil, errors.New("the command holds private-use characters")
 	}
-	words, err := split(strings.TrimPrefix(strings.TrimSpace(command), "$ "))
+	command = strings.TrimPrefix(strings.TrimSpace(command), "$ ")
+	words, err := split(command)
+	if errors.Is(err, errCmd) {
+		words, err = splitCmd(command)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +110,13 @@ func Expand(text string, literal, variable func(string) string) string {
 	return out.String()
 }
 
+// First is the name of the variable that text begins with.
+func First(text string) (string, bool) {
+	inner, opens := strings.CutPrefix(text, string(markOpen))
+	name, _, closes := strings.Cut(inner, string(markClose))
+	return name, opens && closes
+}
+
 // Variable is the name of the variable that is the whole of text.
 func Variable(text string) (string, bool) {
 	inner, opens := strings.CutPrefix(text, string(markOpen))
@@ -123,6 +136,9 @@ func (c *invocation) request() (*Request, error) {
 		if c.json {
 			r.defaultHeader("Accept", "application/json")
 		}
+		if slices.ContainsFunc(r.Headers, Header.multipart) {
+			return nil, errors.New("the body is " + multipart)
+		}
 	}
 	switch method := strings.ToUpper(c.method); method {
 	case "":
@@ -130,6 +146,9 @@ func (c *invocation) request() (*Request, error) {
 		r.Method = method
 	default:
 		return nil, errors.New("a poll reads, by GET or POST; the method of this command is another one")
+	}
+	if !c.literal && pattern.MatchString(afterHost(c.url)) {
+		return nil, errors.New("the URL has {…} or […-…], for which curl asks several times: fill in one value, or give -g where it is meant as it is")
 	}
 	var query []string
 	if c.data != nil && c.get && *c.data != "" {
@@ -139,6 +158,31 @@ func (c *invocation) request() (*Request, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// cutScheme cuts a URL behind its scheme and the slashes; "": it has none.
+func cutScheme(raw string) (scheme, rest string) {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || strings.ContainsAny(scheme, "/?") {
+		return "", raw
+	}
+	return strings.ToLower(scheme) + "://", rest
+}
+
+// afterHost is the path of a URL, with its query.
+func afterHost(raw string) string {
+	_, rest := cutScheme(raw)
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		return rest[i:]
+	}
+	return ""
+}
+
+// pattern is what makes several URLs of one.
+var pattern = regexp.MustCompile(`\{|\[[0-9A-Za-z]+-[0-9A-Za-z]+(:[0-9]+)?\]`)
+
+func (h Header) multipart() bool {
+	return strings.EqualFold(h.Name, "Content-Type") && strings.HasPrefix(strings.ToLower(h.Value), "multipart/")
 }
 
 func (r *Request) defaultHeader(name, value string) {
@@ -153,19 +197,17 @@ func (r *Request) defaultHeader(name, value string) {
 // setURL takes the user out of the URL and adds to its query.
 func (r *Request) setURL(raw string, query []string) error {
 	raw, _, _ = strings.Cut(raw, "#")
-	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok {
-		scheme, rest = "http", raw // as curl has it
-	}
-	scheme = strings.ToLower(scheme)
-	if scheme != "http" && scheme != "https" {
+	scheme, rest := cutScheme(raw)
+	switch {
+	case scheme == "" && strings.HasPrefix(rest, string(markOpen)):
+		// What people have in such a variable begins with the scheme.
+	case scheme == "":
+		scheme = "http://" // as curl has it
+	case scheme != "http://" && scheme != "https://":
 		return errors.New("the URL's scheme is not http or https")
 	}
-	end := len(rest)
-	if i := strings.IndexAny(rest, "/?"); i >= 0 {
-		end = i
-	}
-	host, path := rest[:end], rest[end:]
+	path := afterHost(raw)
+	host := strings.TrimSuffix(rest, path)
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
 		if err := r.userOf(host[:i]); err != nil {
 			return err
@@ -187,9 +229,12 @@ func (r *Request) setURL(raw string, query []string) error {
 		}
 		path += q
 	}
-	r.URL = scheme + "://" + host + escape(path)
-	plain := func(s string) string { return s }
-	u, err := url.Parse(Expand(r.URL, plain, func(string) string { return "x" }))
+	r.URL = scheme + host + escape(path)
+	probe := Expand(r.URL, func(s string) string { return s }, func(string) string { return "1" }) // a host or a port
+	if scheme == "" {
+		probe = "http://" + probe
+	}
+	u, err := url.Parse(probe)
 	if err != nil || u.Hostname() == "" {
 		return errors.New("the URL is none")
 	}
@@ -225,5 +270,5 @@ func escape(text string) string {
 			}
 		}
 		return out.String()
-	}, mark)
+	}, Mark)
 }

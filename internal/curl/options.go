@@ -15,6 +15,7 @@ type invocation struct {
 	query       []string
 	user        *Userinfo
 	get, json   bool
+	literal     bool // -g: braces and brackets in the URL stand for themselves
 	insecure    bool
 	timeout     string
 }
@@ -53,19 +54,20 @@ var options = func() map[string]option {
 		"user":           {true, (*invocation).takeUser},
 		"oauth2-bearer":  {true, func(c *invocation, v string) error { return c.set("Authorization", "Bearer "+v) }},
 		"get":            {false, func(c *invocation, _ string) error { c.get = true; return nil }},
+		"globoff":        {false, func(c *invocation, _ string) error { c.literal = true; return nil }},
 		"insecure":       {false, func(c *invocation, _ string) error { c.insecure = true; return nil }},
 		"max-time":       {true, func(c *invocation, v string) error { c.timeout = v; return nil }},
 	}
 	for name := range strings.FieldsSeq(`location compressed silent show-error verbose include fail fail-with-body
-		globoff no-buffer progress-bar no-progress-meter remote-name remote-header-name ipv4 ipv6 http1.0 http1.1
-		http2 http2-prior-knowledge http3 tlsv1.2 tlsv1.3 basic path-as-is no-keepalive tcp-nodelay`) {
+		no-buffer progress-bar no-progress-meter remote-name remote-header-name ipv4 ipv6 http1.0 http1.1
+		http2 http2-prior-knowledge http3 tlsv1.2 tlsv1.3 ssl-no-revoke create-dirs basic path-as-is no-keepalive tcp-nodelay`) {
 		known[name] = option{false, func(*invocation, string) error { return nil }}
 	}
 	for name := range strings.FieldsSeq("output write-out dump-header cookie-jar connect-timeout retry retry-delay retry-max-time max-redirs stderr") {
 		known[name] = option{true, func(*invocation, string) error { return nil }}
 	}
 	for name, why := range map[string]string{
-		"form":        "a multipart form, which no poll sends",
+		"form":        multipart,
 		"upload-file": "an upload, which no poll is",
 		"head":        "a request for the header alone; a poll compares bodies",
 		"config":      "options from a file, which is not read; write them out",
@@ -76,12 +78,15 @@ var options = func() map[string]option {
 		"digest":      "Digest authentication, which is not supported",
 		"ntlm":        "NTLM authentication, which is not supported",
 		"negotiate":   "Negotiate authentication, which is not supported",
+		"next":        "more than one request; give one",
 		"aws-sigv4":   "signed requests, which are not supported",
 	} {
 		known[name] = option{false, func(*invocation, string) error { return errors.New(why) }}
 	}
 	return known
 }()
+
+const multipart = "a multipart form, which no poll sends"
 
 // read takes the words behind curl.
 func (c *invocation) read(words []string) error {
@@ -113,7 +118,7 @@ func (c *invocation) letters(text string, words []string) ([]string, error) {
 	for text != "" {
 		name, ok := short[text[0]]
 		if !ok {
-			return nil, errors.New("an option of one letter that is not known here; leave out what does not belong to the request")
+			return nil, errors.New("an option of one letter that is not known here (" + clip("-"+text[:1]) + "); leave out what does not belong to the request")
 		}
 		written := "-" + text[:1]
 		text = text[1:]
@@ -207,6 +212,9 @@ func (c *invocation) set(name, value string) error {
 var errFile = errors.New("it would be read from a file; write it out")
 
 func (c *invocation) takeCookie(v string) error {
+	if v == "" {
+		return nil
+	}
 	if !strings.Contains(v, "=") && !strings.ContainsRune(v, markOpen) {
 		return errFile
 	}
@@ -214,7 +222,10 @@ func (c *invocation) takeCookie(v string) error {
 }
 
 func (c *invocation) takeUser(v string) error {
-	name, password, _ := strings.Cut(v, ":")
+	name, password, colon := strings.Cut(v, ":")
+	if _, one := Variable(name); one && !colon {
+		return errors.New("one variable for user and password: write \"$NAME:$PASSWORD\"")
+	}
 	c.user = &Userinfo{name, password}
 	return nil
 }
@@ -280,7 +291,7 @@ func encoded(v string) (string, error) {
 	}
 	content = Expand(content, func(s string) string {
 		return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
-	}, mark)
+	}, Mark)
 	if name == "" {
 		return content, nil
 	}

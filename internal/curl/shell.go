@@ -73,6 +73,8 @@ func (s *splitter) step() error {
 		_, s.rest, _ = strings.Cut(s.rest, "\n")
 	case strings.IndexByte("|&;<>()", c) >= 0:
 		return fmt.Errorf("an unquoted %q: give the curl command alone, and quote what belongs to it", c)
+	case strings.HasPrefix(s.rest, "`\n"), strings.HasPrefix(s.rest, "`\r\n"):
+		return errors.New("line breaks of PowerShell: copy the command as cURL (bash)")
 	case c == '`':
 		return errors.New("a command in backquotes: nothing is run here; put its output in its place")
 	case c == '\'':
@@ -83,8 +85,8 @@ func (s *splitter) step() error {
 		return s.ansi()
 	case c == '$':
 		return s.dollar()
-	case c == '^' && strings.HasPrefix(s.rest, "^\""):
-		return errors.New("quotes of cmd.exe: copy the command as cURL (bash)")
+	case strings.HasPrefix(s.rest, "^\""), strings.HasPrefix(s.rest, "^\n"), strings.HasPrefix(s.rest, "^\r\n"), s.rest == "^":
+		return errCmd
 	default:
 		s.add(s.rest[:1])
 		s.rest = s.rest[1:]
@@ -151,7 +153,7 @@ func (s *splitter) dollar() error {
 		if !closed || name == "" || nameLength(name) != len(name) {
 			return errors.New("a ${…} that is more than the name of a variable")
 		}
-		s.add(mark(name))
+		s.add(Mark(name))
 		s.rest = rest
 		return nil
 	}
@@ -159,13 +161,14 @@ func (s *splitter) dollar() error {
 	if n == 0 {
 		s.add("$")
 	} else {
-		s.add(mark(after[:n]))
+		s.add(Mark(after[:n]))
 	}
 	s.rest = after[n:]
 	return nil
 }
 
-func mark(name string) string { return string(markOpen) + name + string(markClose) }
+// Mark is a variable of the shell in a text of a Request.
+func Mark(name string) string { return string(markOpen) + name + string(markClose) }
 
 // nameLength is how much of the start of text is a variable's name.
 func nameLength(text string) int {

@@ -84,13 +84,56 @@ func TestFromCurl(t *testing.T) {
 		},
 		{
 			"basic and form", `curl -u 'ann:hidden-pass' API/form -d 'b=x%20y&client_secret=hidden-form' -A 'me/1'`,
-			[]string{"T_PASSWORD=hidden-pass", "T_CLIENT_SECRET=hidden-form"},
+			[]string{"T_USER=ann", "T_PASSWORD=hidden-pass", "T_CLIENT_SECRET=hidden-form"},
 			"POST /form|Basic YW5uOmhpZGRlbi1wYXNz||application/x-www-form-urlencoded|b=x+y&client_secret=hidden-form", []string{"hidden-pass", "hidden-form"},
 		},
 		{
 			"a body as it is", `curl API/x -H 'Content-Type: text/xml' --data-raw $'<a>\n{{ $ }}\u00e9</a>' -b 'sid=hidden-cookie'`,
 			[]string{"T_COOKIE=sid=hidden-cookie"},
 			"POST /x|||text/xml|<a>\n{{ $ }}é</a>", []string{"hidden-cookie"},
+		},
+		{
+			"as Windows copies it", "curl ^\"API/w?a=1^&b=^%^20c^\" ^\n  -H ^\"authorization: Bearer hidden-token^\" ^\n  --data-raw ^\"^{^\\^\"a^\\^\":1.5^}^\" -H ^\"content-type: application/json; charset=UTF-8^\"",
+			[]string{"T_TOKEN=hidden-token"}, `POST /w?a=1&b=%20c|Bearer hidden-token||application/json; charset=UTF-8|{"a":1.5}`, []string{"hidden-token"},
+		},
+		{
+			"secrets of one name", `curl API/s --json '{"a": {"password": "hidden-1"}, "b": {"password": "hidden-2"}}' -H 'Accept:'`,
+			[]string{"T_PASSWORD=hidden-1", "T_PASSWORD_2=hidden-2"},
+			`POST /s||application/json|application/json|{"a":{"password":"hidden-1"},"b":{"password":"hidden-2"}}`, []string{"hidden-1", "hidden-2"},
+		},
+		{
+			"secrets of a JSON text that stays one", `curl API/s -d '{"n": 1e5, "secrets": ["hidden-1", {"x": 2}, "hid\nden-2"], "y": "z"}' -H 'content-type: application/json'`,
+			[]string{"T_SECRETS=hidden-1", `T_SECRETS_2=hid\nden-2`},
+			`POST /s|||application/json|{"n": 1e5, "secrets": ["hidden-1", {"x": 2}, "hid\nden-2"], "y": "z"}`, []string{"hidden-1", "den-2"},
+		},
+		{
+			"secrets of a form that stays one", `curl API/s -d a=1 -d a=2 -d password=hidden%2D1`, []string{"T_PASSWORD=hidden%2D1"},
+			"POST /s|||application/x-www-form-urlencoded|a=1&a=2&password=hidden%2D1", []string{"hidden%2D1"},
+		},
+		{
+			"secrets that come again in the URL", `curl 'API/s/ghp_hidden3/x?token=hidden-1&token=hidden-2'`,
+			[]string{"T_TOKEN=hidden-1", "T_TOKEN_2=hidden-2", "T_PATH=ghp_hidden3"},
+			"GET /s/ghp_hidden3/x?token=hidden-2&token=hidden-1||||", []string{"hidden-1", "hidden-2", "hidden3"},
+		},
+		{
+			"secrets by their form", `curl API/s -H 'X-Mine: sk_live_hidden1' -d 'assertion=eyJhbGciOiJub25lIn0.hidden2.'`,
+			[]string{"T_X_MINE=sk_live_hidden1", "T_ASSERTION=eyJhbGciOiJub25lIn0.hidden2."},
+			"POST /s|||application/x-www-form-urlencoded|assertion=eyJhbGciOiJub25lIn0.hidden2.", []string{"hidden1", "hidden2"},
+		},
+		{
+			"a variable that has the name already", `curl API/v -H 'Authorization: Bearer hidden-token' -d "x=$T_TOKEN"`,
+			[]string{"T_TOKEN=own", "T_TOKEN_2=hidden-token"}, "POST /v|Bearer hidden-token||application/x-www-form-urlencoded|x=own", []string{"hidden-token"},
+		},
+		{
+			"the header wins over -u", `curl -u a:hidden-pass API/v -H 'Authorization: Bearer hidden-token'`,
+			[]string{"T_TOKEN=hidden-token"}, "GET /v|Bearer hidden-token|||", []string{"hidden-pass", "hidden-token"},
+		},
+		{
+			"the key is the user", `curl 'http://hidden-key:x@HOST/v'`, []string{"T_USER=hidden-key", "T_PASSWORD=x"},
+			"GET /v|Basic aGlkZGVuLWtleTp4|||", []string{"hidden-key"},
+		},
+		{
+			"the URL begins with a variable", `curl "$BASE/v?x=1"`, []string{"BASE=API"}, "GET /v?x=1||||", nil,
 		},
 		{
 			"POST without a body", `curl -X POST API/p -H 'X-Api-Key: hidden-key'`, []string{"T_X_API_KEY=hidden-key"},
@@ -111,7 +154,7 @@ func TestFromCurl(t *testing.T) {
 			}))
 			defer server.Close()
 			dir := t.TempDir()
-			status, _, log := deltahook(t, dir, nil, "init", "--name", "t", "--from-curl", strings.ReplaceAll(tt.command, "API", server.URL))
+			status, _, log := deltahook(t, dir, nil, "init", "--name", "t", "--from-curl", strings.NewReplacer("API", server.URL, "HOST", server.Listener.Addr().String()).Replace(tt.command))
 			if status != 0 {
 				t.Fatalf("init: status %d: %s", status, log)
 			}
@@ -124,7 +167,8 @@ func TestFromCurl(t *testing.T) {
 					t.Errorf("%s is in the file or was printed:\n%s%s", secret, file, log)
 				}
 			}
-			for _, v := range tt.env {
+			for i, v := range tt.env {
+				tt.env[i] = strings.Replace(v, "=API", "="+server.URL, 1)
 				if name, _, _ := strings.Cut(v, "="); !strings.Contains(log, name) {
 					t.Errorf("%s is not listed:\n%s", name, log)
 				}
