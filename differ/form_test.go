@@ -3,6 +3,7 @@ package differ_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +24,8 @@ func numbers(of ...any) (out ordered.Map[differ.NumberSettings]) {
 // last is the event that was committed last.
 func (b *bench) last() differ.Event {
 	b.t.Helper()
-	for i := len(b.store.commits) - 1; i >= 0; i-- {
-		if events := b.store.commits[i].Events; len(events) > 0 {
+	for _, c := range slices.Backward(b.store.commits) {
+		if events := c.Events; len(events) > 0 {
 			return events[len(events)-1]
 		}
 	}

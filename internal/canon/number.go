@@ -1,6 +1,7 @@
 package canon
 
 import (
+	"bytes"
 	"math/big"
 	"strconv"
 	"strings"
@@ -51,7 +52,7 @@ func ungroup(whole string, decimal byte) (string, bool) {
 	if len(groups) == 1 {
 		return whole, true
 	}
-	if len(groups[0]) == 0 || len(groups[0]) > 3 || groups[0][0] == '0' {
+	if groups[0] == "" || len(groups[0]) > 3 || groups[0][0] == '0' {
 		return "", false
 	}
 	for _, g := range groups[1:] {
@@ -93,7 +94,7 @@ const maxExact = 1000
 func Within(a, b []byte, tolerance *big.Rat) bool {
 	var roomA, roomB [64]byte
 	a, b = Number(roomA[:0], a), Number(roomB[:0], b)
-	if string(a) == string(b) {
+	if bytes.Equal(a, b) {
 		return true
 	}
 	x, okA := exact(a)
