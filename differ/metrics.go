@@ -8,6 +8,7 @@ type metrics struct {
 	events     *prometheus.CounterVec
 	ruleErrors *prometheus.CounterVec
 	foreign    *prometheus.CounterVec
+	held       prometheus.Gauge
 }
 
 // newMetrics registers the differ's metrics; a nil r registers none.
@@ -23,9 +24,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_rule_errors_total", Help: "Rules that could not be evaluated, and so made no event."}, []string{"source", "type"}),
 		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_watch_foreign_items_total", Help: "Items of a watch key that was not asked for, which were passed over."}, []string{"source"}),
+		held: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deltahook_held", Help: "Sources, or watch keys of them, whose last answer is held."}),
 	}
 	if r != nil {
-		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.foreign)
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.foreign, m.held)
 	}
 	return m
 }

@@ -30,6 +30,7 @@ type Source struct {
 	watch    watch
 
 	baseline       Baseline
+	guards         guards
 	confirm        int
 	confirmDeletes int
 }
@@ -59,12 +60,11 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		shape:          shape(resp),
 		response:       resp,
 		baseline:       s.Changes.Baseline,
+		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
 	}
-	if by := s.Changes.Baseline.By; by != "" {
-		checkPath(r.At("changes", "baseline", "by"), by)
-	}
+	src.checkBaseline(r.At("changes", "baseline"))
 	if src.confirmDeletes == 0 {
 		src.confirmDeletes = defaultConfirmDeletes
 	}
@@ -72,6 +72,16 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 	src.watch = compileWatch(r.At("watch"), s.Watch, resp)
 	src.rules = compileRules(r.At("events"), name, s.Events, resp.fields(), endpoints)
 	return src
+}
+
+func (s *Source) checkBaseline(r fault.Report) {
+	if s.baseline.By == "" {
+		return
+	}
+	checkPath(r.At("by"), s.baseline.By)
+	if s.baseline.Last == 0 {
+		r.At("last").Errorf("is missing: how many items are told")
+	}
 }
 
 func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {

@@ -410,6 +410,7 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.stored, unit)
 		delete(d.moved, unit)
 		delete(d.standing, unit)
+		delete(d.holds, unit)
 	}
 	return err
 }
