@@ -150,12 +150,16 @@ func TestHoldsAtRandom(t *testing.T) {
 // does not know; it is told what is remembered then.
 func judge(m *heldModel, items map[int]int, most int, receiver map[int]int, play func(map[int]int)) {
 	taken, told := m.take(items, most)
+	before := maps.Clone(receiver)
 	play(items)
 	if !taken {
 		return
 	}
 	m.known = maps.Clone(items)
 	if !told {
+		if !maps.Equal(receiver, before) {
+			panic("something was told of what was released silently")
+		}
 		clear(receiver)
 		maps.Copy(receiver, items)
 	}
