@@ -57,7 +57,7 @@ func (f *finding) unlisted(mem *memory) (out []unconfirmed) {
 // same again.
 func (c *comparison) repeat() {
 	for _, u := range c.mem.pending {
-		u.change.events, u.change.errors = nil, nil
+		u.change.rules = nil
 		c.found.changes = append(c.found.changes, u.change)
 	}
 }

@@ -7,6 +7,7 @@ type metrics struct {
 	changes    *prometheus.CounterVec
 	events     *prometheus.CounterVec
 	ruleErrors *prometheus.CounterVec
+	cooled     *prometheus.CounterVec
 	foreign    *prometheus.CounterVec
 }
 
@@ -21,11 +22,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_events_total", Help: "Events committed, by type."}, []string{"source", "type"}),
 		ruleErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_rule_errors_total", Help: "Rules that could not be evaluated, and so made no event."}, []string{"source", "type"}),
+		cooled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_events_cooled_total", Help: "Events that were not made because of their rule's cooldown."}, []string{"source", "type"}),
 		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_watch_foreign_items_total", Help: "Items of a watch key that was not asked for, which were passed over."}, []string{"source"}),
 	}
 	if r != nil {
-		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.foreign)
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.cooled, m.foreign)
 	}
 	return m
 }

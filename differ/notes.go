@@ -19,7 +19,9 @@ const (
 // into what the memory has of notes: so that the same is remembered after a
 // commit and after a restart.
 func (m *memory) note(n Note) {
-	switch kind, _, _ := strings.Cut(n.Name, "/"); kind {
+	switch kind, _, _ := strings.Cut(n.Name, "/"); kind + "/" {
+	case noteRule:
+		m.standings.note(n, m.keep)
 	}
 }
 

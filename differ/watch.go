@@ -47,8 +47,9 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 type part struct {
 	*poller.Answer
 	unit, watch string
-	split       bool // items are what the answer has of the key
-	lacking     bool // and it has none: the key is unknown in it
+	split       bool         // items are what the answer has of the key
+	lacking     bool         // and it has none: the key is unknown in it
+	why         *explanation // nil: nobody wants to know
 	items       []found
 }
 
@@ -171,7 +172,7 @@ func (d *Differ) over(out *outcome) (bool, error) {
 		} else if e := out.memory.find(f.key); e != nil {
 			ch.revision = e.revision
 		}
-		holds, err := src.watch.until.matches(&facts{source: src.name, watch: p.watch, change: &ch})
+		holds, err := src.watch.until.holds(out.rules.facts(&ch))
 		if err != nil {
 			errs[src.watch.until] = &ruleError{count: 1, key: f.key, err: err}
 		}
@@ -181,7 +182,7 @@ func (d *Differ) over(out *outcome) (bool, error) {
 		n++
 		return nil
 	})
-	d.reportRules(src, errs)
+	d.reportErrors(src, errs)
 	if errors.Is(err, errEnough) {
 		return false, nil
 	}
@@ -323,6 +324,7 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.memories, unit)
 		delete(d.stored, unit)
 		delete(d.moved, unit)
+		delete(d.doubted, unit)
 		delete(d.standing, unit)
 	}
 	return err

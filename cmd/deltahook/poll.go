@@ -15,14 +15,15 @@ import (
 )
 
 func (a *app) pollCommand() *cobra.Command {
-	return &cobra.Command{
+	var form string
+	cmd := &cobra.Command{
 		Use:     "poll SOURCE",
 		GroupID: "dry",
 		Short:   "Ask a source once and show what would be told; change nothing",
 		Long: `Ask a source once, from its stored cursor on if it has one, and show the request
 (secrets hidden), the shape of the answer, its items, what differs from the
-stored snapshot, and the events and payloads that would be sent. Nothing is
-stored and nothing is sent. It works beside a running daemon.
+stored snapshot, why each item makes an event or none, rule by rule, and the
+events and payloads that would be sent. Nothing is stored and nothing is sent. It works beside a running daemon.
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.
@@ -34,19 +35,22 @@ A running daemon keeps such tokens to itself; then the poll fails.`,
 			if err != nil {
 				return err
 			}
-			return a.poll(cmd.Context(), cfg, args[0])
+			return a.poll(cmd.Context(), cfg, args[0], form)
 		},
 	}
+	a.outputFlag(cmd, &form)
+	return cmd
 }
 
-func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error {
+func (a *app) poll(ctx context.Context, cfg *configs.Config, name, form string) error {
 	redactor := cfg.Redactor()
 	dry, err := newDryRun(cfg, name, redactor)
 	if err != nil {
 		return err
 	}
 	defer dry.close()
-	show := &printer{w: a.out, hide: redactor, confirm: 1} // the snapshot's own count confirms
+	show := a.printer(form, redactor)
+	show.confirm = 1 // the snapshot's own count confirms
 
 	snapshot, err := freeze(ctx, cfg, dry.polled.Unit())
 	if err != nil {
@@ -72,11 +76,18 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error 
 	if err != nil {
 		return fmt.Errorf("the poll failed, and would have changed nothing: %w", err)
 	}
-	show.answer(answer, time.Since(start))
+	took := time.Since(start)
+	show.answer(answer, took)
 	show.section("Snapshot", snapshot.String())
 	outcome, err := d.Preview(ctx, answer)
 	if err != nil {
 		return fmt.Errorf("the answer is not taken in, and changes nothing: %w", err)
+	}
+	if form == formJSON {
+		doc := &dryJSON{Source: name, Snapshot: &snapshotJSON{snapshot.state.Version, len(snapshot.items)}}
+		doc.asked(preview, answer, took, redactor)
+		doc.take(outcome, redactor)
+		return a.print(doc)
 	}
 	show.outcome(outcome)
 	return show.err

@@ -72,7 +72,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	}
 
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
-	diffing := differ.New(parts.diffed, store, telling, differ.Options{Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To})
+	diffing := differ.New(parts.diffed, store, telling, differ.Options{Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To, Hide: redactor.Text})
 	marks, err := diffing.Load(ctx)
 	if err != nil {
 		return errors.Join(err, admin.Close())
