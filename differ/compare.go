@@ -3,6 +3,7 @@ package differ
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -224,8 +225,13 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 }
 
 // absences adds the deletion of each present item that the answer does not
-// list, once that is confirmed.
+// list, once that is confirmed, in the order of the keys: that of the memory is
+// another one after a restart.
 func (c *comparison) absences(listed func(*entry) bool) {
+	from := len(c.found.changes)
+	defer func() {
+		slices.SortFunc(c.found.changes[from:], func(a, b change) int { return strings.Compare(a.key, b.key) })
+	}()
 	for i := range c.mem.entries {
 		e := &c.mem.entries[i]
 		switch {
@@ -258,12 +264,17 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 	}
 	mem.pending = c.pending
 	for _, key := range c.waiting {
-		e := mem.find(key)
-		if e.missing == 0 {
-			mem.absent++
-		}
-		e.missing++
+		mem.miss(key)
 	}
+}
+
+// miss counts one more answer in a row that did not list an item.
+func (m *memory) miss(key string) {
+	e := m.find(key)
+	if e.missing == 0 {
+		m.absent++
+	}
+	e.missing++
 }
 
 // returned forgets the absence of items that the last answer lists.

@@ -37,6 +37,7 @@ const (
 	GuardGone      Guard = "gone"      // deleted_when is true, and it is not there already
 	GuardConfirm   Guard = "confirm"   // it differs, which waits for confirm
 	GuardHeld      Guard = "held"      // the answer is held: nothing of it counts
+	GuardReleased  Guard = "released"  // a hold that a person released silently: taken in without telling
 	GuardBaseline  Guard = "baseline"  // remembered without telling: the first answer, or the first after a reset or a change of the settings
 )
 
@@ -138,6 +139,8 @@ func (p *Preview) explain(out *outcome) {
 		switch {
 		case out.held:
 			said.Guard = GuardHeld
+		case out.silent && !out.finding.baseline:
+			said.Guard = GuardReleased
 		case out.silent && !ch.told:
 			said.Change, said.Guard = "", GuardBaseline
 			p.Others = append(p.Others, said)

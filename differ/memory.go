@@ -26,6 +26,7 @@ type memory struct {
 	absent  int           // entries that are not confirmed gone: missing > 0
 	pending []unconfirmed // changes to be confirmed: at most those of one answer
 
+	hold      *Hold // why the last answer was not taken in; nil: it was
 	standings standings
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none
@@ -107,7 +108,9 @@ func (m *memory) carry(old *memory) {
 // partial reports whether the last answer left something open that only
 // another whole answer can settle: an absence or a change to be confirmed, or an
 // item that was refused. A validator that is stored then would hide it after a restart.
-func (m *memory) partial() bool { return m.absent > 0 || m.unknown || len(m.pending) > 0 }
+func (m *memory) partial() bool {
+	return m.hold != nil || m.absent > 0 || m.unknown || len(m.pending) > 0
+}
 
 // maxGone is how many gone items a source remembers for their revisions. Over
 // it, the half that was gone longest is forgotten.

@@ -9,6 +9,7 @@ type metrics struct {
 	ruleErrors *prometheus.CounterVec
 	cooled     *prometheus.CounterVec
 	foreign    *prometheus.CounterVec
+	held       prometheus.Gauge
 }
 
 // newMetrics registers the differ's metrics; a nil r registers none.
@@ -26,9 +27,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_events_cooled_total", Help: "Events that were not made because of their rule's cooldown."}, []string{"source", "type"}),
 		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_watch_foreign_items_total", Help: "Items of a watch key that was not asked for, which were passed over."}, []string{"source"}),
+		held: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deltahook_held", Help: "Sources, or watch keys of them, whose last answer is held."}),
 	}
 	if r != nil {
-		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.cooled, m.foreign)
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.cooled, m.foreign, m.held)
 	}
 	return m
 }

@@ -4,20 +4,26 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/deltahook/deltahook/poller"
 )
 
 // outcome is what an answer comes to before anything is written.
 type outcome struct {
-	source  *Source
-	memory  *memory
-	part    *part
-	finding *finding
-	silent  bool    // a baseline of which nothing is told
-	reset   bool    // what is remembered no longer counts
-	held    bool    // the answer is not taken in: the snapshot stays as it is
-	notes   []Note  // to be stored: with the commit where there is one
-	commit  *Commit // nil: there is nothing to write that cannot wait
-	rules   *weighing
+	source   *Source
+	memory   *memory
+	part     *part
+	finding  *finding
+	rules    *weighing
+	silent   bool    // a baseline of which nothing is told
+	reset    bool    // what is remembered no longer counts
+	held     bool    // the answer is not taken in: the snapshot stays as it is
+	hold     *Hold   // why, where it is held
+	unheld   *Hold   // what ends with this answer
+	withheld []Event // what is not told because it is held
+	marks    poller.Bookmarks
+	notes    []Note  // to be stored: with the commit where there is one
+	commit   *Commit // nil: there is nothing to write that cannot wait
 }
 
 // complete makes the commit: it evaluates the rules and renders the events.
@@ -25,7 +31,7 @@ func (d *Differ) complete(out *outcome) error {
 	src, mem, found, p := out.source, out.memory, out.finding, out.part
 	c := &Commit{
 		Source: src.name, Watch: p.watch, Version: mem.version, Shape: src.shape, Since: mem.since,
-		Bookmarks: p.Bookmarks, Reset: found.baseline,
+		Bookmarks: out.marks, Reset: found.baseline,
 	}
 	if found.baseline {
 		c.Since = p.Received.UTC()
@@ -37,6 +43,7 @@ func (d *Differ) complete(out *outcome) error {
 	out.rules.begin()
 	for i := range found.changes {
 		ch := &found.changes[i]
+		ch.rules = nil
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: p.Received.UTC()})
 		if err := d.tell(c, out, ch); err != nil {
 			return err

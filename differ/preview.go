@@ -20,7 +20,8 @@ type Preview struct {
 	Changes  []Explained // what counts as a change
 	Others   []Explained // the other items: at most 1,000 of each unit that did not change
 	More     int         // those that are not explained
-	Events   []Event     // as they would be sent; ids are made up anew each time
+	Hold     *Hold       // why the answer would be held; nil: it would not
+	Events   []Event     // as they would be sent, also where held; ids are made up anew each time
 }
 
 // Preview says what Take would do with an answer, and does none of it.
@@ -43,9 +44,12 @@ func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error
 func (p *Preview) add(out *outcome) {
 	p.Listed += out.finding.listed
 	p.Unknown += out.finding.unknown
-	p.Baseline, p.Reset = p.Baseline || out.silent, p.Reset || out.reset
+	p.Baseline, p.Reset = p.Baseline || out.silent && out.finding.baseline, p.Reset || out.reset
 	p.explain(out)
-	if out.commit != nil {
+	switch {
+	case out.held:
+		p.Hold, p.Events = out.hold, append(p.Events, out.withheld...)
+	case out.commit != nil:
 		p.Events = append(p.Events, out.commit.Events...)
 	}
 }

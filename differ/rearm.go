@@ -36,15 +36,15 @@ func (d *Differ) rearm(ctx context.Context, out *outcome) error {
 		if !ok {
 			continue
 		}
-		err = d.remembered(ctx, out, func(yield func(string) bool) {
-			for key := range mem.standings.of[r.event] {
-				e := mem.find(key)
-				listed := e != nil && !e.gone() && e.round == mem.round
-				if listed && !changed[key] && w.stand(r, key).Entered && !yield(key) {
-					return
-				}
+		var keys []string
+		for key := range mem.standings.of[r.event] {
+			e := mem.find(key)
+			listed := e != nil && !e.gone() && e.round == mem.round
+			if listed && !changed[key] && w.stand(r, key).Entered {
+				keys = append(keys, key)
 			}
-		}, func(item *Item) {
+		}
+		err = d.remembered(ctx, out, keys, func(item *Item) {
 			ch := &change{kind: Updated, key: item.Key, revision: item.Revision, item: item.Content, new: item.Content, old: item.Content}
 			if whole != nil {
 				if ch.item = whole[item.Key]; ch.item == nil {

@@ -63,13 +63,13 @@ func (d *Differ) plantAll(ctx context.Context, out *outcome, rules []*rule) erro
 	for _, r := range rules {
 		w.fresh[r] = 0
 	}
-	return d.remembered(ctx, out, func(yield func(string) bool) {
-		for i := range out.memory.entries {
-			if e := &out.memory.entries[i]; !e.gone() && !yield(e.key) {
-				return
-			}
+	keys := make([]string, 0, out.memory.present)
+	for i := range out.memory.entries {
+		if e := &out.memory.entries[i]; !e.gone() {
+			keys = append(keys, e.key)
 		}
-	}, func(item *Item) {
+	}
+	return d.remembered(ctx, out, keys, func(item *Item) {
 		ch := &change{kind: Updated, key: item.Key, revision: item.Revision, item: item.Content, new: item.Content}
 		f := w.facts(ch)
 		for _, r := range rules {
@@ -94,8 +94,8 @@ func (w *weighing) plant(event, key string, s stand) {
 
 // remembered gives the stored items of keys to see, a bounded number at a
 // time.
-func (d *Differ) remembered(ctx context.Context, out *outcome, keys func(func(string) bool), see func(*Item)) error {
-	for some := range chunks(keys, readAtOnce) {
+func (d *Differ) remembered(ctx context.Context, out *outcome, keys []string, see func(*Item)) error {
+	for some := range slices.Chunk(keys, readAtOnce) {
 		items, err := d.store.Items(ctx, out.part.unit, some)
 		if err != nil {
 			return storeFailure("reading", err)
@@ -105,25 +105,6 @@ func (d *Differ) remembered(ctx context.Context, out *outcome, keys func(func(st
 		}
 	}
 	return nil
-}
-
-// chunks gathers keys, n at a time. What it gives is good until the next.
-func chunks(keys func(func(string) bool), n int) func(func([]string) bool) {
-	return func(yield func([]string) bool) {
-		var some []string
-		for key := range keys {
-			if some = append(some, key); len(some) < n {
-				continue
-			}
-			if !yield(some) {
-				return
-			}
-			some = some[:0]
-		}
-		if len(some) > 0 {
-			yield(some)
-		}
-	}
 }
 
 // reportSeeds tells of rules that were brought into line.

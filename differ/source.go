@@ -34,6 +34,7 @@ type Source struct {
 	seesWhole bool // and one with a trigger looks at the whole item
 
 	baseline       Baseline
+	guards         guards
 	confirm        int
 	confirmDeletes int
 }
@@ -63,12 +64,11 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		shape:          shape(resp),
 		response:       resp,
 		baseline:       s.Changes.Baseline,
+		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
 	}
-	if by := s.Changes.Baseline.By; by != "" {
-		checkPath(r.At("changes", "baseline", "by"), by)
-	}
+	src.checkBaseline(r.At("changes", "baseline"))
 	if src.confirmDeletes == 0 {
 		src.confirmDeletes = defaultConfirmDeletes
 	}
@@ -81,6 +81,16 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		src.seesWhole = src.seesWhole || r.enter && uses(r.when, "item")
 	}
 	return src
+}
+
+func (s *Source) checkBaseline(r fault.Report) {
+	if s.baseline.By == "" {
+		return
+	}
+	checkPath(r.At("by"), s.baseline.By)
+	if s.baseline.Last == 0 {
+		r.At("last").Errorf("is missing: how many items are told")
+	}
 }
 
 func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {

@@ -55,6 +55,7 @@ type Differ struct {
 	reported map[*rule]time.Time         // when a rule's error was logged last
 	standing map[string]standing         // of watch keys, by unit
 	failing  map[*rule]string            // the unit that told that a rule cannot be evaluated
+	holds    map[string]Hold             // by unit
 
 	// writing keeps a flush, which has bookmarks from before, from
 	// overtaking a commit of the same source: commits share it, a flush has
@@ -71,8 +72,8 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		sources: map[string]*Source{}, store: store, renderer: renderer,
 		log: o.Logger, wake: o.Wake, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
-		reported: map[*rule]time.Time{}, standing: map[string]standing{}, writing: semaphore.NewWeighted(alone),
-		units: newLocks(), failing: map[*rule]string{},
+		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
+		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -111,6 +112,7 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 			marks[unit] = anew(state.Bookmarks)
 		}
 		d.count(state.Source, m)
+		d.showHold(unit, m)
 	}
 	return marks, nil
 }
@@ -133,6 +135,7 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 	if err != nil {
 		return err
 	}
+	defer setBack(a, outs)
 	if len(outs) == 1 {
 		return d.finish(ctx, outs[0])
 	}
@@ -142,6 +145,28 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 		all.Go(func() error { return d.finish(ctx, out) })
 	}
 	return all.Wait()
+}
+
+// setBack has the poller ask again for all of an answer that is held.
+func setBack(a *poller.Answer, outs []*outcome) {
+	for _, out := range outs {
+		switch {
+		case !out.held:
+		case len(outs) == 1:
+			a.Bookmarks = out.marks
+		default:
+			a.Bookmarks = withoutValidators(a.Bookmarks)
+		}
+	}
+}
+
+// settle moves the memory on from what an answer showed.
+func (out *outcome) settle(mem *memory, h hasher) {
+	if out.held {
+		out.finding.unsettle(mem, out.source.confirm)
+		return
+	}
+	out.finding.settle(mem, out.part, h)
 }
 
 // commitsAtOnce is how many watch keys of one answer are committed at once, so
@@ -155,13 +180,12 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 	}
 	out.notes = merge(out.notes, out.rules.notes(out.held))
 	if out.commit == nil {
-		if !out.held {
-			out.finding.settle(out.memory, out.part, d.hash)
-		}
+		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
 			out.memory.note(n)
 		}
-		d.mark(out.part.unit, out.memory, out.part.Bookmarks, out.notes)
+		d.mark(out.part.unit, out.memory, out.marks, out.notes)
+		d.reportHold(out)
 		d.reportRules(out)
 		return nil
 	}
@@ -228,7 +252,9 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
-	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem)}
+	out := &outcome{
+		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
+	}
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
@@ -239,6 +265,9 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	}
 	if err := d.decide(ctx, out); err != nil {
 		return nil, err
+	}
+	if out.held {
+		return out, nil
 	}
 	if err := d.retire(ctx, out); err != nil {
 		return nil, err
@@ -258,10 +287,12 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 		}
 	}
 	out.finding.confirm(out.source, out.memory)
-	if !out.finding.writes() {
-		return nil
+	if out.finding.writes() {
+		if err := d.complete(out); err != nil {
+			return err
+		}
 	}
-	return d.complete(out)
+	return d.guard(out)
 }
 
 // recall is the memory of a unit, read from the store where it isn't at
@@ -297,23 +328,24 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 
 // settle moves on after a commit.
 func (d *Differ) settle(out *outcome) {
-	c, mem, found := out.commit, out.memory, out.finding
-	if found.baseline && !out.held {
+	c, mem := out.commit, out.memory
+	if out.finding.baseline && !out.held {
 		mem.clear()
 	}
 	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since
-	if !out.held {
-		found.settle(mem, out.part, d.hash)
-	}
+	out.settle(mem, d.hash)
 	for _, n := range c.Notes {
 		mem.note(n)
 	}
 	mem.trim()
 	d.count(c.Source, mem)
 	d.report(out)
+	d.reportHold(out)
 	d.reportRules(out)
 	d.tellRetired(out)
-	d.feed(out)
+	if !out.held {
+		d.feed(out)
+	}
 	d.announce(c)
 }
 

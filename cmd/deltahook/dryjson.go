@@ -41,6 +41,7 @@ type dryJSON struct {
 	Unknown  int           `json:"unknown"`
 	Baseline bool          `json:"baseline"`
 	Reset    bool          `json:"reset"`
+	Hold     *differ.Hold  `json:"hold,omitempty"` // why the answer would be held
 	Items    []itemJSON    `json:"items"`
 	More     int           `json:"more"` // items that are not among them
 	Events   []eventJSON   `json:"events"`
@@ -100,6 +101,14 @@ type payloadJSON struct {
 // take enters what the differ says of an answer.
 func (j *dryJSON) take(o *differ.Preview, hide *secret.Redactor) {
 	j.Listed, j.Unknown, j.Baseline, j.Reset, j.More = o.Listed, o.Unknown, o.Baseline, o.Reset, o.More
+	if o.Hold != nil {
+		hold := *o.Hold
+		hold.Keys = slices.Clone(hold.Keys)
+		for i, key := range hold.Keys {
+			hold.Keys[i] = hide.Text(key)
+		}
+		j.Hold = &hold
+	}
 	j.Items, j.Events = []itemJSON{}, []eventJSON{}
 	for _, item := range slices.Concat(o.Changes, o.Others) {
 		out := itemJSON{

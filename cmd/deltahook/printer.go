@@ -124,6 +124,9 @@ func (p *printer) changes(o *differ.Preview) {
 		}
 	}
 	p.section("Changes", text)
+	if h := o.Hold; h != nil {
+		p.more("%s: %s; nothing is told or forgotten until it is released (deltahook holds)", h.State, h.Reason)
+	}
 	p.why(slices.Concat(o.Changes, o.Others), o.More)
 	if deleted := slices.ContainsFunc(o.Changes, func(c differ.Explained) bool { return c.Change == differ.Deleted }); deleted && p.confirm != 1 {
 		p.more("a deletion is told once %d answers in a row lack the item", max(p.confirm, 2))
@@ -155,6 +158,10 @@ func (p *printer) events(events []differ.Event) {
 			p.more("%s: told to nobody, for there is no endpoint", e.Type)
 		}
 		for _, group := range byPayload(e.Bodies) {
+			if group.dead != "" {
+				p.more("%s to %s: a dead letter at once, %s", e.Type, strings.Join(group.endpoints, ", "), group.dead)
+				continue
+			}
 			p.more("%s to %s:", e.Type, strings.Join(group.endpoints, ", "))
 			var pretty bytes.Buffer
 			if json.Indent(&pretty, group.payload, "  ", "  ") != nil {
@@ -167,6 +174,7 @@ func (p *printer) events(events []differ.Event) {
 
 type payloadGroup struct {
 	payload   []byte
+	dead      string
 	endpoints []string
 }
 
@@ -174,9 +182,9 @@ type payloadGroup struct {
 func byPayload(bodies []differ.Body) []payloadGroup {
 	var groups []payloadGroup
 	for _, b := range bodies {
-		i := slices.IndexFunc(groups, func(g payloadGroup) bool { return bytes.Equal(g.payload, b.Payload) })
+		i := slices.IndexFunc(groups, func(g payloadGroup) bool { return g.dead == b.Dead && bytes.Equal(g.payload, b.Payload) })
 		if i < 0 {
-			groups = append(groups, payloadGroup{payload: b.Payload})
+			groups = append(groups, payloadGroup{payload: b.Payload, dead: b.Dead})
 			i = len(groups) - 1
 		}
 		groups[i].endpoints = append(groups[i].endpoints, b.Endpoint)

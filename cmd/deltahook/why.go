@@ -66,6 +66,7 @@ func guarded(item differ.Explained) string {
 		differ.GuardForgotten: "not listed for long, and forgotten",
 		differ.GuardGone:      "not there already",
 		differ.GuardConfirm:   "differs, which is to be confirmed",
+		differ.GuardReleased:  "released silently: remembered without telling",
 		differ.GuardHeld:      "held: nothing of this answer is taken in",
 		differ.GuardBaseline:  "remembered without telling",
 	}[item.Guard]
