@@ -23,6 +23,8 @@ type finding struct {
 	renewed  []Item   // unchanged, but listed for the first time in long
 	forgot   []Item   // kept for long enough
 
+	tolerated []string // keys of items that differ by no more than their tolerance
+
 	doubted []string      // keys that item_ok refused, where some change waits for its confirmation
 	pending []unconfirmed // changes that were not seen often enough yet
 }
@@ -179,7 +181,7 @@ func (c *comparison) take(f found) error {
 	}
 	c.buf = content
 	var hash Hash
-	hash, c.canon = hashOf(c.canon, content)
+	hash, c.canon = c.src.form.hash(c.canon, content)
 	c.note(e, f, content, hash)
 	if e != nil && e.hash == hash {
 		if !c.found.baseline {

@@ -31,6 +31,7 @@ type Guard string
 const (
 	GuardUnknown   Guard = "unknown"   // item_ok is false, or the watch key is not in the answer
 	GuardUnchanged Guard = "unchanged" // it is what is remembered
+	GuardTolerated Guard = "tolerated" // it differs by no more than is tolerated
 	GuardAbsent    Guard = "absent"    // not listed, which waits for confirm_deletes
 	GuardKept      Guard = "kept"      // not listed, and kept (response.absent)
 	GuardForgotten Guard = "forgotten" // not listed for longer than forget_after
@@ -154,6 +155,10 @@ func (p *Preview) explain(out *outcome) {
 			Watch: watch, Key: u.key, Change: u.kind, Revision: u.revision, Guard: GuardConfirm,
 			Detail: fmt.Sprintf("%d of %d answers", u.seen, out.source.confirm),
 		})
+	}
+	for _, key := range found.tolerated {
+		changed[key] = true
+		p.Others = append(p.Others, Explained{Watch: watch, Key: key, Revision: out.memory.find(key).count(), Guard: GuardTolerated})
 	}
 	if out.part.lacking {
 		p.Others = append(p.Others, Explained{Watch: watch, Guard: GuardUnknown, Detail: "the answer has nothing of this watch key"})

@@ -73,9 +73,6 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, unit string, changes 
 	for _, item := range items {
 		if ch := byKey[item.Key]; ch != nil {
 			ch.old = item.Content
-			if ch.kind == Updated {
-				ch.diff = Diff(ch.old, ch.new)
-			}
 			delete(byKey, item.Key)
 		}
 	}

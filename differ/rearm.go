@@ -88,7 +88,7 @@ func (w *weighing) whole(r *rule) (items map[string][]byte, ok bool, err error) 
 
 // facts is what rules may ask about a change in this answer.
 func (w *weighing) facts(ch *change) *facts {
-	return &facts{source: w.src.name, watch: w.part.watch, change: ch, at: w.now}
+	return &facts{source: w.src.name, form: &w.src.form, watch: w.part.watch, change: ch, at: w.now}
 }
 
 // uses reports whether a rule's condition uses a name; nil uses none.

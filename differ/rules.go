@@ -59,9 +59,6 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 // compileTrigger compiles what a rule remembers of an item.
 func (r *rule) compileTrigger(at fault.Report, s RuleSettings) {
 	r.cooldown = s.Cooldown.Std()
-	if s.Cooldown < 0 {
-		at.At("cooldown").Errorf("expected a duration that is not negative")
-	}
 	if s.Trigger != "enter" {
 		return
 	}

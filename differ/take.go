@@ -285,6 +285,7 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 		if err := d.readOld(ctx, out.memory, out.part.unit, out.finding.changes); err != nil {
 			return err
 		}
+		out.source.sift(out.finding, out.part, out.memory, d.hash)
 	}
 	out.finding.confirm(out.source, out.memory)
 	if out.finding.writes() {

@@ -34,7 +34,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, ruleEnv(resp.Pick.Keys()))
+		program, err := expr.CompileBool(s.Until, ruleEnv(resp.fields()))
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}

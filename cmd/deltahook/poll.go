@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) pollCommand() *cobra.Command {
-	var form string
+	var watch, form string
 	cmd := &cobra.Command{
 		Use:     "poll SOURCE",
 		GroupID: "dry",
@@ -27,7 +27,11 @@ events and payloads that would be sent. Nothing is stored and nothing is sent. I
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.
-A running daemon keeps such tokens to itself; then the poll fails.`,
+A running daemon keeps such tokens to itself; then the poll fails.
+
+A source with watch keys is asked for one of them: that of --watch, or the
+first there is, in the list, in the file, or among those that the daemon or
+the store knows.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,20 +39,24 @@ A running daemon keeps such tokens to itself; then the poll fails.`,
 			if err != nil {
 				return err
 			}
-			return a.poll(cmd.Context(), cfg, args[0], form)
+			return a.poll(cmd.Context(), cfg, args[0], watch, form)
 		},
 	}
 	a.outputFlag(cmd, &form)
+	cmd.Flags().StringVar(&watch, "watch", "", "the watch key to ask for")
 	return cmd
 }
 
-func (a *app) poll(ctx context.Context, cfg *configs.Config, name, form string) error {
+func (a *app) poll(ctx context.Context, cfg *configs.Config, name, watch, form string) error {
 	redactor := cfg.Redactor()
 	dry, err := newDryRun(cfg, name, redactor)
 	if err != nil {
 		return err
 	}
 	defer dry.close()
+	if err := a.pickWatch(ctx, cfg, dry, watch); err != nil {
+		return err
+	}
 	show := a.printer(form, redactor)
 	show.confirm = 1 // the snapshot's own count confirms
 

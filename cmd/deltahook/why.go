@@ -61,6 +61,7 @@ func guarded(item differ.Explained) string {
 		"":                    "no rule looks at it",
 		differ.GuardUnknown:   "unknown: neither changed nor gone",
 		differ.GuardUnchanged: "unchanged",
+		differ.GuardTolerated: "differs by no more than is tolerated",
 		differ.GuardAbsent:    "absent, which is to be confirmed",
 		differ.GuardKept:      "not listed, and kept",
 		differ.GuardForgotten: "not listed for long, and forgotten",

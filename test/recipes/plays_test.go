@@ -129,7 +129,7 @@ var plays = join(map[string]play{
 			{answer: func(*testing.T) http.HandlerFunc {
 				return reply(http.StatusOK, "text/html", "<html>maintenance</html>")
 			}},
-			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1800"), told: []string{"rate.changed USD rate:1.1790->1.1800"}},
+			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1800"), told: []string{"currency.changed USD rate:1.1790->1.1800"}},
 		},
 	},
 	"spotify-playlist": {
