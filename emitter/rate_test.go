@@ -130,7 +130,7 @@ func TestLimitUsedUp(t *testing.T) {
 		for i := range 4 {
 			b.queue.add("chat", fmt.Sprint(i), 1)
 		}
-		b.queue.state = map[string]emitter.EndpointState{"chat": {Hold: time.Now().Add(time.Hour), Paused: true, Reason: "gone"}}
+		b.queue.state = map[string]emitter.EndpointState{"chat": {Health: emitter.Health{Hold: time.Now().Add(time.Hour), Pause: emitter.PauseGone, Reason: "gone"}}}
 		b.start(t, endpoints{"chat": {Format: "discord", Concurrency: 2}}, emitter.Options{})
 		begun := time.Now()
 		time.Sleep(10 * time.Second)

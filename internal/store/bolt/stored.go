@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
@@ -46,11 +47,59 @@ func (s storedSource) record(key []byte) (record, error) { return sealJSON(bucke
 
 // storedEndpoint is a record of endpoints.
 type storedEndpoint struct {
-	Hold    time.Time `json:"hold,omitzero"`
-	Paused  bool      `json:"paused,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	Waiting int       `json:"waiting,omitempty"`
-	Dead    int       `json:"dead,omitempty"`
+	Hold        time.Time `json:"hold,omitzero"`
+	Paused      bool      `json:"paused,omitempty"` // of files of before, without a cause
+	Reason      string    `json:"reason,omitempty"`
+	Waiting     int       `json:"waiting,omitempty"`
+	Dead        int       `json:"dead,omitempty"`
+	Pause       string    `json:"pause,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+	Failed      int       `json:"failed,omitempty"`
+	FailedSince time.Time `json:"failed_since,omitzero"`
+	Failing     bool      `json:"failing,omitempty"`
+	Hasten      bool      `json:"hasten,omitempty"`
+
+	Order     order `json:"order,omitempty"`
+	Arranging bool  `json:"arranging,omitempty"` // some that wait may stand in lanes of another order
+}
+
+// put takes up how the endpoint fares.
+func (e *storedEndpoint) put(h *emitter.Health) {
+	e.Hold, e.Paused, e.Pause, e.Since, e.Reason = h.Hold, false, string(h.Pause), h.Since, h.Reason
+	e.Failed, e.FailedSince, e.Failing, e.Hasten = h.Failed, h.FailedSince, h.Failing, h.Hasten
+}
+
+// state is what the emitter knows of it.
+func (e *storedEndpoint) state() emitter.EndpointState {
+	h := emitter.Health{
+		Hold: e.Hold, Pause: emitter.Pause(e.Pause), Since: e.Since, Reason: e.Reason,
+		Failed: e.Failed, FailedSince: e.FailedSince, Failing: e.Failing, Hasten: e.Hasten,
+	}
+	if e.Paused && h.Pause == "" {
+		h.Pause = emitter.PauseGone
+	}
+	return emitter.EndpointState{Health: h, Waiting: e.Waiting, Dead: e.Dead}
+}
+
+// order is emitter.Order as a number.
+type order uint64
+
+const (
+	orderItem     order = 0
+	orderEndpoint order = 1
+	orderNone     order = 2
+)
+
+func storedOrder(o emitter.Order) (order, error) {
+	switch o {
+	case emitter.OrderItem:
+		return orderItem, nil
+	case emitter.OrderEndpoint:
+		return orderEndpoint, nil
+	case emitter.OrderNone:
+		return orderNone, nil
+	}
+	return 0, fmt.Errorf("unknown order %q", o)
 }
 
 func (e storedEndpoint) record(key []byte) (record, error) { return sealJSON(bucketEndpoints, key, e) }
@@ -163,6 +212,7 @@ const (
 	stateWaiting   state = 1
 	stateDelivered state = 2
 	stateDead      state = 3
+	stateExpired   state = 4
 )
 
 // storedDelivery is a record of deliveries.
@@ -173,13 +223,14 @@ type storedDelivery struct {
 	state    state
 	due      time.Time
 	attempts int
-	settled  time.Time // when it was delivered or died; zero: it waits
+	settled  time.Time // when it was delivered, died or expired; zero: it waits
+	order    order     // of its lane
 }
 
 func (d *storedDelivery) record(key []byte) record {
 	return newRecord(len(d.event)+len(d.endpoint)+40).
 		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
-		time(d.due).uint(uint64(d.attempts)).time(d.settled).
+		time(d.due).uint(uint64(d.attempts)).time(d.settled).uint(uint64(d.order)).
 		seal(bucketDeliveries, key)
 }
 
@@ -191,6 +242,9 @@ func readDelivery(key, value []byte) (storedDelivery, error) {
 	var d storedDelivery
 	d.event, d.endpoint, d.body, d.state = f.text(), f.text(), int(f.uint()), state(f.uint())
 	d.due, d.attempts, d.settled = f.time(), int(f.uint()), f.time()
+	if len(f.rest) > 0 { // a file of before has no order
+		d.order = order(f.uint())
+	}
 	return d, f.end(bucketDeliveries, key)
 }
 

@@ -241,7 +241,7 @@ func (t *tx) needed(e *storedEvent) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if found && d.state != stateDelivered {
+		if found && (d.state == stateWaiting || d.state == stateDead) {
 			return true, nil
 		}
 	}

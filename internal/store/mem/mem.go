@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
-	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/poller"
@@ -33,8 +32,7 @@ type Store struct {
 	last      uint64          // number of the latest delivery
 	waiting   map[uint64]*delivery
 	lanes     map[lane][]*delivery // those that wait, first come first
-	due       map[string]*agenda   // by endpoint: the first of each lane
-	endpoints map[string]*emitter.EndpointState
+	endpoints map[string]*endpoint
 	used      map[string]budget.Usage // of limits
 	tokens    map[string]auth.Record
 }
@@ -73,7 +71,7 @@ func New() *Store {
 	return &Store{
 		sources: map[string]*source{}, events: map[string]bool{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
-		due: map[string]*agenda{}, endpoints: map[string]*emitter.EndpointState{},
+		endpoints: map[string]*endpoint{},
 		used: map[string]budget.Usage{}, tokens: map[string]auth.Record{},
 	}
 }
