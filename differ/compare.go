@@ -75,9 +75,9 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	c.now = p.Received.Unix()
 	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h) && !s.stale(mem.read, c.now)
 	if same && !c.found.baseline {
-		c.found.listed = mem.present - mem.absent
-		if mem.absent > 0 && !mem.blind {
-			c.absences(func(e *entry) bool { return e.missing == 0 })
+		c.found.listed = mem.present - len(mem.absent)
+		if len(mem.absent) > 0 && !mem.blind {
+			c.absences(func(e *entry) bool { return mem.absent[e.key] == 0 })
 		}
 		c.repeat()
 		return &c.found, nil
@@ -162,7 +162,7 @@ func (c *comparison) take(f found) error {
 		c.remove(e)
 		return nil
 	}
-	renew := e != nil && !e.gone() && c.src.stale(e.seen, c.now) && !c.found.baseline
+	renew := e != nil && !e.gone() && c.src.stale(int64(e.seen), c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
 	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
 		return nil
@@ -224,7 +224,7 @@ func (c *comparison) absences(listed func(*entry) bool) {
 		e := &c.mem.entries[i]
 		switch {
 		case e.gone() || listed(e):
-		case int(e.missing)+1 >= c.src.confirmDeletes:
+		case int(c.mem.absent[e.key])+1 >= c.src.confirmDeletes:
 			c.found.changes = append(c.found.changes, change{kind: Deleted, key: e.key, revision: e.revision + 1})
 		default:
 			c.found.waiting = append(c.found.waiting, e.key)
@@ -256,22 +256,21 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 }
 
 // miss counts one more answer in a row that did not list an item.
-func (m *memory) miss(key string) {
-	e := m.find(key)
-	if e.missing == 0 {
-		m.absent++
+func (m *memory) miss(key string) { m.misses(key, m.absent[key]+1) }
+
+// misses notes that n answers in a row did not list an item.
+func (m *memory) misses(key string, n uint16) {
+	if m.absent == nil {
+		m.absent = map[string]uint16{}
 	}
-	e.missing++
+	m.absent[key] = n
 }
 
 // returned forgets the absence of items that the last answer lists.
 func (m *memory) returned() {
-	if m.absent == 0 {
-		return
-	}
-	for i := range m.entries {
-		if e := &m.entries[i]; e.missing > 0 && e.round == m.round {
-			e.missing, m.absent = 0, m.absent-1
+	for key := range m.absent {
+		if m.find(key).round == m.round {
+			delete(m.absent, key)
 		}
 	}
 }

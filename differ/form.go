@@ -48,7 +48,7 @@ func (s *Source) tolerate(found *finding, p *part, mem *memory, h hasher, ch *ch
 	found.tolerated = append(found.tolerated, ch.key)
 	e := mem.find(ch.key)
 	e.raw = h.text(string(ch.item))
-	if now := p.Received.Unix(); s.stale(e.seen, now) && len(found.renewed) < forgetAtOnce {
+	if now := p.Received.Unix(); s.stale(int64(e.seen), now) && len(found.renewed) < forgetAtOnce {
 		found.renewed = append(found.renewed, Item{
 			Key: e.key, Hash: e.hash, Revision: e.revision, Content: slices.Clone(ch.old), Seen: p.Received.UTC(),
 		})
