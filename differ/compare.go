@@ -35,7 +35,7 @@ type change struct {
 	key      string
 	revision uint64
 	hash     Hash
-	item     []byte // the whole item; nil where deleted
+	item     []byte // the whole item, a part of the page; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
 	told     bool     // of a silent baseline, and yet it makes events
@@ -186,7 +186,15 @@ func (c *comparison) take(f found) error {
 // note adds the change that an item's new content is, if it is one. At a
 // silent baseline each item is noted, at the revision that it has.
 func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
-	ch := change{key: f.key, hash: hash, kind: Created}
+	if e != nil && e.hash == hash && !c.found.baseline {
+		return
+	}
+	ch := change{hash: hash, kind: Created}
+	if e != nil {
+		ch.key = e.key
+	} else {
+		ch.key = strings.Clone(f.key) // so that nobody who keeps it keeps the page
+	}
 	switch {
 	case c.found.baseline && !c.src.emits(c.mem):
 		if e != nil {
@@ -202,12 +210,10 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 		ch.revision = 1
 	case e.gone():
 		ch.revision = e.revision + 1
-	case e.hash == hash:
-		return
 	default:
 		ch.kind, ch.revision = Updated, e.revision+1
 	}
-	ch.item = []byte(f.raw)
+	ch.item = bytesOf(f.raw)
 	ch.new = slices.Clone(content)
 	c.found.changes = append(c.found.changes, ch)
 }

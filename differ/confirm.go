@@ -1,5 +1,7 @@
 package differ
 
+import "bytes"
+
 // unconfirmed is a change that was not seen in enough answers in a row yet.
 type unconfirmed struct {
 	change
@@ -33,6 +35,12 @@ func (c *finding) confirm(s *Source, mem *memory) {
 		}
 	}
 	c.changes = confirmed
+}
+
+// apart is c without what would keep the page in memory that it was read from.
+func (c change) apart() change {
+	c.item = bytes.Clone(c.item)
+	return c
 }
 
 // unlisted are the changes that wait of items which the answer does not list:

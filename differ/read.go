@@ -49,7 +49,7 @@ func (s *Source) readPage(body []byte, watch string, n *int, take func(found) er
 	if s.response.Items == "" {
 		return s.readWhole(body, cmp.Or(watch, s.name), judge, take)
 	}
-	list := gjson.GetBytes(body, s.response.Items)
+	list := gjson.Get(textOf(body), s.response.Items)
 	switch {
 	case !list.Exists():
 		return poller.Failf(poller.ClassItems, "items: nothing is at %s", s.response.Items)
@@ -80,7 +80,7 @@ func (s *Source) readPage(body []byte, watch string, n *int, take func(found) er
 
 // readWhole takes a whole page as one item. Its key is what id says, or name.
 func (s *Source) readWhole(body []byte, name string, judge judge, take func(found) error) error {
-	item := gjson.ParseBytes(body)
+	item := gjson.Parse(textOf(body))
 	f := found{key: name, raw: item.Raw}
 	if len(s.response.ID) > 0 {
 		var err error
@@ -190,7 +190,7 @@ func (s *Source) judge(body []byte) (judge, error) {
 // that the item lacks is left out.
 func (s *Source) content(dst []byte, raw string) ([]byte, error) {
 	if len(s.response.Pick) == 0 {
-		return canon.Compact(dst, []byte(raw), s.form.told), nil
+		return canon.Compact(dst, bytesOf(raw), s.form.told), nil
 	}
 	picked := []byte{'{'}
 	for _, fields := range []ordered.Map[string]{s.response.Pick, s.response.Carry} {
