@@ -60,8 +60,7 @@ type comparison struct {
 
 	seen  int             // present items that were listed
 	fresh map[string]bool // keys that the memory does not have
-	buf   []byte
-	canon []byte
+	room  room
 }
 
 // compare finds what p says that mem does not. It is a *poller.Failure where
@@ -167,13 +166,11 @@ func (c *comparison) take(f found) error {
 	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
 		return nil
 	}
-	content, err := c.src.content(c.buf[:0], f.raw)
+	content, err := c.src.content(&c.room, f.raw)
 	if err != nil {
 		return err
 	}
-	c.buf = content
-	var hash Hash
-	hash, c.canon = c.src.form.hash(c.canon, content)
+	hash := c.src.form.hash(&c.room, content)
 	c.note(e, f, content, hash)
 	if e != nil && e.hash == hash {
 		if e.raw = spelled; renew {

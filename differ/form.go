@@ -16,11 +16,18 @@ type form struct {
 	arranged bool // there are lists whose order is none
 }
 
-// hash is the hash of what of content counts; buf is scratch room.
-func (f *form) hash(buf, content []byte) (Hash, []byte) {
-	buf = f.alike.Root().Append(buf[:0], content)
-	sum := sha256.Sum256(buf)
-	return Hash(sum[:16]), buf
+// room is what is used again from item to item.
+type room struct {
+	copier          canon.Copier
+	picked, content []byte
+	form            []byte
+}
+
+// hash is the hash of what of content counts.
+func (f *form) hash(r *room, content []byte) Hash {
+	r.form = r.copier.Append(r.form[:0], content, f.alike.Root())
+	sum := sha256.Sum256(r.form)
+	return Hash(sum[:16])
 }
 
 // sift takes out of the changes those that are none once it is known what the
