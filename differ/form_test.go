@@ -146,6 +146,7 @@ func TestToleranceWithinLists(t *testing.T) {
 	b := newBench(t, differ.Settings{}, r)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[100,101]}]}`)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":2.0,"amount":"9.5"},{"kind":"a","zone":1,"amount":0.5}],"prices":[100.9,100.1]}]}`)
+	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[100.9,99.5]}]}`)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[101.9,100.9]}]}`)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[101.9,101.8]}]}`, "s.updated 1@1")
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":9},{"kind":"a","zone":2,"amount":1}],"prices":[101.9,101.8]}]}`, "s.updated 1@2")
