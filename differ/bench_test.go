@@ -40,10 +40,10 @@ func walk(body []byte) {
 	gjson.GetBytes(body, "items").ForEach(func(_, v gjson.Result) bool { return v.Get("id").Exists() })
 }
 
-// BenchmarkTake compares lists with a snapshot: none, 1 % and all of the items
+// BenchmarkDiff compares lists with a snapshot: none, 1 % and all of the items
 // changed, spelled as they were; and none changed where each is spelled anew.
 // ratio is the time against a plain gjson walk over the same bodies, in turns.
-func BenchmarkTake(b *testing.B) {
+func BenchmarkDiff(b *testing.B) {
 	noisy := listed
 	noisy.Ignore = []string{"seen"}
 	full := noisy
@@ -89,5 +89,35 @@ func BenchmarkTake(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed())/float64(walked), "ratio")
 			})
 		}
+	}
+}
+
+// Items that did not change cost no allocation each, be they spelled as they
+// were or anew.
+func TestUnchangedItemsCostNoAllocation(t *testing.T) {
+	const items = 1000
+	noisy := listed
+	noisy.Ignore, noisy.Unordered = []string{"seen"}, []string{"tags"}
+	for name, within := range map[string]int{"the same": 0, "spelled anew": 1} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, differ.Settings{}, noisy)
+			b.take(list(items, 0, 0))
+			bodies := [][]byte{[]byte(listWith(items, 0, 1, within)), []byte(listWith(items, 0, 2, 0))}
+			answer := b.answer("")
+			i := 0
+			allocs := testing.AllocsPerRun(10, func() {
+				answer.Pages = bodies[i%2 : i%2+1]
+				if err := b.differ.Take(t.Context(), answer); err != nil {
+					t.Fatal(err)
+				}
+				i++
+			})
+			if allocs > items/10 {
+				t.Errorf("%.0f allocations for %d items", allocs, items)
+			}
+			if len(b.store.commits) != 1 {
+				t.Error("something changed")
+			}
+		})
 	}
 }

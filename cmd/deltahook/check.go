@@ -56,7 +56,7 @@ func (a *app) check() error {
 	fmt.Fprintln(w, "\nENDPOINT\tFORMAT\tSIGNED\tTO")
 	for _, e := range parts.endpoints {
 		settings := cfg.Endpoints[e.Name()]
-		fmt.Fprintf(w, "%s\tstandard\t%s\t%s\n", e.Name(), signed(settings), secret.Host(settings.URL))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name(), cmp.Or(settings.Format, "standard"), signed(settings), secret.Host(settings.URL))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -108,6 +108,8 @@ func signed(s emitter.Settings) string {
 		return "disabled"
 	case s.Signature == "none" || len(s.Secrets) == 0:
 		return "no"
+	case s.Signature == "github":
+		return "github"
 	case len(s.Secrets) == 1:
 		return "yes"
 	default:

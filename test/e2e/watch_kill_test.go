@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -26,7 +27,7 @@ import (
 // should be, and each was told in full.
 func TestWatchKill(t *testing.T) {
 	seed, kills := killSeed(t)
-	kills = max(1, kills/5)
+	kills = max(2, kills/10) // each is longer than one of TestKill: keys are polled each second
 	c := &keyCampaign{
 		campaign: &campaign{t: t, dir: t.TempDir(), seed: seed, kills: kills, rng: rand.New(rand.NewPCG(seed, 5)), receiver: newMoody(t, seed)},
 		keys:     newKeyWorld(t, seed), api: map[string]fate{}, file: map[string]bool{},
@@ -404,7 +405,7 @@ func (w *keyWorld) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 			list = append(list, fmt.Sprintf(`{"id":%q,"keys":%s}`, id, text))
 		}
 	} else {
-		for _, key := range strings.Split(req.URL.Query().Get("keys"), "|") {
+		for key := range strings.SplitSeq(req.URL.Query().Get("keys"), "|") {
 			if lot >= 6 {
 				w.asked[key]++
 			}
@@ -527,10 +528,7 @@ func (w *keyWorld) truth() truth {
 	defer w.mu.Unlock()
 	t := newTruth()
 	for at, states := range w.served {
-		t.served[at] = map[string]int{}
-		for s, n := range states {
-			t.served[at][s] = n
-		}
+		t.served[at] = maps.Clone(states)
 		t.final[at] = w.state(at.key)
 	}
 	return t
