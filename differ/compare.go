@@ -22,6 +22,7 @@ type finding struct {
 	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
 	renewed  []Item   // unchanged, but listed for the first time in long
 	forgot   []Item   // kept for long enough
+	samples  []sample // for the history, where one is kept
 
 	doubted []string      // keys that item_ok refused, where some change waits for its confirmation
 	pending []unconfirmed // changes that were not seen often enough yet
@@ -36,9 +37,10 @@ type change struct {
 	item     []byte // the whole item; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
-	told     bool     // of a silent baseline, and yet it makes events
-	events   []string // types of the events it makes
-	errors   []string // rules that could not be evaluated, see Changed
+	window   windowFunc // nil: no history is kept
+	told     bool       // of a silent baseline, and yet it makes events
+	events   []string   // types of the events it makes
+	errors   []string   // rules that could not be evaluated, see Changed
 }
 
 // maxKey is how many bytes an item's key may have.
@@ -154,6 +156,7 @@ func (c *comparison) take(f found) error {
 		if len(c.mem.pending) > 0 {
 			c.found.doubted = append(c.found.doubted, f.key)
 		}
+		c.sample(f.key, nil)
 		return nil
 	}
 	if f.deleted {
@@ -162,7 +165,7 @@ func (c *comparison) take(f found) error {
 	}
 	renew := e != nil && !e.gone() && c.src.stale(e.seen, c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
-	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
+	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew && c.sampleAgain(f.key) {
 		return nil
 	}
 	content, err := c.src.content(c.buf[:0], f.raw)
@@ -173,7 +176,11 @@ func (c *comparison) take(f found) error {
 	var hash Hash
 	hash, c.canon = hashOf(c.canon, content)
 	c.note(e, f, content, hash)
+	values := c.sample(f.key, content)
 	if e != nil && e.hash == hash {
+		if values != nil {
+			c.mem.pastOf(e.key).values = values // as raw
+		}
 		if e.raw = spelled; renew {
 			c.renew(e, content)
 		}
@@ -247,6 +254,7 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}
+	mem.listed(c.samples, c.read)
 	mem.pending = c.pending
 	for _, key := range c.waiting {
 		mem.miss(key)

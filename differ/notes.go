@@ -20,6 +20,8 @@ const (
 // commit and after a restart.
 func (m *memory) note(n Note) {
 	switch kind, _, _ := strings.Cut(n.Name, "/"); kind {
+	case "sample":
+		m.noteSample(n)
 	case noteHold:
 		m.hold = readHold(n.Data)
 	}

@@ -15,12 +15,13 @@ type outcome struct {
 	memory   *memory
 	part     *part
 	finding  *finding
-	silent   bool    // a baseline of which nothing is told
-	reset    bool    // what is remembered no longer counts
-	held     bool    // the answer is not taken in: the snapshot stays as it is
-	hold     *Hold   // why, where it is held
-	unheld   *Hold   // what ends with this answer
-	withheld []Event // what is not told because it is held
+	values   map[string][]float64 // of its samples, by key; see own
+	silent   bool                 // a baseline of which nothing is told
+	reset    bool                 // what is remembered no longer counts
+	held     bool                 // the answer is not taken in: the snapshot stays as it is
+	hold     *Hold                // why, where it is held
+	unheld   *Hold                // what ends with this answer
+	withheld []Event              // what is not told because it is held
 	marks    poller.Bookmarks
 	notes    []Note  // to be stored: with the commit where there is one
 	commit   *Commit // nil: there is nothing to write that cannot wait
@@ -47,6 +48,7 @@ func (d *Differ) complete(out *outcome) error {
 		if out.silent && !ch.told {
 			continue
 		}
+		ch.window = out.window(ch.key)
 		if err := d.tell(c, src, ch, p, errs); err != nil {
 			return err
 		}

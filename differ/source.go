@@ -29,6 +29,7 @@ type Source struct {
 	forget   time.Duration // 0: never
 	rules    []rule
 	watch    watch
+	history  history
 
 	baseline       Baseline
 	guards         guards
@@ -70,8 +71,9 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		src.confirmDeletes = defaultConfirmDeletes
 	}
 	src.compileResponse(r.At("response"), resp)
-	src.watch = compileWatch(r.At("watch"), s.Watch, resp)
-	src.rules = compileRules(r.At("events"), name, s.Events, resp.Pick.Keys(), endpoints)
+	src.history = compileHistory(r.At("changes", "history"), s.Changes.History, resp)
+	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.history)
+	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.Pick.Keys(), endpoints)
 	return src
 }
 

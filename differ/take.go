@@ -169,6 +169,7 @@ const commitsAtOnce = 32
 
 // finish writes what one part of an answer comes to.
 func (d *Differ) finish(ctx context.Context, out *outcome) error {
+	out.keepSamples()
 	if out.commit == nil {
 		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
@@ -260,6 +261,9 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 		if err := d.readOld(ctx, out.memory, out.part.unit, out.finding.changes); err != nil {
 			return err
 		}
+	}
+	if err := d.sampleAll(ctx, out); err != nil {
+		return err
 	}
 	out.finding.confirm(out.source, out.memory)
 	if out.finding.writes() {
