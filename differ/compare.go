@@ -24,6 +24,8 @@ type finding struct {
 	forgot   []Item   // kept for long enough
 	samples  []sample // for the history, where one is kept
 
+	tolerated []string // keys of items that differ by no more than their tolerance
+
 	doubted []string      // keys that item_ok refused, where some change waits for its confirmation
 	pending []unconfirmed // changes that were not seen often enough yet
 }
@@ -174,7 +176,7 @@ func (c *comparison) take(f found) error {
 	}
 	c.buf = content
 	var hash Hash
-	hash, c.canon = hashOf(c.canon, content)
+	hash, c.canon = c.src.form.hash(c.canon, content)
 	c.note(e, f, content, hash)
 	values := c.sample(f.key, content)
 	if e != nil && e.hash == hash {

@@ -3,7 +3,8 @@ package differ
 // unconfirmed is a change that was not seen in enough answers in a row yet.
 type unconfirmed struct {
 	change
-	seen int // answers in a row
+	seen   int  // answers in a row
+	listed bool // the last answer showed it
 }
 
 // confirm takes out of the changes those that must be seen in more answers
@@ -18,6 +19,7 @@ func (c *finding) confirm(s *Source, mem *memory) {
 	}
 	for _, key := range c.doubted { // says nothing for it, and nothing against it
 		if u, ok := before[key]; ok {
+			u.listed = false
 			c.pending = append(c.pending, u)
 		}
 	}
@@ -27,7 +29,7 @@ func (c *finding) confirm(s *Source, mem *memory) {
 	confirmed := c.changes[:0]
 	for _, ch := range c.changes {
 		if seen := before[ch.key].seen + 1; ch.kind != Deleted && seen < s.confirm {
-			c.pending = append(c.pending, unconfirmed{ch, seen})
+			c.pending = append(c.pending, unconfirmed{ch, seen, true})
 		} else {
 			confirmed = append(confirmed, ch)
 		}
@@ -47,6 +49,7 @@ func (c *finding) unlisted(mem *memory) (out []unconfirmed) {
 	}
 	for _, u := range mem.pending {
 		if e := mem.find(u.key); !known[u.key] && (e == nil || e.round != mem.round) {
+			u.listed = false
 			out = append(out, u)
 		}
 	}
@@ -57,6 +60,10 @@ func (c *finding) unlisted(mem *memory) (out []unconfirmed) {
 // same again.
 func (c *comparison) repeat() {
 	for _, u := range c.mem.pending {
+		if !u.listed {
+			c.found.doubted = append(c.found.doubted, u.key)
+			continue
+		}
 		u.events, u.errors = nil, nil
 		c.found.changes = append(c.found.changes, u.change)
 	}

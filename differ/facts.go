@@ -39,6 +39,7 @@ func ruleEnv(picked []string) expr.Env {
 type facts struct {
 	source string
 	watch  string
+	form   *form
 	event  string // the type of the rule at hand
 	change *change
 	made   map[string]any
@@ -87,13 +88,12 @@ func decodeOrEmpty(raw []byte) (any, error) {
 }
 
 // changed reports whether one of the named fields differs between old and
-// new; a field that only one of them has does.
+// new, as the source compares them; a field that only one of them has does.
 func (f *facts) changed(names ...string) bool {
 	before, after := gjson.ParseBytes(f.change.old), gjson.ParseBytes(f.change.new)
 	for _, name := range names {
 		path := gjson.Escape(name)
-		a, b := before.Get(path), after.Get(path)
-		if a.Exists() != b.Exists() || a.Exists() && !equal(a, b) {
+		if !f.form.sameField(name, before.Get(path), after.Get(path)) {
 			return true
 		}
 	}

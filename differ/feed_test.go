@@ -74,7 +74,7 @@ func (s *shop) answer(watch, items string) error {
 			list = append(list, fmt.Sprintf(`{"id":%q,"error":1}`, id))
 			continue
 		}
-		if !strings.ContainsAny(parcel, `["1{n`) {
+		if !strings.ContainsAny(parcel[:min(1, len(parcel))], `["1{n`) {
 			parcel = fmt.Sprintf("%q", parcel)
 		}
 		list = append(list, fmt.Sprintf(`{"id":%q,"p":%s,"c":%q}`, id, parcel, carrier))

@@ -55,7 +55,7 @@ func newTracked(name string, keep time.Duration, resp ResponseSettings) (t track
 	// A span touches one bucket more than it has room for, and whole seconds
 	// are what schedules are made of.
 	t.width = max(1, int64(math.Ceil(keep.Seconds()/(maxBuckets-1)))) * 1000
-	fields := slices.Concat(resp.Pick.Keys(), resp.Carry.Keys())
+	fields := resp.fields()
 	first := name
 	t.path = gjson.Escape(name)
 	if !slices.Contains(fields, name) {
@@ -63,7 +63,7 @@ func newTracked(name string, keep time.Duration, resp ResponseSettings) (t track
 		if slices.Contains(steps, "") || strings.ContainsAny(name, `\*?#@!{[(|`) {
 			return t, "expected the name of one field, or names joined by dots"
 		}
-		if first = steps[0]; len(resp.Pick) > 0 && !slices.Contains(fields, first) {
+		if first = steps[0]; len(fields) > 0 && !slices.Contains(fields, first) {
 			return t, strconv.Quote(first) + " is not among the fields that response.pick names" + meant(first, fields)
 		}
 		for i := range steps {

@@ -1,13 +1,10 @@
 package differ
 
 import (
-	"crypto/sha256"
 	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/deltahook/deltahook/internal/canon"
 )
 
 // memory is what is kept in memory of a source: a mark for each item, so that
@@ -173,11 +170,4 @@ func (h hasher) pages(pages [][]byte) uint64 {
 		_, _ = sum.Write(page)
 	}
 	return max(sum.Sum64(), 1)
-}
-
-// hashOf is the hash of content in its canonical form; buf is scratch room.
-func hashOf(buf, content []byte) (Hash, []byte) {
-	buf = canon.Append(buf[:0], content)
-	sum := sha256.Sum256(buf)
-	return Hash(sum[:16]), buf
 }

@@ -78,9 +78,6 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, unit string, changes 
 	for _, item := range items {
 		if ch := byKey[item.Key]; ch != nil {
 			ch.old = item.Content
-			if ch.kind == Updated {
-				ch.diff = Diff(ch.old, ch.new)
-			}
 			delete(byKey, item.Key)
 		}
 	}
@@ -120,7 +117,7 @@ func (d *Differ) reportRules(src *Source, errs map[*rule]*ruleError) {
 // tell adds the events that a change makes to c. A rule that cannot be
 // evaluated makes none and stops no other: it is entered in errs.
 func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rule]*ruleError) error {
-	f := &facts{source: src.name, watch: p.watch, change: ch}
+	f := &facts{source: src.name, watch: p.watch, form: &src.form, change: ch}
 	for i := range src.rules {
 		r := &src.rules[i]
 		matches, err := r.matches(f)

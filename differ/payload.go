@@ -48,7 +48,7 @@ func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
 	f := &facts{change: &change{old: e.Old, new: e.New}}
 	vars := map[string]any{
 		"change": string(e.Change), "key": e.Key, "source": e.Source, "watch": e.Watch, "type": e.Type, "id": e.ID,
-		"revision": int(e.Revision), "changed": f.changed, "pct": pct,
+		"revision": int(e.Revision), "changed": f.changed, "pct": pct, "window": noWindow,
 		"now": func() time.Time { return e.Time },
 	}
 	if e.Window != nil {
@@ -56,7 +56,10 @@ func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
 	}
 	item := e.Item
 	if item == nil {
-		item = e.Old
+		item = e.New // between polls: what is remembered
+	}
+	if item == nil {
+		item = e.Old // deleted
 	}
 	for name, raw := range map[string][]byte{"new": e.New, "old": e.Old, "item": item} {
 		if !uses(name) {

@@ -107,13 +107,17 @@ func (d *Differ) showHold(unit string, mem *memory) {
 // still is b with validators and cursor set back: the next answer must be a
 // whole one, from where the last that was taken in ended.
 func (d *Differ) still(unit string, b poller.Bookmarks) poller.Bookmarks {
+	return d.stay(unit, withoutValidators(b))
+}
+
+// stay is b with the cursor set back.
+func (d *Differ) stay(unit string, b poller.Bookmarks) poller.Bookmarks {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	last := d.stored[unit]
 	if k, ok := d.moved[unit]; ok {
 		last = k.Bookmarks
 	}
-	b = withoutValidators(b)
 	b.Cursor = last.Cursor
 	return b
 }

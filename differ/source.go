@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/jsonpath"
@@ -22,7 +21,7 @@ type Source struct {
 	name     string
 	shape    string
 	response ResponseSettings
-	ignore   *canon.Paths
+	form     form
 	itemOK   *expr.Program // nil: every item is
 	deleted  *expr.Program // nil: no item says of itself that it is
 	kept     bool          // an item that is not listed stays
@@ -73,7 +72,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 	src.compileResponse(r.At("response"), resp)
 	src.history = compileHistory(r.At("changes", "history"), s.Changes.History, resp)
 	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.history)
-	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.Pick.Keys(), endpoints)
+	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.fields(), endpoints)
 	return src
 }
 
@@ -94,22 +93,11 @@ func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
 			r.At("id").Errorf("items need an id: the path of what tells them apart")
 		}
 	}
-	for i, path := range resp.ID {
-		at := r.At("id")
-		if len(resp.ID) > 1 {
-			at = at.Index(i)
-		}
-		checkPath(at, path)
-	}
+	checkIDs(r.At("id"), resp.ID)
 	for _, p := range resp.Pick {
 		checkPath(r.At("pick", p.Key), p.Value)
 	}
-	for i, path := range resp.Ignore {
-		if _, err := canon.ParsePaths(path); err != nil {
-			r.At("ignore").Index(i).Errorf("%q: %v", path, err)
-		}
-	}
-	s.ignore, _ = canon.ParsePaths(resp.Ignore...)
+	s.form = compileForm(r, resp)
 	if resp.ItemOK != "" {
 		program, err := expr.CompileBool(resp.ItemOK, expr.Env{"item": nil, "body": nil})
 		if err != nil {
@@ -126,10 +114,12 @@ func checkPath(r fault.Report, path string) {
 	}
 }
 
-// shape is a fingerprint of what decides an item's key and content: where it
-// differs from the stored one, the stored items say nothing about the new.
+// shape is a fingerprint of what decides an item's key and content, and which
+// contents are equal: where it differs from the stored one, the stored items
+// say nothing about the new.
 func shape(resp ResponseSettings) string {
-	text, _ := json.Marshal([]any{resp.Items, resp.ID, resp.Pick, resp.Ignore})
+	deciding := []any{resp.Items, resp.ID, resp.Pick, resp.Ignore}
+	text, _ := json.Marshal(append(deciding, resp.counting()...))
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }

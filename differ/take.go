@@ -141,11 +141,12 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 	return all.Wait()
 }
 
-// setBack has the poller ask again for all of an answer that is held.
+// setBack has the poller ask again for what an answer told that was not taken
+// in: because it is held, or not confirmed yet.
 func setBack(a *poller.Answer, outs []*outcome) {
 	for _, out := range outs {
 		switch {
-		case !out.held:
+		case !out.held && len(out.finding.pending) == 0:
 		case len(outs) == 1:
 			a.Bookmarks = out.marks
 		default:
@@ -261,11 +262,14 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 		if err := d.readOld(ctx, out.memory, out.part.unit, out.finding.changes); err != nil {
 			return err
 		}
+		out.source.sift(out.finding, out.part, out.memory, d.hash)
 	}
 	if err := d.sampleAll(ctx, out); err != nil {
 		return err
 	}
-	out.finding.confirm(out.source, out.memory)
+	if out.finding.confirm(out.source, out.memory); len(out.finding.pending) > 0 {
+		out.marks = d.stay(out.part.unit, out.marks)
+	}
 	if out.finding.writes() {
 		if err := d.complete(out); err != nil {
 			return err

@@ -34,7 +34,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, h hist
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, h.windowIn(ruleEnv(resp.Pick.Keys())))
+		program, err := expr.CompileBool(s.Until, h.windowIn(ruleEnv(resp.fields())))
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -249,7 +249,7 @@ func (e *ending) judge(key string, content, whole []byte) error {
 	}
 	ch.window = e.out.window(key)
 	until := e.out.source.watch.until
-	holds, err := until.matches(&facts{source: e.out.source.name, watch: e.out.part.watch, change: &ch})
+	holds, err := until.matches(&facts{source: e.out.source.name, form: &e.out.source.form, watch: e.out.part.watch, change: &ch})
 	if err != nil {
 		e.errs[until] = &ruleError{count: 1, key: key, err: err}
 	}

@@ -1,6 +1,7 @@
 package emitter
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -94,12 +95,9 @@ func (m *message) values(item gjson.Result, except ...string) {
 		return
 	}
 	item.ForEach(func(name, v gjson.Result) bool {
-		for _, n := range except {
-			if name.Str == n {
-				return true
-			}
+		if !slices.Contains(except, name.Str) {
+			m.add(name.Str, value(v))
 		}
-		m.add(name.Str, value(v))
 		return true
 	})
 }
@@ -115,7 +113,9 @@ func touchedBy(patch []byte) touched {
 		depth := 0
 		for i := range len(path) {
 			if path[i] == '/' {
-				t[path[:i]] = t[path[:i]]
+				if !t[path[:i]] {
+					t[path[:i]] = false
+				}
 				if depth++; depth > mostDepth {
 					break
 				}

@@ -16,7 +16,7 @@ type Settings struct {
 	// Webhooks 1.0), cloudevents or cloudevents_binary (CloudEvents 1.0),
 	// slack, discord, teams, zapier, or custom with json. See
 	// delivery.md#formats.
-	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=standard,enum=cloudevents,enum=cloudevents_binary,enum=slack,enum=discord,enum=teams,enum=zapier,enum=custom"`
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=standard,enum=cloudevents,enum=cloudevents_binary,enum=slack,enum=discord,enum=teams,enum=zapier,enum=custom"` //nolint:revive // a tag is one line
 	// The payload, with {{ expressions }} in its texts: needed with custom,
 	// in place of the default text with slack, discord, teams and zapier.
 	JSON any `yaml:"json" json:"json,omitempty"`

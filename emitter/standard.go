@@ -51,7 +51,7 @@ const (
 	cutDiff        // and the diff
 )
 
-// renderCut lets write write the body of e, with as much left out as it takes
+// renderCut gives the body of e that write writes, with as much left out as it takes
 // to be no larger than MaxBody.
 func renderCut(e *differ.Event, write func(*bytes.Buffer, cut) error) ([]byte, error) {
 	for cut := cutNothing; cut <= cutDiff; cut++ {

@@ -12,7 +12,7 @@ import (
 // zapierFormat is a catch hook of Zapier: the standard body with all names at
 // the top and the event's id, which Zapier doesn't read from headers. Zapier
 // takes 10 MB, which is more than any body has.
-// https://help.zapier.com/hc/en-us/articles/8496288690317
+// https://docs.zapier.com/platform/build/operating-constraints
 var zapierFormat = format{
 	name: "zapier", content: "application/json", payload: renderZapier, json: true,
 	judge: func(a Attempt, _ http.Header) Attempt { return only(a, http.StatusOK) },

@@ -21,7 +21,7 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	answer, err := j.source.AskFor(withTurn(ctx, &j.turn), j.marks, keys)
 	j.unused()
 	if err == nil {
-		answer.Bookmarks.Next = j.next(answer.Received)
+		answer.Bookmarks.Next = j.next(answer, answer.Received)
 		err = p.take(ctx, j, answer)
 	}
 	now := time.Now()
@@ -45,14 +45,18 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 	if j.marks.Failures > 0 && p.failingEnds(j) {
 		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
-	j.marks, j.retries = a.Bookmarks, 0
-	j.due = j.next(now)
+	j.due = j.next(a, now)
+	j.marks, j.retries, j.reset = a.Bookmarks, 0, a.Reset
 }
 
-// next is when a source that answered runs again: on its schedule, but not
-// before the server wants to be asked.
-func (j *job) next(now time.Time) time.Time {
+// next is when a source that answered runs again: on its schedule, or soon
+// where all starts over and did not the time before; but not before the server
+// wants to be asked.
+func (j *job) next(a *Answer, now time.Time) time.Time {
 	next := j.schedule().Next(now)
+	if a.Reset && !j.reset && j.fan == nil {
+		next = sooner(next, now.Add(afterReset).Round(0).UTC())
+	}
 	if rest := j.turn.rest.Round(0).UTC(); next.Before(rest) {
 		return rest
 	}

@@ -47,7 +47,8 @@ type job struct {
 	streak streak
 	index  int // in the queue; nowhere: it is not there
 
-	retries int // early ones since the schedule came
+	retries int  // early ones since the schedule came
+	reset   bool // the last answer was one that resets
 
 	// Of a source with watch keys.
 	fan  *fan         // nil: it has none

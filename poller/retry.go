@@ -8,6 +8,10 @@ const (
 	longestBackoff = 10 * time.Minute
 )
 
+// afterReset is how soon after an answer that resets the whole is asked for:
+// what changes until then is told by nobody.
+const afterReset = time.Second
+
 // earlyRetries are the waits after which a poll that failed is made again
 // though its schedule comes much later: a daily source is not to wait for a day
 // because of a moment.

@@ -70,3 +70,46 @@ func TestEarlyRetries(t *testing.T) {
 		})
 	}
 }
+
+// TestResetIsFollowedUp: what changes between a reset and the next answer is
+// told by nobody, so that answer is asked for at once; but not over and over.
+func TestResetIsFollowedUp(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answers map[int]int // status by number of the poll; others: 200
+		want    []time.Duration
+	}{
+		{"once", map[int]int{2: 410}, []time.Duration{0, time.Hour, time.Hour + time.Second, 2 * time.Hour, 3 * time.Hour}},
+		{"again and again", map[int]int{1: 410, 2: 410, 3: 410}, []time.Duration{0, time.Second, time.Hour, 2 * time.Hour, 3 * time.Hour}},
+		{"once more later", map[int]int{1: 410, 3: 410}, []time.Duration{0, time.Second, time.Hour, time.Hour + time.Second, 2 * time.Hour, 3 * time.Hour}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				var asked []time.Duration
+				client := poller.NewClientOver(roundTripper(func(*http.Request) (*http.Response, error) {
+					asked = append(asked, time.Since(start).Round(time.Second))
+					if status := c.answers[len(asked)]; status != 0 {
+						return reply(status, "")
+					}
+					return reply(200, "{}")
+				}), poller.ClientOptions{})
+				s, err := poller.NewSource("s", poller.Settings{Schedule: "@hourly", Request: poller.RequestSettings{URL: "http://x.example/"}},
+					poller.ResponseSettings{Status: map[string]string{"410": "reset"}}, client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				into := &sink{}
+				run(t, poller.New([]*poller.Source{s}, nil, into, poller.Options{}), 3*time.Hour+time.Second)
+				if diff := cmp.Diff(c.want, asked); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				for i, a := range into.taken[:len(into.taken)-1] { // a restart goes on likewise
+					if next := a.Bookmarks.Next.Sub(start).Round(time.Second); next != c.want[i+1] {
+						t.Errorf("after poll %d the next one is stored for %s, want %s", i+1, next, c.want[i+1])
+					}
+				}
+			})
+		})
+	}
+}

@@ -175,3 +175,31 @@ func TestWatchFrom(t *testing.T) {
 	}
 	p.stop(t)
 }
+
+// TestPollOfAWatchSource asks for a key that only the daemon, or the store,
+// knows, or for the one that is given.
+func TestPollOfAWatchSource(t *testing.T) {
+	t.Parallel()
+	api, hooks, dir := newDesk(t), newReceiver(t, nil), t.TempDir()
+	write(t, dir, "deltahook.yaml", configured(hooks, fmt.Sprintf(ordersAndParcels, api.URL)))
+	poll := func(want string, args ...string) {
+		t.Helper()
+		status, stdout, stderr := deltahook(t, dir, append([]string{"poll", "parcels"}, args...)...)
+		if !strings.Contains(stdout+stderr, want) || (status == 0) != strings.HasPrefix(want, "Request") {
+			t.Errorf("poll %q ended with %d, want %q:\n%s%s", args, status, want, stdout, stderr)
+		}
+	}
+	poll("no watch key of source parcels is known: give one with --watch")
+	poll("Request   GET "+api.URL+"/parcels/a%2Fb", "--watch", "a/b")
+	poll("--watch: a key must be UTF-8", "--watch", "a\x07b")
+	api.set(api.orders, "o1", "fedex f1")
+	p := start(t, binary(t), dir, "run")
+	eventually(t, "a key", func(int) bool { return len(p.watched(t)) > 0 }, 0)
+	api.settled(t, "f1")
+	poll("Request   GET " + api.URL + "/parcels/f1")
+	p.stop(t)
+	poll("Request   GET " + api.URL + "/parcels/f1")
+	if status, _, stderr := deltahook(t, dir, "poll", "orders", "--watch", "f1"); status == 0 || !strings.Contains(stderr, "source orders has no watch keys") {
+		t.Errorf("poll of a source without watch keys: %d, %s", status, stderr)
+	}
+}
