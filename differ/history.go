@@ -40,6 +40,8 @@ func compileHistory(r fault.Report, s ordered.Map[units.Duration], resp Response
 		t, wrong := newTracked(entry.Key, entry.Value.Std(), resp)
 		if wrong != "" {
 			r.At(entry.Key).Errorf("%s", wrong)
+		} else if !slices.Contains(resp.fields(), entry.Key) {
+			checkName(r.At(entry.Key), entry.Key, resp)
 		}
 		h = append(h, t)
 	}
@@ -55,17 +57,14 @@ func newTracked(name string, keep time.Duration, resp ResponseSettings) (t track
 	// A span touches one bucket more than it has room for, and whole seconds
 	// are what schedules are made of.
 	t.width = max(1, int64(math.Ceil(keep.Seconds()/(maxBuckets-1)))) * 1000
-	fields := resp.fields()
 	first := name
 	t.path = gjson.Escape(name)
-	if !slices.Contains(fields, name) {
+	if !slices.Contains(resp.fields(), name) {
 		steps := strings.Split(name, ".")
 		if slices.Contains(steps, "") || strings.ContainsAny(name, `\*?#@!{[(|`) {
 			return t, "expected the name of one field, or names joined by dots"
 		}
-		if first = steps[0]; len(fields) > 0 && !slices.Contains(fields, first) {
-			return t, strconv.Quote(first) + " is not among the fields that response.pick names" + meant(first, fields)
-		}
+		first = steps[0]
 		for i := range steps {
 			steps[i] = gjson.Escape(steps[i])
 		}

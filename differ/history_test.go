@@ -459,11 +459,91 @@ func TestWindowAtRunTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if errs := strings.Join(p.Changes[0].Errors, "; "); !strings.Contains(errs, want) {
-			t.Errorf("%s: %q, want %q", when, errs, want)
+		if said := p.Changes[0].Rules[0].Error; !strings.Contains(said, want) {
+			t.Errorf("%s: %q, want %q", when, said, want)
 		}
 	}
 }
 
 // byTime orders samples of a model.
 func byTime(a, b modelSample) int { return cmp.Compare(a.at, b.at) }
+
+// BenchmarkTakeWithHistory takes lists of 1,000 items whose prices are sampled
+// each minute, with a day of samples behind them, and without a history.
+func BenchmarkTakeWithHistory(b *testing.B) {
+	const items = 1000
+	bodies := [2]string{list(items, 0, 0), list(items, 0, 1)} // they differ outside the items
+	for _, kept := range []ordered.Map[units.Duration]{nil, history("price", day)} {
+		b.Run(fmt.Sprintf("fields=%d", len(kept)), func(b *testing.B) {
+			h := newHistorian(b, differ.Settings{Changes: differ.ChangeSettings{History: kept}}, listed)
+			h.at(h.received, bodies[0])
+			for i := range len(kept) * 1440 {
+				h.at(h.received.Add(time.Minute), bodies[i%2])
+				h.flush()
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i++
+				h.at(h.received.Add(time.Minute), bodies[i%2])
+				b.StopTimer()
+				h.flush()
+				b.StartTimer()
+			}
+			size, notes := 0, 0
+			for _, pages := range h.samples() {
+				for _, n := range pages {
+					size, notes = size+len(n.Data), notes+1
+				}
+			}
+			if notes > 0 {
+				b.ReportMetric(float64(size)/(items*1440), "stored-B/sample")
+				b.ReportMetric(float64(size)/float64(notes), "B/note")
+			}
+		})
+	}
+}
+
+// BenchmarkWindow evaluates a rule over a day of minutes.
+func BenchmarkWindow(b *testing.B) {
+	h := newHistorian(b, differ.Settings{Changes: differ.ChangeSettings{History: history("p", day)}}, listed)
+	for i := range 1441 {
+		h.at(h.received.Add(time.Minute), fmt.Sprintf(`{"items":[{"id":1,"p":%d}]}`, i))
+	}
+	h.asked = []string{"p 1d"}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		h.at(h.received.Add(time.Minute), fmt.Sprintf(`{"items":[{"id":1,"p":%d}]}`, i%7))
+		h.store.commits = nil
+	}
+}
+
+// TestFallIsToldOnce has a price fall by five per cent in a day: told once, and
+// again only when it has stood for a day and falls anew, over restarts.
+func TestFallIsToldOnce(t *testing.T) {
+	rules := ordered.Map[differ.RuleSettings]{{Key: "fell", Value: differ.RuleSettings{
+		On: []string{"created", "updated"}, When: `pct(window("p", "24h").max, new.p) <= -5`, Trigger: "enter",
+	}}}
+	h := newHistorian(t, differ.Settings{Events: rules, Changes: differ.ChangeSettings{History: history("p", day)}}, listed)
+	play := func(after time.Duration, price string, want ...string) {
+		t.Helper()
+		h.at(h.received.Add(after), `{"items":[{"id":"X","p":"`+price+`"}]}`)
+		equal(t, "events at "+price, h.events(), want)
+	}
+	play(0, "100.00")
+	play(time.Minute, "104")
+	play(time.Hour, "99")
+	h.restart()
+	play(time.Hour, "98.8", "fell X@3")
+	play(time.Minute, "98.7")
+	play(time.Minute, "103")
+	play(time.Minute, "98.6", "fell X@6") // it had turned false between
+	h.restart()
+	for range 24 {
+		play(time.Hour, "98.6") // it stands, and the high is out of the window at last
+	}
+	play(time.Hour, "98.5")
+	play(time.Hour, "93.6", "fell X@8")
+}

@@ -1,6 +1,7 @@
 package differ
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -88,9 +89,9 @@ func (p page) appendBuckets(buckets []bucket) (out []bucket, ok bool) {
 	if !ok {
 		return buckets, false
 	}
-	r := reader{rest: rest}
+	r := reader{data: rest}
 	out = buckets
-	for last := int64(-1); len(r.rest) > 0; {
+	for last := int64(-1); r.at < len(rest); {
 		i := int64(r.uint())
 		if i <= last || i >= pageBuckets {
 			return buckets, false
@@ -149,58 +150,60 @@ func appendValue(data []byte, v float64) []byte {
 
 // reader reads the parts of a page. What is missing is zero, and sets short.
 type reader struct {
-	rest  []byte
+	data  []byte
+	at    int
 	short bool
 }
 
 func (r *reader) uint() uint64 {
-	v, n := binary.Uvarint(r.rest)
+	v, n := binary.Uvarint(r.data[r.at:])
 	r.skip(n)
 	return v
 }
 
 func (r *reader) int() int64 {
-	v, n := binary.Varint(r.rest)
+	v, n := binary.Varint(r.data[r.at:])
 	r.skip(n)
 	return v
 }
 
 func (r *reader) value() float64 {
-	if len(r.rest) < 8 {
+	if len(r.data)-r.at < 8 {
 		r.skip(0)
 		return 0
 	}
-	v := math.Float64frombits(binary.BigEndian.Uint64(r.rest))
+	v := math.Float64frombits(binary.BigEndian.Uint64(r.data[r.at:]))
 	r.skip(8)
 	return v
 }
 
 func (r *reader) skip(n int) {
 	if n <= 0 {
-		r.rest, r.short = nil, true
+		r.at, r.short = len(r.data), true
 		return
 	}
-	r.rest = r.rest[n:]
+	r.at += n
 }
 
 // series is what is kept of one field of one item.
 type series struct {
 	field string
 	pages []page // by number, and so by time
+
+	// origin and width are those of all pages; width 0: they are not of one.
+	origin uint32
+	width  int64
+}
+
+// find is where the page of a number is, or would be.
+func (s *series) find(number int64) (i int, there bool) {
+	return slices.BinarySearchFunc(s.pages, number, func(p page, n int64) int { return cmp.Compare(p.number, n) })
 }
 
 // put takes a page in, in the place of one of its number; without data it is
 // removed.
 func (s *series) put(p page) {
-	i, there := slices.BinarySearchFunc(s.pages, p.number, func(q page, n int64) int {
-		switch {
-		case q.number < n:
-			return -1
-		case q.number > n:
-			return 1
-		}
-		return 0
-	})
+	i, there := s.find(p.number)
 	switch {
 	case p.data == nil && there:
 		s.pages = slices.Delete(s.pages, i, i+1)
@@ -209,6 +212,22 @@ func (s *series) put(p page) {
 		s.pages[i] = p
 	default:
 		s.pages = slices.Insert(s.pages, i, p)
+	}
+	if origin, width, _, _ := p.head(); len(s.pages) == 1 || s.width == 0 || p.data != nil && (origin != s.origin || width != s.width) {
+		s.unite()
+	}
+}
+
+// unite finds what all pages are of.
+func (s *series) unite() {
+	for i, p := range s.pages {
+		origin, width, _, _ := p.head()
+		if i > 0 && (origin != s.origin || width != s.width) {
+			width = 0
+		}
+		if s.origin, s.width = origin, width; width == 0 {
+			return
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package differ
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -39,9 +40,11 @@ func (c *comparison) sampleAgain(key string) bool {
 	return true
 }
 
-// sampleAll notes what the last answer said, for one that is the same again.
+// sampleAll completes what the answer says of items: one that is the same again
+// says what the last one said.
 func (d *Differ) sampleAll(ctx context.Context, out *outcome) error {
 	src, mem, found := out.source, out.memory, out.finding
+	out.sampled = true
 	if len(src.history) == 0 || found.read || out.part.lacking || found.baseline {
 		return nil
 	}
@@ -181,17 +184,15 @@ func (k *keeper) add(key string, t *tracked, at int64, v float64) {
 	number := floor(index, pageBuckets)
 	var here page
 	if s != nil {
-		if !s.uniform(t) {
+		if s.origin != t.origin || s.width != t.width {
 			k.convert(key, s, t, at, v)
 			return
 		}
-		for _, p := range s.pages {
-			switch {
-			case p.number == number:
-				here = p
-			case t.far(p.number, at):
-				k.put(key, t.name, p.number, nil)
-			}
+		if i, there := s.find(number); there {
+			here = s.pages[i]
+		}
+		for _, p := range s.far(t, at) {
+			k.put(key, t.name, p.number, nil)
 		}
 	}
 	k.buckets, _ = here.appendBuckets(k.buckets[:0])
@@ -229,7 +230,7 @@ func (k *keeper) convert(key string, s *series, t *tracked, at int64, v float64)
 // into does something to the bucket of an index, a new one where there is none.
 func into(buckets []bucket, index int64, do func(*bucket)) []bucket {
 	i, there := slices.BinarySearchFunc(buckets, index, func(b bucket, index int64) int {
-		return int(max(-1, min(1, b.index-index)))
+		return cmp.Compare(b.index, index)
 	})
 	if !there {
 		buckets = slices.Insert(buckets, i, bucket{index: index})
@@ -246,14 +247,19 @@ func (t *tracked) far(number, at int64) bool {
 	return begin+span <= at-keep || begin > at+keep
 }
 
-// uniform reports whether all pages of a series are of this origin and width.
-func (s *series) uniform(t *tracked) bool {
-	for _, p := range s.pages {
-		if origin, width, _, ok := p.head(); !ok || origin != t.origin || width != t.width {
-			return false
-		}
+// far gives the pages that are far from at: the first ones and the last ones.
+func (s *series) far(t *tracked, at int64) (pages []page) {
+	i, j := 0, len(s.pages)
+	for i < j && t.far(s.pages[i].number, at) {
+		i++
 	}
-	return true
+	for i < j && t.far(s.pages[j-1].number, at) {
+		j--
+	}
+	if i == 0 && j == len(s.pages) {
+		return nil
+	}
+	return slices.Concat(s.pages[:i], s.pages[j:])
 }
 
 // floor is a/b, rounded down.

@@ -30,6 +30,9 @@ type Source struct {
 	watch    watch
 	history  history
 
+	follows   bool // a rule has a trigger or a cooldown
+	seesWhole bool // and one with a trigger looks at the whole item
+
 	baseline       Baseline
 	guards         guards
 	confirm        int
@@ -73,6 +76,11 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 	src.history = compileHistory(r.At("changes", "history"), s.Changes.History, resp)
 	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.history)
 	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.fields(), endpoints)
+	for i := range src.rules {
+		r := &src.rules[i]
+		src.follows = src.follows || r.enter || r.cooldown > 0
+		src.seesWhole = src.seesWhole || r.enter && uses(r.when, "item")
+	}
 	return src
 }
 

@@ -63,8 +63,11 @@ func (out *outcome) window(key string) windowFunc {
 	return out.source.window(out.memory, key, out.own(key), out.part.Received)
 }
 
-// own is what the answer says of an item.
+// own is what the answer says of an item; nil, before its samples are complete.
 func (out *outcome) own(key string) []float64 {
+	if !out.sampled {
+		return nil
+	}
 	if out.values == nil {
 		out.values = make(map[string][]float64, len(out.finding.samples))
 		for _, s := range out.finding.samples {
