@@ -82,19 +82,19 @@ func (p page) head() (origin uint32, width int64, buckets []byte, ok bool) {
 	return binary.BigEndian.Uint32(p.data[1:]), int64(w), p.data[pageHead+n:], true
 }
 
-// appendBuckets appends those of a page to buckets. ok is false where it is
-// damaged; then nothing of it counts.
-func (p page) appendBuckets(buckets []bucket) (out []bucket, ok bool) {
+// appendBuckets appends those of a page to buckets; of a page that no deltahook
+// wrote, none.
+func (p page) appendBuckets(buckets []bucket) []bucket {
 	_, width, rest, ok := p.head()
 	if !ok {
-		return buckets, false
+		return buckets
 	}
 	r := reader{data: rest}
-	out = buckets
+	out := buckets
 	for last := int64(-1); r.at < len(rest); {
 		i := int64(r.uint())
 		if i <= last || i >= pageBuckets {
-			return buckets, false
+			return buckets
 		}
 		last = i
 		b := bucket{index: p.number*pageBuckets + i, count: r.uint()}
@@ -112,11 +112,11 @@ func (p page) appendBuckets(buckets []bucket) (out []bucket, ok bool) {
 			b.min, b.max, b.sum = r.value(), r.value(), r.value()
 		}
 		if r.short || b.count == 0 {
-			return buckets, false
+			return buckets
 		}
 		out = append(out, b)
 	}
-	return out, true
+	return out
 }
 
 // newPage writes the buckets of a page, in the order of their indices.
@@ -242,7 +242,7 @@ func (s *series) all(origin uint32) iter.Seq[bucket] {
 			if of, _, _, ok := p.head(); !ok || of != origin {
 				continue
 			}
-			buckets, _ = p.appendBuckets(buckets[:0])
+			buckets = p.appendBuckets(buckets[:0])
 			for _, b := range buckets {
 				if !yield(b) {
 					return

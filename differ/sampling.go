@@ -195,7 +195,7 @@ func (k *keeper) add(key string, t *tracked, at int64, v float64) {
 			k.put(key, t.name, p.number, nil)
 		}
 	}
-	k.buckets, _ = here.appendBuckets(k.buckets[:0])
+	k.buckets = here.appendBuckets(k.buckets[:0])
 	k.buckets = into(k.buckets, index, func(b *bucket) { b.add(at, v) })
 	k.put(key, t.name, number, newPage(number, t.origin, t.width, k.buckets).data)
 }

@@ -88,8 +88,8 @@ func fieldsAt(root ast.Node, err error) []string {
 	nature := finder.found.Node.Nature()
 	if nature.Type != nil && nature.Type.Kind() == reflect.Struct {
 		var fields []string
-		for i := range nature.Type.NumField() {
-			if name := nature.Type.Field(i).Tag.Get("expr"); name != "" {
+		for field := range nature.Type.Fields() {
+			if name := field.Tag.Get("expr"); name != "" {
 				fields = append(fields, name)
 			}
 		}
