@@ -22,6 +22,7 @@ type finding struct {
 	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
 	renewed  []Item   // unchanged, but listed for the first time in long
 	forgot   []Item   // kept for long enough
+	samples  []sample // for the history, where one is kept
 
 	tolerated []string // keys of items that differ by no more than their tolerance
 
@@ -38,8 +39,9 @@ type change struct {
 	item     []byte // the whole item, a part of the page; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
-	told     bool    // of a silent baseline, and yet it makes events
-	rules    []Ruled // what each rule makes of it, where that is to be explained
+	window   windowFunc // nil: no history is kept
+	told     bool       // of a silent baseline, and yet it makes events
+	rules    []Ruled    // what each rule makes of it, where that is to be explained
 }
 
 // maxKey is how many bytes an item's key may have.
@@ -147,8 +149,10 @@ func (c *comparison) take(f found) error {
 		if c.fresh == nil {
 			c.fresh = map[string]bool{}
 		}
+		f.key = strings.Clone(f.key) // so that nobody who keeps it keeps the page
 		c.fresh[f.key] = true
 	} else {
+		f.key = e.key
 		e.round = c.mem.round
 		if !e.gone() {
 			c.seen++
@@ -159,6 +163,7 @@ func (c *comparison) take(f found) error {
 		if len(c.mem.pending) > 0 {
 			c.found.doubted = append(c.found.doubted, f.key)
 		}
+		c.sample(f.key, nil)
 		return nil
 	}
 	if f.deleted {
@@ -170,7 +175,7 @@ func (c *comparison) take(f found) error {
 	}
 	renew := e != nil && !e.gone() && c.src.stale(int64(e.seen), c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
-	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
+	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew && c.sampleAgain(f.key) {
 		c.why.say(f.key, e.revision, GuardUnchanged, "")
 		return nil
 	}
@@ -180,7 +185,11 @@ func (c *comparison) take(f found) error {
 	}
 	hash := c.src.form.hash(&c.room, content)
 	c.note(e, f, content, hash)
+	values := c.sample(f.key, content)
 	if e != nil && e.hash == hash {
+		if values != nil {
+			c.mem.pastOf(e.key).values = values // as raw
+		}
 		if !c.found.baseline {
 			c.why.say(f.key, e.revision, GuardUnchanged, "")
 		}
@@ -197,12 +206,7 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 	if e != nil && e.hash == hash && !c.found.baseline {
 		return
 	}
-	ch := change{hash: hash, kind: Created}
-	if e != nil {
-		ch.key = e.key
-	} else {
-		ch.key = strings.Clone(f.key) // so that nobody who keeps it keeps the page
-	}
+	ch := change{key: f.key, hash: hash, kind: Created}
 	switch {
 	case c.found.baseline && !c.src.emits(c.mem):
 		if e != nil {
@@ -269,6 +273,7 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}
+	mem.listed(c.samples, c.read)
 	mem.pending = c.pending
 	for _, key := range c.waiting {
 		mem.miss(key)

@@ -55,6 +55,9 @@ func (s *Source) tolerate(found *finding, p *part, mem *memory, h hasher, ch *ch
 	found.tolerated = append(found.tolerated, ch.key)
 	e := mem.find(ch.key)
 	e.raw = h.text(textOf(ch.item))
+	if len(s.history) > 0 {
+		mem.pastOf(e.key).values = s.history.values(ch.new) // as raw
+	}
 	if now := p.Received.Unix(); s.stale(int64(e.seen), now) && len(found.renewed) < forgetAtOnce {
 		found.renewed = append(found.renewed, Item{
 			Key: e.key, Hash: e.hash, Revision: e.revision, Content: slices.Clone(ch.old), Seen: p.Received.UTC(),

@@ -360,6 +360,22 @@ func TestAnEditOfWhatIsCarriedIsNoChange(t *testing.T) {
 	b.says(`{"s":1}`, `{"s":2,"c":8}`, `[{"op":"replace","path":"/s","value":2},{"op":"add","path":"/c","value":8}]`)
 }
 
+// What is tolerated is a sample of the history still, also where a preview was
+// the first to see it.
+func TestToleratedIsSampled(t *testing.T) {
+	r := listed
+	r.Numbers = numbers("p", 1.0)
+	s := differ.Settings{Events: ordered.Map[differ.RuleSettings]{{Key: "rose", Value: differ.RuleSettings{When: `window("p", "1h").max == 1.4`}}}}
+	s.Changes.History = ordered.Map[units.Duration]{{Key: "p", Value: units.Duration(time.Hour)}}
+	b := newBench(t, s, r)
+	b.expect(`{"items":[{"id":1,"p":"1","v":1}]}`)
+	if _, err := b.differ.Preview(t.Context(), b.answer(`{"items":[{"id":1,"p":"1.4","v":1}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	b.expect(`{"items":[{"id":1,"p":"1.4","v":1}]}`)
+	b.expect(`{"items":[{"id":1,"p":"1.2","v":2}]}`, "rose 1@1")
+}
+
 // An item that differs by what is tolerated must not be forgotten as one that
 // no answer lists.
 func TestToleratedIsRenewed(t *testing.T) {

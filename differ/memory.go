@@ -16,6 +16,9 @@ type memory struct {
 	since    time.Time
 	doubtful bool // the outcome of a commit is unknown: read it anew
 
+	pasts  map[string]*past // of items with a history, by key
+	fields map[string]int   // items that have samples of a field
+
 	index   index // of entries
 	entries []entry
 	keys    keyring           // their keys
