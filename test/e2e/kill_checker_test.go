@@ -191,7 +191,9 @@ func (v *verdict) step(t told, state string, serial int) int {
 // rules holds that each revision made the events that the rules say.
 func (v *verdict) rules(at lane, all []told) {
 	others := map[string]bool{} // events of the other rules, by kind and revision
-	name := func(kind string, revision int) string { return fmt.Sprintf("the %s event of revision %d", kind, revision) }
+	name := func(kind string, revision int) string {
+		return fmt.Sprintf("the %s event of revision %d", kind, revision)
+	}
 	for _, t := range all {
 		if t.kind != "any" {
 			others[name(t.kind, t.revision)] = true
