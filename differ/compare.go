@@ -22,6 +22,7 @@ type finding struct {
 	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
 	renewed  []Item   // unchanged, but listed for the first time in long
 	forgot   []Item   // kept for long enough
+	samples  []sample // for the history, where one is kept
 
 	tolerated []string // keys of items that differ by no more than their tolerance
 
@@ -38,8 +39,9 @@ type change struct {
 	item     []byte // the whole item; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
-	told     bool    // of a silent baseline, and yet it makes events
-	rules    []Ruled // what each rule makes of it, where that is to be explained
+	window   windowFunc // nil: no history is kept
+	told     bool       // of a silent baseline, and yet it makes events
+	rules    []Ruled    // what each rule makes of it, where that is to be explained
 }
 
 // maxKey is how many bytes an item's key may have.
@@ -160,6 +162,7 @@ func (c *comparison) take(f found) error {
 		if len(c.mem.pending) > 0 {
 			c.found.doubted = append(c.found.doubted, f.key)
 		}
+		c.sample(f.key, nil)
 		return nil
 	}
 	if f.deleted {
@@ -171,7 +174,7 @@ func (c *comparison) take(f found) error {
 	}
 	renew := e != nil && !e.gone() && c.src.stale(e.seen, c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
-	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
+	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew && c.sampleAgain(f.key) {
 		c.why.say(f.key, e.revision, GuardUnchanged, "")
 		return nil
 	}
@@ -183,7 +186,11 @@ func (c *comparison) take(f found) error {
 	var hash Hash
 	hash, c.canon = c.src.form.hash(c.canon, content)
 	c.note(e, f, content, hash)
+	values := c.sample(f.key, content)
 	if e != nil && e.hash == hash {
+		if values != nil {
+			c.mem.pastOf(e.key).values = values // as raw
+		}
 		if !c.found.baseline {
 			c.why.say(f.key, e.revision, GuardUnchanged, "")
 		}
@@ -264,6 +271,7 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}
+	mem.listed(c.samples, c.read)
 	mem.pending = c.pending
 	for _, key := range c.waiting {
 		mem.miss(key)

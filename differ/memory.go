@@ -16,6 +16,9 @@ type memory struct {
 	since    time.Time
 	doubtful bool // the outcome of a commit is unknown: read it anew
 
+	pasts  map[string]*past // of items with a history, by key
+	fields map[string]int   // items that have samples of a field
+
 	index   map[string]int // by key, into entries
 	entries []entry
 	present int           // entries that are not gone

@@ -20,6 +20,8 @@ const (
 // commit and after a restart.
 func (m *memory) note(n Note) {
 	switch kind, _, _ := strings.Cut(n.Name, "/"); {
+	case kind+"/" == noteSample:
+		m.noteSample(n)
 	case kind == noteHold:
 		m.hold = readHold(n.Data)
 	case kind+"/" == noteRule:

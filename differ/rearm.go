@@ -91,6 +91,9 @@ func (w *weighing) whole(r *rule) (items map[string][]byte, ok bool, err error) 
 
 // facts is what rules may ask about a change in this answer.
 func (w *weighing) facts(ch *change) *facts {
+	if w.window != nil {
+		ch.window = w.window(ch.key)
+	}
 	return &facts{source: w.src.name, form: &w.src.form, watch: w.part.watch, change: ch, at: w.now}
 }
 

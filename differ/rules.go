@@ -26,7 +26,7 @@ type rule struct {
 
 // compileRules compiles the rules of source name, in the order of the file;
 // where there are none, the three that tell every change to all.
-func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], picked, endpoints []string) []rule {
+func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], h history, picked, endpoints []string) []rule {
 	if len(rules) == 0 {
 		var out []rule
 		for _, kind := range []Change{Created, Updated, Deleted} {
@@ -45,7 +45,7 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 			compiled.on = append(compiled.on, Change(kind))
 		}
 		if src := entry.Value.When; src != "" {
-			program, err := expr.CompileBool(src, ruleEnv(picked))
+			program, err := expr.CompileBool(src, h.windowIn(ruleEnv(picked)))
 			if err != nil {
 				r.At(entry.Key, "when").Errorf("%v", err)
 			}
@@ -92,6 +92,6 @@ func newEvent(event, source, watch string, ch *change, at time.Time) (Event, err
 	}
 	return Event{
 		ID: "evt_" + id.String(), Type: event, Source: source, Watch: watch, Key: ch.key, Change: ch.kind,
-		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item,
+		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item, Window: ch.window,
 	}, nil
 }

@@ -28,6 +28,7 @@ type Source struct {
 	forget   time.Duration // 0: never
 	rules    []rule
 	watch    watch
+	history  history
 
 	follows   bool // a rule has a trigger or a cooldown
 	seesWhole bool // and one with a trigger looks at the whole item
@@ -72,8 +73,9 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		src.confirmDeletes = defaultConfirmDeletes
 	}
 	src.compileResponse(r.At("response"), resp)
-	src.watch = compileWatch(r.At("watch"), s.Watch, resp)
-	src.rules = compileRules(r.At("events"), name, s.Events, resp.fields(), endpoints)
+	src.history = compileHistory(r.At("changes", "history"), s.Changes.History, resp)
+	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.history)
+	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.fields(), endpoints)
 	for i := range src.rules {
 		r := &src.rules[i]
 		src.follows = src.follows || r.enter || r.cooldown > 0

@@ -22,7 +22,7 @@ type watch struct {
 	from   *origin // nil: no items of another source name keys
 }
 
-func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch {
+func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, h history) watch {
 	w := watch{id: s.ID, maxAge: s.MaxAge.Std(), from: s.From.compile(r.At("from"), nil)}
 	if s.ID != "" {
 		checkPath(r.At("id"), s.ID)
@@ -34,7 +34,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, ruleEnv(resp.fields()))
+		program, err := expr.CompileBool(s.Until, h.windowIn(ruleEnv(resp.fields())))
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -248,6 +248,7 @@ func (e *ending) judge(key string, content, whole []byte) error {
 	} else if entry := e.out.memory.find(key); entry != nil {
 		ch.revision = entry.revision
 	}
+	ch.window = e.out.window(key)
 	until := e.out.source.watch.until
 	holds, err := until.holds(e.out.rules.facts(&ch))
 	if err != nil {
