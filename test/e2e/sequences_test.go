@@ -73,7 +73,7 @@ var sequences = []struct {
 		},
 	},
 	{
-		name: "a quote is low once", api: "alpha_vantage",
+		name: "a quote falls by four per cent in a day, once", api: "alpha_vantage",
 		source: `
   quote:
     schedule: "@every 1s"
@@ -82,8 +82,9 @@ var sequences = []struct {
       require: [Global Quote]
       pick: {price: 'Global Quote.05\\. price', percent: 'Global Quote.10\\. change percent'}
       numbers: {price: {}, percent: {}}
+    changes: {history: {price: 24h}}
     events:
-      quote.low: {when: new.price < 110, trigger: enter}
+      quote.low: {when: 'pct(window("price", "24h").max, new.price) <= -4', trigger: enter}
 `,
 		steps: []step{
 			{name: "global_quote.json"},
