@@ -433,7 +433,9 @@ func TestALostReplyIsNotUndone(t *testing.T) {
 
 // What is held moves no rule; what a person lets pass does.
 func TestAHeldAnswerMovesNoRule(t *testing.T) {
-	flood := func(v int) string { return fmt.Sprintf(`{"items":[{"id":1,"v":%d},{"id":2,"v":%d},{"id":3,"v":%d}]}`, v, v, v) }
+	flood := func(v int) string {
+		return fmt.Sprintf(`{"items":[{"id":1,"v":%d},{"id":2,"v":%d},{"id":3,"v":%d}]}`, v, v, v)
+	}
 	start := func() *bench {
 		s := ruled(rule("high", entering("new.v > 5")))
 		s.Changes.MaxEvents = 2
