@@ -193,7 +193,7 @@ func (e *ending) judgeListed() error {
 		if f.deleted {
 			return nil
 		}
-		content, err := e.out.source.content(nil, f.raw)
+		content, err := e.out.source.content(new(room), f.raw)
 		if err != nil {
 			return err
 		}
