@@ -8,6 +8,7 @@ type metrics struct {
 	events     *prometheus.CounterVec
 	ruleErrors *prometheus.CounterVec
 	foreign    *prometheus.CounterVec
+	timers     *prometheus.CounterVec
 }
 
 // newMetrics registers the differ's metrics; a nil r registers none.
@@ -24,8 +25,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_watch_foreign_items_total", Help: "Items of a watch key that was not asked for, which were passed over."}, []string{"source"}),
 	}
+	m.timers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deltahook_timers_total", Help: "Times of rules with at that have come, by result: told, untrue, cooldown, error, late."}, []string{"source", "type", "result"})
 	if r != nil {
-		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.foreign)
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.foreign, m.timers)
 	}
 	return m
 }

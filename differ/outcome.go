@@ -45,6 +45,8 @@ func (d *Differ) complete(out *outcome) error {
 			return err
 		}
 	}
+	d.remindAll(out, c, errs)
+	d.noteChange(out, c)
 	d.reportRules(src, errs)
 	out.commit = c
 	return nil

@@ -23,6 +23,7 @@ type Preview struct {
 	Changes  []Changed
 	Waiting  []string  // keys that are absent, but not confirmed gone
 	Pending  []Changed // changes that were not seen in enough answers yet
+	Timers   []Timer   // of new and changed items, those that wait for their time; the first is due first
 	Events   []Event   // as they would be sent; ids are made up anew each time
 }
 
@@ -37,6 +38,11 @@ type Changed struct {
 
 // Preview says what Take would do with an answer, and does none of it.
 func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
+	release, err := d.units.lock(ctx, a.Units()...)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	outs, err := d.plans(ctx, a)
 	if err != nil {
 		return nil, err
@@ -57,6 +63,7 @@ func (p *Preview) add(out *outcome) {
 	p.Unknown += out.finding.unknown
 	p.Baseline, p.Reset = p.Baseline || out.silent, p.Reset || out.reset
 	p.Waiting = append(p.Waiting, out.finding.waiting...)
+	p.addTimers(out)
 	for _, u := range out.finding.pending {
 		p.Pending = append(p.Pending, Changed{Key: u.key, Change: u.kind, Revision: u.revision})
 	}

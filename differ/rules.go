@@ -17,11 +17,13 @@ type rule struct {
 	on    []Change // empty: all
 	when  *expr.Program
 	to    []string // names of endpoints
+
+	timing *timing // nil: it tells at changes
 }
 
 // compileRules compiles the rules of source name, in the order of the file;
 // where there are none, the three that tell every change to all.
-func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], picked, endpoints []string) []rule {
+func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], picked, endpoints []string, zone string, m *moments) []rule {
 	if len(rules) == 0 {
 		var out []rule
 		for _, kind := range []Change{Created, Updated, Deleted} {
@@ -38,8 +40,13 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 		for _, kind := range entry.Value.On {
 			compiled.on = append(compiled.on, Change(kind))
 		}
+		env := m.env(ruleEnv(picked))
+		if entry.Value.At != "" {
+			env = timingEnv(env)
+		}
+		compiled.timing = compileTiming(r.At(entry.Key), entry.Value, env, zone)
 		if src := entry.Value.When; src != "" {
-			program, err := expr.CompileBool(src, ruleEnv(picked))
+			program, err := expr.CompileBool(src, env)
 			if err != nil {
 				r.At(entry.Key, "when").Errorf("%v", err)
 			}

@@ -28,6 +28,10 @@ type Source struct {
 	kept     bool          // an item that is not listed stays
 	forget   time.Duration // 0: never
 	rules    []rule
+	timed    []rule // those that tell when a time has come
+	timedBy  []byte // their fingerprints
+	moments  *moments
+	expect   time.Duration // a change is expected within it; 0: at no time
 	watch    watch
 
 	baseline       Baseline
@@ -62,6 +66,8 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		baseline:       s.Changes.Baseline,
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
+		moments:        newMoments(s.Timezone),
+		expect:         s.Changes.ExpectWithin.Std(),
 	}
 	if by := s.Changes.Baseline.By; by != "" {
 		checkPath(r.At("changes", "baseline", "by"), by)
@@ -70,8 +76,10 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		src.confirmDeletes = defaultConfirmDeletes
 	}
 	src.compileResponse(r.At("response"), resp)
-	src.watch = compileWatch(r.At("watch"), s.Watch, resp)
-	src.rules = compileRules(r.At("events"), name, s.Events, resp.Pick.Keys(), endpoints)
+	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.moments)
+	src.rules = compileRules(r.At("events"), name, s.Events, resp.Pick.Keys(), endpoints, s.Timezone, src.moments)
+	src.rules, src.timed = apart(src.rules)
+	src.timedBy = timedBy(src.timed)
 	return src
 }
 

@@ -21,7 +21,7 @@ type watch struct {
 	from   *origin // nil: no items of another source name keys
 }
 
-func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch {
+func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, m *moments) watch {
 	w := watch{id: s.ID, maxAge: s.MaxAge.Std(), from: s.From.compile(r.At("from"), nil)}
 	if s.ID != "" {
 		checkPath(r.At("id"), s.ID)
@@ -33,7 +33,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, ruleEnv(resp.Pick.Keys()))
+		program, err := expr.CompileBool(s.Until, m.env(ruleEnv(resp.Pick.Keys())))
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -324,6 +324,10 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.stored, unit)
 		delete(d.moved, unit)
 		delete(d.standing, unit)
+		d.clock.set(task{unit: unit}, 0, false)
+		if q := d.quiets[source]; q != nil {
+			delete(q.silent, unit)
+		}
 	}
 	return err
 }

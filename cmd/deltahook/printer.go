@@ -101,6 +101,7 @@ func (p *printer) outcome(o *differ.Preview) {
 	if n := o.Listed - o.Unknown - len(o.Items); n > 0 && len(o.Items) > 0 {
 		p.more("… and %d more", n)
 	}
+	defer p.timers(o.Timers)
 	if o.Baseline {
 		p.section("Changes", "none: this is the first answer, it would be remembered without telling anything")
 		return
