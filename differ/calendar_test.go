@@ -3,6 +3,7 @@ package differ_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -91,6 +92,18 @@ func (c *calendar) start() {
 
 // stop ends the differ in order.
 func (c *calendar) stop() { c.end(); c.end, c.options.Registerer = func() {}, nil }
+
+// kill ends it as kill -9 does: what was not written is lost.
+func (c *calendar) kill() {
+	set := func(killed bool) {
+		c.store.mu.Lock()
+		defer c.store.mu.Unlock()
+		c.store.killed = killed
+	}
+	set(true)
+	c.stop()
+	set(false)
+}
 
 func (c *calendar) restart() { c.t.Helper(); c.stop(); c.start() }
 
@@ -196,6 +209,7 @@ type ledger struct {
 	mu            sync.Mutex
 	events        []differ.Event
 	before, after error // returned by Commit, which has then done nothing, or all
+	killed        bool  // nothing is written any more
 }
 
 func (l *ledger) Commit(ctx context.Context, c *differ.Commit) error {
@@ -204,11 +218,23 @@ func (l *ledger) Commit(ctx context.Context, c *differ.Commit) error {
 	if l.before != nil {
 		return l.before
 	}
+	if l.killed {
+		return errors.New("killed")
+	}
 	if err := l.Store.Commit(ctx, c); err != nil {
 		return err
 	}
 	l.events = append(l.events, c.Events...)
 	return l.after
+}
+
+func (l *ledger) Keep(ctx context.Context, kept map[string]differ.Kept) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.killed {
+		return errors.New("killed")
+	}
+	return l.Store.Keep(ctx, kept)
 }
 
 func (l *ledger) Forget(ctx context.Context, units ...string) error {

@@ -49,24 +49,34 @@ type quiet struct {
 	silent  map[string]bool // units that are known and were not answered since the start
 }
 
-// recallQuiet takes in what a unit says of its source at the start.
-func (d *Differ) recallQuiet(src *Source, marks poller.Bookmarks, unit string, mem *memory) {
+// requiet takes in what the notes of a unit say of its source, when they were
+// read. d.mu is held.
+func (d *Differ) requiet(unit string, mem *memory) {
+	source, watch := poller.CutUnit(unit)
+	q := d.quiets[source]
+	if q == nil {
+		return
+	}
+	noted := mem.quieted()
+	q.Change, q.base = max(q.Change, noted.Change), max(q.base, noted.Change)
+	if watch == "" {
+		q.Told, q.Since, q.Of = noted.Told, noted.Since, noted.Of
+	}
+}
+
+// loadQuiet takes in what a unit says of its source at the start.
+func (d *Differ) loadQuiet(src *Source, marks poller.Bookmarks, unit string, mem *memory) {
 	q := d.quiets[src.name]
 	if q == nil {
 		return
 	}
+	d.requiet(unit, mem)
 	if q.silent == nil {
 		q.silent, q.started = map[string]bool{}, d.now()
 	}
 	if mem.version > 0 && marks.Retired.IsZero() && (mem.present > 0 || mem.shape == src.shape) {
 		q.silent[unit] = true
 	}
-	noted := mem.quieted()
-	q.Change = max(q.Change, noted.Change)
-	if unit == src.name {
-		q.Told, q.Since, q.Of = noted.Told, noted.Since, noted.Of
-	}
-	q.base = max(q.base, noted.Change)
 	if mem.version > 0 && !mem.since.IsZero() {
 		q.base = max(q.base, mem.since.UnixMilli())
 	}

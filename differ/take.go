@@ -113,7 +113,7 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		}
 		d.count(state.Source, m)
 		d.wind(unit, m)
-		d.recallQuiet(src, state.Bookmarks, unit, m)
+		d.loadQuiet(src, state.Bookmarks, unit, m)
 	}
 	return marks, nil
 }
@@ -282,6 +282,7 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	}
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
+	d.requiet(unit, fresh)
 	d.mu.Unlock()
 	d.wind(unit, fresh)
 	return fresh, d.refeed(ctx, unit, fresh)

@@ -484,3 +484,13 @@ func TestTimerFaults(t *testing.T) {
 		}
 	}
 }
+
+// A zone may stand beside the time; null is no time.
+func TestTimerWithAZoneBeside(t *testing.T) {
+	rule := differ.RuleSettings{At: "time(new.start, new.more)", When: `time(new.start, new.more) > time("2000-01-01") && time(nil) == nil`}
+	runCalendar(t, reminders(rule), func(_ *testing.T, c *calendar) {
+		c.take(`a "2000-01-01T12:00:00" "Tokyo Standard Time"`, `b "2000-01-01T12:00:00" "Europe/Berlin"`, `c "2000-01-01T12:00:00" null`, "d null null")
+		c.until("23:00:00")
+		c.expect("soon a@0 03:00:00", "soon b@0 11:00:00", "soon c@0 12:00:00")
+	})
+}
