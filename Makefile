@@ -38,6 +38,9 @@ endif
 	@for tool in buildah podman runc; do command -v $$tool >/dev/null || \
 		echo "test: no $$tool here, so the container image is not tested"; done
 	$(GO) test $(RACE) -shuffle=on $(PKGS)
+ifeq ($(PKGS),./...)
+	cd test/cloudevents && $(GO) test -mod=mod $(RACE) -shuffle=on ./...
+endif
 
 # The official JavaScript library, which signatures are verified with. Without
 # npm the tests that need it say that they were skipped.

@@ -31,6 +31,7 @@ func (l *loader) decode() *Config {
 				own.TLS = l.placed(own.TLS)
 			}
 			s.Response.Judge.Items, s.Response.Judge.ID = s.Response.Read.Items, s.Response.Read.ID
+			s.Response.Read.Decoding = s.Response.Judge.Decoding()
 			s.Watch.Fan.File = l.path(s.Watch.Fan.File)
 			s.Watch.Fan.Fed = s.Watch.Keys.From.Given()
 			s.Poll.Watch, s.Diff.Watch = s.Watch.Fan, s.Watch.Keys

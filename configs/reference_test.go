@@ -52,6 +52,8 @@ func TestReferenceIsFresh(t *testing.T) {
 		{"sources.NAME.request", "Request", ""},
 		{"sources.NAME.request.graphql", "GraphQL", ""},
 		{"sources.NAME.request.paginate", "Paginate", "See [paging.md](paging.md)."},
+		{"sources.NAME.watch", "Watch", "See [watch.md](watch.md)."},
+		{"sources.NAME.watch.from", "Feed", ""},
 		{"sources.NAME.response", "Response", ""},
 		{"sources.NAME.response.xml", "XML", ""},
 		{"sources.NAME.response.csv", "CSV", ""},

@@ -14,9 +14,10 @@ type stretch struct{ before, after []gjson.Result }
 // 1,000 elements. Where more differs, elements are paired by position.
 const alignable = 1 << 20
 
-// align cuts two arrays into stretches, by their longest common subsequence.
-func align(before, after []gjson.Result) []stretch {
-	a, b := forms(before), forms(after)
+// align cuts two arrays at a place into stretches, by their longest common
+// subsequence.
+func align(at canon.Place, before, after []gjson.Result) []stretch {
+	a, b := forms(at, before), forms(at, after)
 	head := 0
 	for head < min(len(a), len(b)) && a[head] == b[head] {
 		head++
@@ -31,12 +32,12 @@ func align(before, after []gjson.Result) []stretch {
 	return append(out, stretch{before[endA:], after[endB:]})
 }
 
-// forms are the canonical forms of the elements.
-func forms(elements []gjson.Result) []string {
+// forms are the canonical forms of the elements of the array at a place.
+func forms(at canon.Place, elements []gjson.Result) []string {
 	out := make([]string, len(elements))
 	var buf []byte
 	for i, e := range elements {
-		buf = canon.Append(buf[:0], []byte(e.Raw))
+		buf = at.Element(i).Append(buf[:0], []byte(e.Raw))
 		out[i] = string(buf)
 	}
 	return out

@@ -3,6 +3,7 @@ package differ
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -21,6 +22,8 @@ type finding struct {
 	gone     []Item   // of a baseline: what was known and has no content in it, for its revisions
 	renewed  []Item   // unchanged, but listed for the first time in long
 	forgot   []Item   // kept for long enough
+
+	tolerated []string // keys of items that differ by no more than their tolerance
 
 	doubted []string      // keys that item_ok refused, where some change waits for its confirmation
 	pending []unconfirmed // changes that were not seen often enough yet
@@ -170,7 +173,7 @@ func (c *comparison) take(f found) error {
 	}
 	c.buf = content
 	var hash Hash
-	hash, c.canon = hashOf(c.canon, content)
+	hash, c.canon = c.src.form.hash(c.canon, content)
 	c.note(e, f, content, hash)
 	if e != nil && e.hash == hash {
 		if e.raw = spelled; renew {
@@ -210,8 +213,13 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 }
 
 // absences adds the deletion of each present item that the answer does not
-// list, once that is confirmed.
+// list, once that is confirmed, in the order of the keys: that of the memory is
+// another one after a restart.
 func (c *comparison) absences(listed func(*entry) bool) {
+	from := len(c.found.changes)
+	defer func() {
+		slices.SortFunc(c.found.changes[from:], func(a, b change) int { return strings.Compare(a.key, b.key) })
+	}()
 	for i := range c.mem.entries {
 		e := &c.mem.entries[i]
 		switch {
@@ -243,12 +251,17 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 	}
 	mem.pending = c.pending
 	for _, key := range c.waiting {
-		e := mem.find(key)
-		if e.missing == 0 {
-			mem.absent++
-		}
-		e.missing++
+		mem.miss(key)
 	}
+}
+
+// miss counts one more answer in a row that did not list an item.
+func (m *memory) miss(key string) {
+	e := m.find(key)
+	if e.missing == 0 {
+		m.absent++
+	}
+	e.missing++
 }
 
 // returned forgets the absence of items that the last answer lists.

@@ -82,3 +82,41 @@ func TestPreviewShowsWhatIsNotConfirmed(t *testing.T) {
 		}
 	}
 }
+
+// TestACursorWaitsForConfirmation: a change that only the memory knows must be
+// told again by the API.
+func TestACursorWaitsForConfirmation(t *testing.T) {
+	b := newBench(t, confirming(2), deltas())
+	delta := func(body, cursor string) *poller.Answer {
+		a := b.answer(body)
+		a.Bookmarks.Cursor = cursor
+		return a
+	}
+	b.told(delta(`{"items":[{"id":1,"v":1}]}`, "one"))
+	a := delta(`{"items":[{"id":1,"v":2}]}`, "two")
+	b.told(a)
+	if a.Bookmarks.Cursor != "one" {
+		t.Errorf("the poller goes on from %q", a.Bookmarks.Cursor)
+	}
+	b.run(t)()
+	if marks := b.restart(); marks["s"].Cursor != "one" {
+		t.Errorf("%q is stored", marks["s"].Cursor)
+	}
+	b.told(delta(`{"items":[{"id":1,"v":2}]}`, "two"))
+	last := delta(`{"items":[{"id":1,"v":2}]}`, "two")
+	b.told(last, "s.updated 1@1")
+	if marks := b.restart(); marks["s"].Cursor != "two" || last.Bookmarks.Cursor != "two" {
+		t.Errorf("%q is stored, and the poller goes on from %q", marks["s"].Cursor, last.Bookmarks.Cursor)
+	}
+}
+
+// TestTheSameAnswerConfirmsWhatItLists and nothing else.
+func TestTheSameAnswerConfirmsWhatItLists(t *testing.T) {
+	b := newBench(t, confirming(2), deltas())
+	b.expect(`{"items":[{"id":1,"v":1}]}`)
+	b.expect(`{"items":[{"id":1,"v":2},{"id":2}]}`)
+	for range 3 {
+		b.expect(`{"items":[]}`)
+	}
+	b.expect(`{"items":[{"id":1,"v":2},{"id":2}]}`, "s.updated 1@1", "s.created 2@1")
+}

@@ -17,8 +17,16 @@ import (
 // its longest common run of elements, so that an element put in front is one
 // "add" and not a "replace" of each.
 func Diff(before, after []byte) json.RawMessage {
+	var plain form
+	return plain.diff(before, after)
+}
+
+// diff is Diff, where elements of lists are told apart as f says: an element
+// that has an id goes on from the one of that id only. What f says is no
+// difference is patched too, for the patch must turn before into after.
+func (f *form) diff(before, after []byte) json.RawMessage {
 	p := patch{out: []byte("["), budget: 4*(len(before)+len(after)) + 4096}
-	p.value("", gjson.ParseBytes(before), gjson.ParseBytes(after))
+	p.value("", f.alike.Root(), gjson.ParseBytes(before), gjson.ParseBytes(after))
 	return append(p.out, ']')
 }
 
@@ -43,7 +51,7 @@ func (p *patch) op(op, path, value string) {
 	p.out = append(p.out, '}')
 }
 
-func (p *patch) value(path string, before, after gjson.Result) {
+func (p *patch) value(path string, at canon.Place, before, after gjson.Result) {
 	if before.Raw == after.Raw {
 		return
 	}
@@ -52,9 +60,9 @@ func (p *patch) value(path string, before, after gjson.Result) {
 	case p.budget < 0:
 		p.op("replace", path, after.Raw)
 	case before.IsObject() && after.IsObject():
-		p.object(path, before, after)
+		p.object(path, at, before, after)
 	case before.IsArray() && after.IsArray():
-		p.array(path, before.Array(), after.Array())
+		p.array(path, at, before.Array(), after.Array())
 	case !equal(before, after):
 		p.op("replace", path, after.Raw)
 	}
@@ -64,13 +72,13 @@ func equal(a, b gjson.Result) bool {
 	return a.Raw == b.Raw || bytes.Equal(canon.Append(nil, []byte(a.Raw)), canon.Append(nil, []byte(b.Raw)))
 }
 
-func (p *patch) object(path string, before, after gjson.Result) {
+func (p *patch) object(path string, place canon.Place, before, after gjson.Result) {
 	now := members(after)
 	was := members(before)
 	before.ForEach(func(key, value gjson.Result) bool {
 		at := path + "/" + pointerEscape.Replace(key.Str)
 		if next, ok := now[key.Str]; ok {
-			p.value(at, value, next)
+			p.value(at, place.Member(key.Str), value, next)
 		} else {
 			p.op("remove", at, "")
 		}
@@ -98,20 +106,46 @@ var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
 // array patches one array. Indices are those at the time of each operation:
 // at counts the elements that are final.
-func (p *patch) array(path string, before, after []gjson.Result) {
+func (p *patch) array(path string, place canon.Place, before, after []gjson.Result) {
+	if len(place.Sense().ID) > 0 {
+		p.list(path, place, before, after)
+		return
+	}
 	at := 0
-	for _, s := range align(before, after) {
+	for _, s := range align(place, before, after) {
 		pairs := min(len(s.before), len(s.after))
 		for i := range pairs {
-			p.value(path+"/"+strconv.Itoa(at), s.before[i], s.after[i])
+			p.value(index(path, at), place.Element(at), s.before[i], s.after[i])
 			at++
 		}
 		for range s.before[pairs:] {
-			p.op("remove", path+"/"+strconv.Itoa(at), "")
+			p.op("remove", index(path, at), "")
 		}
 		for _, v := range s.after[pairs:] {
-			p.op("add", path+"/"+strconv.Itoa(at), v.Raw)
+			p.op("add", index(path, at), v.Raw)
 			at++
 		}
 	}
 }
+
+// list patches an array whose elements have ids. One that goes on from another
+// is patched within if both lists have it in the same order.
+func (p *patch) list(path string, place canon.Place, before, after []gjson.Result) {
+	next := 0 // of before: what stands at the index that comes now
+	for at, from := range pair(place, before, after) {
+		if from < next {
+			p.op("add", index(path, at), after[at].Raw)
+			continue
+		}
+		for ; next < from; next++ {
+			p.op("remove", index(path, at), "")
+		}
+		p.value(index(path, at), place.Element(at), before[from], after[at])
+		next++
+	}
+	for range before[next:] {
+		p.op("remove", index(path, len(after)), "")
+	}
+}
+
+func index(path string, i int) string { return path + "/" + strconv.Itoa(i) }

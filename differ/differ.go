@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -97,10 +98,27 @@ type Item struct {
 // Note is something that is remembered of an item beside its content, or of
 // the unit itself: where a rule stands, a sample of the history, a timer, a
 // hold. An engine stores it and reads nothing in it.
+//
+// Who made a note removes it. That of an item goes at the latest when an engine
+// forgets that the item ever was.
 type Note struct {
 	Key  string // of the item, which need not be there; "": it is of the unit
 	Name string // not empty; a key has at most one note of a name
-	Data []byte // nil: there is none any more; empty is not nil
+	Data []byte // at most MaxNote bytes; nil: there is none any more; empty is not nil
+}
+
+// MaxNote is how many bytes the data of a note may have.
+const MaxNote = 64 << 10
+
+// Check says why an engine must refuse n, and all that comes with it.
+func (n *Note) Check() error {
+	switch {
+	case n.Name == "":
+		return fmt.Errorf("a note of item %q has no name", clip(n.Key))
+	case len(n.Data) > MaxNote:
+		return fmt.Errorf("note %q of item %q has %d bytes; at most %d are taken", clip(n.Name), clip(n.Key), len(n.Data), MaxNote)
+	}
+	return nil
 }
 
 // Kept is what Store.Keep stores of a unit.

@@ -38,6 +38,7 @@ func ruleEnv(picked []string) expr.Env {
 type facts struct {
 	source string
 	watch  string
+	form   *form
 	event  string // the type of the rule at hand
 	change *change
 	made   map[string]any
@@ -83,7 +84,7 @@ func decodeOrEmpty(raw []byte) (any, error) {
 }
 
 // changed reports whether one of the named fields differs between old and
-// new; a field that only one of them has does.
+// new, as the source compares them; a field that only one of them has does.
 func (f *facts) changed(names ...string) bool {
 	if f.change.kind == Due { // nothing has
 		return false
@@ -91,8 +92,7 @@ func (f *facts) changed(names ...string) bool {
 	before, after := gjson.ParseBytes(f.change.old), gjson.ParseBytes(f.change.new)
 	for _, name := range names {
 		path := gjson.Escape(name)
-		a, b := before.Get(path), after.Get(path)
-		if a.Exists() != b.Exists() || a.Exists() && !equal(a, b) {
+		if !f.form.sameField(name, before.Get(path), after.Get(path)) {
 			return true
 		}
 	}

@@ -43,6 +43,9 @@ func (s FeedSettings) compile(r fault.Report, fields []string) *origin {
 		return nil
 	}
 	o := &origin{from: s.Source, path: s.Path, rule: &rule{event: "watch.from"}}
+	if s.Source == "" {
+		r.At("source").Errorf("is missing: the name of the source whose items name the keys")
+	}
 	checkPath(r.At("path"), s.Path)
 	if s.When != "" {
 		program, err := expr.CompileBool(s.When, feedEnv(fields))
@@ -70,7 +73,7 @@ func CheckFeeds(r fault.Report, from map[string]FeedSettings, read map[string]Re
 		if circle := circleOf(name, from); len(circle) > 2 && name == slices.Min(circle) {
 			at.At("source").Errorf("a circle: %s", strings.Join(circle, " <- "))
 		}
-		s.checkFields(at, name, other)
+		s.checkFields(at, other)
 	}
 }
 
@@ -88,7 +91,7 @@ func circleOf(name string, from map[string]FeedSettings) []string {
 }
 
 // checkFields reports names that are not among the picked fields.
-func (s FeedSettings) checkFields(r fault.Report, name string, other ResponseSettings) {
+func (s FeedSettings) checkFields(r fault.Report, other ResponseSettings) {
 	fields := slices.Concat(other.Pick.Keys(), other.Carry.Keys())
 	if len(other.Pick) == 0 {
 		return

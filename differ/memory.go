@@ -1,13 +1,10 @@
 package differ
 
 import (
-	"crypto/sha256"
 	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/deltahook/deltahook/internal/canon"
 )
 
 // memory is what is kept in memory of a source: a mark for each item, so that
@@ -28,6 +25,7 @@ type memory struct {
 
 	timers *timers    // nil: none, and there never were
 	quiet  *quietNote // nil: no change was noted
+	hold   *Hold      // why the last answer was not taken in; nil: it was
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none
 	unknown bool   // that answer had items that item_ok refused
@@ -108,7 +106,9 @@ func (m *memory) carry(old *memory) {
 // partial reports whether the last answer left something open that only
 // another whole answer can settle: an absence or a change to be confirmed, or an
 // item that was refused. A validator that is stored then would hide it after a restart.
-func (m *memory) partial() bool { return m.absent > 0 || m.unknown || len(m.pending) > 0 }
+func (m *memory) partial() bool {
+	return m.hold != nil || m.absent > 0 || m.unknown || len(m.pending) > 0
+}
 
 // maxGone is how many gone items a source remembers for their revisions. Over
 // it, the half that was gone longest is forgotten.
@@ -169,11 +169,4 @@ func (h hasher) pages(pages [][]byte) uint64 {
 		_, _ = sum.Write(page)
 	}
 	return max(sum.Sum64(), 1)
-}
-
-// hashOf is the hash of content in its canonical form; buf is scratch room.
-func hashOf(buf, content []byte) (Hash, []byte) {
-	buf = canon.Append(buf[:0], content)
-	sum := sha256.Sum256(buf)
-	return Hash(sum[:16]), buf
 }

@@ -24,6 +24,8 @@ func (m *memory) note(n Note) {
 		m.noteTimer(n)
 	case noteQuiet:
 		m.quiet = readQuiet(n.Data)
+	case noteHold:
+		m.hold = readHold(n.Data)
 	}
 }
 

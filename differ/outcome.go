@@ -5,19 +5,25 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/deltahook/deltahook/poller"
 )
 
 // outcome is what an answer comes to before anything is written.
 type outcome struct {
-	source  *Source
-	memory  *memory
-	part    *part
-	finding *finding
-	silent  bool    // a baseline of which nothing is told
-	reset   bool    // what is remembered no longer counts
-	held    bool    // the answer is not taken in: the snapshot stays as it is
-	notes   []Note  // to be stored: with the commit where there is one
-	commit  *Commit // nil: there is nothing to write that cannot wait
+	source   *Source
+	memory   *memory
+	part     *part
+	finding  *finding
+	silent   bool    // a baseline of which nothing is told
+	reset    bool    // what is remembered no longer counts
+	held     bool    // the answer is not taken in: the snapshot stays as it is
+	hold     *Hold   // why, where it is held
+	unheld   *Hold   // what ends with this answer
+	withheld []Event // what is not told because it is held
+	marks    poller.Bookmarks
+	notes    []Note  // to be stored: with the commit where there is one
+	commit   *Commit // nil: there is nothing to write that cannot wait
 }
 
 // complete makes the commit: it evaluates the rules and renders the events.
@@ -25,7 +31,7 @@ func (d *Differ) complete(out *outcome) error {
 	src, mem, found, p := out.source, out.memory, out.finding, out.part
 	c := &Commit{
 		Source: src.name, Watch: p.watch, Version: mem.version, Shape: src.shape, Since: mem.since,
-		Bookmarks: p.Bookmarks, Reset: found.baseline,
+		Bookmarks: out.marks, Reset: found.baseline,
 	}
 	if found.baseline {
 		c.Since = p.Received.UTC()
@@ -72,9 +78,6 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, unit string, changes 
 	for _, item := range items {
 		if ch := byKey[item.Key]; ch != nil {
 			ch.old = item.Content
-			if ch.kind == Updated {
-				ch.diff = Diff(ch.old, ch.new)
-			}
 			delete(byKey, item.Key)
 		}
 	}
@@ -114,7 +117,7 @@ func (d *Differ) reportRules(src *Source, errs map[*rule]*ruleError) {
 // tell adds the events that a change makes to c. A rule that cannot be
 // evaluated makes none and stops no other: it is entered in errs.
 func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rule]*ruleError) error {
-	f := &facts{source: src.name, watch: p.watch, change: ch}
+	f := &facts{source: src.name, watch: p.watch, form: &src.form, change: ch}
 	for i := range src.rules {
 		r := &src.rules[i]
 		matches, err := r.matches(f)

@@ -52,7 +52,10 @@ func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
 	}
 	item := e.Item
 	if item == nil {
-		item = e.Old
+		item = e.New // between polls: what is remembered
+	}
+	if item == nil {
+		item = e.Old // deleted
 	}
 	for name, raw := range map[string][]byte{"new": e.New, "old": e.Old, "item": item} {
 		if !uses(name) {

@@ -24,7 +24,8 @@ type Preview struct {
 	Waiting  []string  // keys that are absent, but not confirmed gone
 	Pending  []Changed // changes that were not seen in enough answers yet
 	Timers   []Timer   // of new and changed items, those that wait for their time; the first is due first
-	Events   []Event   // as they would be sent; ids are made up anew each time
+	Hold     *Hold     // why the answer would be held; nil: it would not
+	Events   []Event   // as they would be sent, also where held; ids are made up anew each time
 }
 
 // Changed is one change of a preview.
@@ -70,7 +71,10 @@ func (p *Preview) add(out *outcome) {
 	for _, ch := range out.finding.changes {
 		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events, Errors: ch.errors})
 	}
-	if out.commit != nil {
+	switch {
+	case out.held:
+		p.Hold, p.Events = out.hold, append(p.Events, out.withheld...)
+	case out.commit != nil:
 		p.Events = append(p.Events, out.commit.Events...)
 	}
 }

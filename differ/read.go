@@ -9,6 +9,7 @@ import (
 
 	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
+	"github.com/deltahook/deltahook/internal/ordered"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -102,7 +103,7 @@ func (s *Source) item(item gjson.Result, n int, judge judge) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	key, missing := s.key(item)
+	key, missing := keyOf(item, s.response.ID)
 	if missing != "" && !f.unknown {
 		return found{}, poller.Failf(poller.ClassItems, "items: number %d has no id at %s", n, missing)
 	}
@@ -110,19 +111,19 @@ func (s *Source) item(item gjson.Result, n int, judge judge) (found, error) {
 	return f, nil
 }
 
-// key is the id of an item, or the path at which there is none. The parts of
-// a composite id are joined by "/", and escaped as in a JSON pointer so that
-// two different ids never join to one.
-func (s *Source) key(item gjson.Result) (key, missing string) {
-	if len(s.response.ID) == 1 {
-		id, ok := idText(item.Get(s.response.ID[0]))
+// keyOf is the key that paths give of an item, or the path at which there is
+// none. The parts of a composite one are joined by "/", and escaped as in a
+// JSON pointer so that two different ones never join to one.
+func keyOf(item gjson.Result, paths []string) (key, missing string) {
+	if len(paths) == 1 {
+		id, ok := idText(item.Get(paths[0]))
 		if !ok {
-			return "", s.response.ID[0]
+			return "", paths[0]
 		}
 		return id, ""
 	}
-	parts := make([]string, len(s.response.ID))
-	for i, path := range s.response.ID {
+	parts := make([]string, len(paths))
+	for i, path := range paths {
 		id, ok := idText(item.Get(path))
 		if !ok {
 			return "", path
@@ -184,24 +185,27 @@ func (s *Source) judge(body []byte) (judge, error) {
 }
 
 // content appends what of an item is compared and told: the picked fields in
-// the order of the configuration, less what is ignored, spelled as the API
-// spells them. A field that the item lacks is left out.
+// the order of the configuration, then the carried ones, less what is ignored,
+// spelled as the API spells them but for text that is to be a number. A field
+// that the item lacks is left out.
 func (s *Source) content(dst []byte, raw string) ([]byte, error) {
 	if len(s.response.Pick) == 0 {
-		return canon.Compact(dst, []byte(raw), s.ignore), nil
+		return canon.Compact(dst, []byte(raw), s.form.told), nil
 	}
 	picked := []byte{'{'}
-	for _, p := range s.response.Pick {
-		value := gjson.Get(raw, p.Value)
-		if !value.Exists() || value.Raw == "" {
-			continue
+	for _, fields := range []ordered.Map[string]{s.response.Pick, s.response.Carry} {
+		for _, p := range fields {
+			value := gjson.Get(raw, p.Value)
+			if !value.Exists() || value.Raw == "" {
+				continue
+			}
+			if len(picked) > 1 {
+				picked = append(picked, ',')
+			}
+			picked = canon.Quote(picked, p.Key)
+			picked = append(picked, ':')
+			picked = append(picked, value.Raw...)
 		}
-		if len(picked) > 1 {
-			picked = append(picked, ',')
-		}
-		picked = canon.Quote(picked, p.Key)
-		picked = append(picked, ':')
-		picked = append(picked, value.Raw...)
 	}
 	picked = append(picked, '}')
 	// A path may compute its value (a literal, a modifier), so what was
@@ -209,7 +213,7 @@ func (s *Source) content(dst []byte, raw string) ([]byte, error) {
 	if err := canon.Valid(picked); err != nil {
 		return nil, poller.Failf(poller.ClassItems, "pick: %w", err)
 	}
-	return canon.Compact(dst, picked, s.ignore), nil
+	return canon.Compact(dst, picked, s.form.told), nil
 }
 
 func kind(v gjson.Result) string {

@@ -19,7 +19,10 @@ func (d *Differ) report(out *outcome) {
 		d.log.Info("the API says that all starts over: the next answer is remembered anew, no events", "source", name)
 		return
 	}
-	if out.silent {
+	if out.held {
+		return
+	}
+	if out.silent && out.finding.baseline {
 		text := "first answer remembered, no events"
 		switch {
 		case out.memory.shape == forgotten && out.commit.Version > 0:
@@ -38,6 +41,23 @@ func (d *Differ) report(out *outcome) {
 		d.metrics.changes.WithLabelValues(name, string(ch.kind)).Inc()
 	}
 	d.log.Debug("changes committed", "source", name, "changes", len(changes), "events", len(out.commit.Events))
+}
+
+// reportHold logs that an answer is held, and the end of that.
+func (d *Differ) reportHold(out *outcome) {
+	p, h := out.part, out.hold
+	d.showHold(p.unit, out.memory)
+	switch {
+	case h == nil && out.unheld == nil:
+	case h == nil && out.unheld.State == Held:
+		d.log.Info("nothing is held any more: the answers are as they were", "source", p.Source, "watch", clip(p.watch))
+	case h == nil:
+		d.log.Info("what was held is decided", "source", p.Source, "watch", clip(p.watch), "decision", string(out.unheld.State))
+	case out.commit != nil:
+		d.log.Warn("an answer is held: nothing of it is told or forgotten until it is released or discarded",
+			"source", p.Source, "watch", clip(p.watch), "reason", h.Reason, "listed", h.Listed, "known", h.Known,
+			"created", h.Created, "updated", h.Updated, "deleted", h.Deleted, "events", h.Events)
+	}
 }
 
 func storeFailure(doing string, err error) error {

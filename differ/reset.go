@@ -9,7 +9,10 @@ const forgotten = ""
 // reset is what an answer that resets the source comes to. Where there is
 // nothing to forget, nothing is written.
 func (s *Source) reset(p *part, mem *memory) *outcome {
-	out := &outcome{source: s, memory: mem, part: p, finding: &finding{}, reset: true}
+	out := &outcome{source: s, memory: mem, part: p, finding: &finding{}, marks: p.Bookmarks, reset: true}
+	if mem.hold != nil {
+		out.endHold()
+	}
 	if mem.version > 0 && mem.shape != forgotten {
 		out.commit = &Commit{
 			Source: s.name, Watch: p.watch, Version: mem.version, Shape: forgotten, Since: mem.since, Bookmarks: p.Bookmarks,

@@ -56,6 +56,9 @@ type ResponseSettings struct {
 	// An expression over item; true: the answer says that this item is
 	// deleted, which needs no confirmation.
 	DeletedWhen string `yaml:"deleted_when" json:"deleted_when,omitempty"`
+
+	// How the poller makes JSON of an answer (poller.ResponseSettings.Decoding).
+	Decoding string `yaml:"-" json:"-"`
 }
 
 // ListSettings is a list within an item whose elements are told apart by an id.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/jsonpath"
@@ -22,7 +21,7 @@ type Source struct {
 	name     string
 	shape    string
 	response ResponseSettings
-	ignore   *canon.Paths
+	form     form
 	itemOK   *expr.Program // nil: every item is
 	deleted  *expr.Program // nil: no item says of itself that it is
 	kept     bool          // an item that is not listed stays
@@ -35,6 +34,7 @@ type Source struct {
 	watch    watch
 
 	baseline       Baseline
+	guards         guards
 	confirm        int
 	confirmDeletes int
 }
@@ -64,23 +64,32 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		shape:          shape(resp),
 		response:       resp,
 		baseline:       s.Changes.Baseline,
+		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
 		moments:        newMoments(s.Timezone),
 		expect:         s.Changes.ExpectWithin.Std(),
 	}
-	if by := s.Changes.Baseline.By; by != "" {
-		checkPath(r.At("changes", "baseline", "by"), by)
-	}
+	src.checkBaseline(r.At("changes", "baseline"))
 	if src.confirmDeletes == 0 {
 		src.confirmDeletes = defaultConfirmDeletes
 	}
 	src.compileResponse(r.At("response"), resp)
 	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.moments)
-	src.rules = compileRules(r.At("events"), name, s.Events, resp.Pick.Keys(), endpoints, s.Timezone, src.moments)
+	src.rules = compileRules(r.At("events"), name, s.Events, resp.fields(), endpoints, s.Timezone, src.moments)
 	src.rules, src.timed = apart(src.rules)
 	src.timedBy = timedBy(src.timed)
 	return src
+}
+
+func (s *Source) checkBaseline(r fault.Report) {
+	if s.baseline.By == "" {
+		return
+	}
+	checkPath(r.At("by"), s.baseline.By)
+	if s.baseline.Last == 0 {
+		r.At("last").Errorf("is missing: how many items are told")
+	}
 }
 
 func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
@@ -90,22 +99,11 @@ func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
 			r.At("id").Errorf("items need an id: the path of what tells them apart")
 		}
 	}
-	for i, path := range resp.ID {
-		at := r.At("id")
-		if len(resp.ID) > 1 {
-			at = at.Index(i)
-		}
-		checkPath(at, path)
-	}
+	checkIDs(r.At("id"), resp.ID)
 	for _, p := range resp.Pick {
 		checkPath(r.At("pick", p.Key), p.Value)
 	}
-	for i, path := range resp.Ignore {
-		if _, err := canon.ParsePaths(path); err != nil {
-			r.At("ignore").Index(i).Errorf("%q: %v", path, err)
-		}
-	}
-	s.ignore, _ = canon.ParsePaths(resp.Ignore...)
+	s.form = compileForm(r, resp)
 	if resp.ItemOK != "" {
 		program, err := expr.CompileBool(resp.ItemOK, expr.Env{"item": nil, "body": nil})
 		if err != nil {
@@ -122,10 +120,12 @@ func checkPath(r fault.Report, path string) {
 	}
 }
 
-// shape is a fingerprint of what decides an item's key and content: where it
-// differs from the stored one, the stored items say nothing about the new.
+// shape is a fingerprint of what decides an item's key and content, and which
+// contents are equal: where it differs from the stored one, the stored items
+// say nothing about the new.
 func shape(resp ResponseSettings) string {
-	text, _ := json.Marshal([]any{resp.Items, resp.ID, resp.Pick, resp.Ignore})
+	deciding := []any{resp.Items, resp.ID, resp.Pick, resp.Ignore}
+	text, _ := json.Marshal(append(deciding, resp.counting()...))
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }

@@ -50,6 +50,7 @@ type Differ struct {
 	moved    map[string]Kept             // to be written by the next flush
 	reported map[*rule]time.Time         // when a rule's error was logged last
 	standing map[string]standing         // of watch keys, by unit
+	holds    map[string]Hold             // by unit
 
 	// writing keeps a flush, which has bookmarks from before, from
 	// overtaking a commit of the same source: commits share it, a flush has
@@ -70,7 +71,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		sources: map[string]*Source{}, store: store, renderer: renderer,
 		log: o.Logger, wake: o.Wake, alerts: o.Alerts, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{},
-		reported: map[*rule]time.Time{}, standing: map[string]standing{}, writing: semaphore.NewWeighted(alone),
+		reported: map[*rule]time.Time{}, standing: map[string]standing{}, holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone),
 		units: newLocks(), now: time.Now, clock: newClock(), quiets: map[string]*quiet{},
 	}
 	if d.log == nil {
@@ -114,6 +115,7 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		d.count(state.Source, m)
 		d.wind(unit, m)
 		d.loadQuiet(src, state.Bookmarks, unit, m)
+		d.showHold(unit, m)
 	}
 	return marks, nil
 }
@@ -136,6 +138,7 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 	if err != nil {
 		return err
 	}
+	defer setBack(a, outs)
 	if len(outs) == 1 {
 		return d.finish(ctx, outs[0])
 	}
@@ -147,6 +150,29 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 	return all.Wait()
 }
 
+// setBack has the poller ask again for what an answer told that was not taken
+// in: because it is held, or not confirmed yet.
+func setBack(a *poller.Answer, outs []*outcome) {
+	for _, out := range outs {
+		switch {
+		case !out.held && len(out.finding.pending) == 0:
+		case len(outs) == 1:
+			a.Bookmarks = out.marks
+		default:
+			a.Bookmarks = withoutValidators(a.Bookmarks)
+		}
+	}
+}
+
+// settle moves the memory on from what an answer showed.
+func (out *outcome) settle(mem *memory, h hasher) {
+	if out.held {
+		out.finding.unsettle(mem, out.source.confirm)
+		return
+	}
+	out.finding.settle(mem, out.part, h)
+}
+
 // commitsAtOnce is how many watch keys of one answer are committed at once, so
 // that they share the store's next write.
 const commitsAtOnce = 32
@@ -154,13 +180,12 @@ const commitsAtOnce = 32
 // finish writes what one part of an answer comes to.
 func (d *Differ) finish(ctx context.Context, out *outcome) error {
 	if out.commit == nil {
-		if !out.held {
-			out.finding.settle(out.memory, out.part, d.hash)
-		}
+		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
 			out.memory.note(n)
 		}
-		d.mark(out.part.unit, out.memory, out.part.Bookmarks, out.notes)
+		d.mark(out.part.unit, out.memory, out.marks, out.notes)
+		d.reportHold(out)
 		d.heard(out)
 		return nil
 	}
@@ -227,7 +252,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
-	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}}
+	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, marks: p.Bookmarks}
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
@@ -235,6 +260,9 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	}
 	if err := d.decide(ctx, out); err != nil {
 		return nil, err
+	}
+	if out.held {
+		return out, nil
 	}
 	return out, d.retire(ctx, out)
 }
@@ -248,12 +276,17 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 		if err := d.readOld(ctx, out.memory, out.part.unit, out.finding.changes); err != nil {
 			return err
 		}
+		out.source.sift(out.finding, out.part, out.memory, d.hash)
 	}
-	out.finding.confirm(out.source, out.memory)
-	if !out.finding.writes() {
-		return nil
+	if out.finding.confirm(out.source, out.memory); len(out.finding.pending) > 0 {
+		out.marks = d.stay(out.part.unit, out.marks)
 	}
-	return d.complete(out)
+	if out.finding.writes() {
+		if err := d.complete(out); err != nil {
+			return err
+		}
+	}
+	return d.guard(out)
 }
 
 // recall is the memory of a unit, read from the store where it isn't at
@@ -290,22 +323,23 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 
 // settle moves on after a commit.
 func (d *Differ) settle(out *outcome) {
-	c, mem, found := out.commit, out.memory, out.finding
-	if found.baseline && !out.held {
+	c, mem := out.commit, out.memory
+	if out.finding.baseline && !out.held {
 		mem.clear()
 	}
 	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since
-	if !out.held {
-		found.settle(mem, out.part, d.hash)
-	}
+	out.settle(mem, d.hash)
 	for _, n := range c.Notes {
 		mem.note(n)
 	}
 	mem.trim()
 	d.count(c.Source, mem)
 	d.report(out)
+	d.reportHold(out)
 	d.tellRetired(out)
-	d.feed(out)
+	if !out.held {
+		d.feed(out)
+	}
 	d.wind(out.part.unit, mem)
 	d.heard(out)
 	d.announce(c)

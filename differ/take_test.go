@@ -526,7 +526,9 @@ func TestANewShapeKeepsRevisionsOfWhatItDoesNotShow(t *testing.T) {
 }
 
 func TestGoneItemsAreForgottenInTheEnd(t *testing.T) {
-	b := newBench(t, atOnce(differ.Settings{}), differ.ResponseSettings{Items: "@this", ID: differ.Paths{"@this"}})
+	s := atOnce(differ.Settings{})
+	s.Changes.MaxDeletes, s.Changes.MaxEvents = differ.Share{Of: 1, Set: true}, 1_000_000
+	b := newBench(t, s, differ.ResponseSettings{Items: "@this", ID: differ.Paths{"@this"}})
 	const most, page = 100_000, 10_000
 	list := func(from int) string {
 		ids := make([]int, page)

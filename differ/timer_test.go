@@ -494,3 +494,26 @@ func TestTimerWithAZoneBeside(t *testing.T) {
 		c.expect("soon a@0 03:00:00", "soon b@0 11:00:00", "soon c@0 12:00:00")
 	})
 }
+
+// While an answer is held, timers go on from what is remembered, and those that
+// the answer would make are not made.
+func TestTimersWhileAnAnswerIsHeld(t *testing.T) {
+	s := reminders(differ.RuleSettings{})
+	s.Changes.MaxDeletes = differ.Share{Set: true} // none
+	runCalendar(t, s, func(t *testing.T, c *calendar) {
+		c.take("a "+noon, "b "+noon)
+		c.take(`a "2000-01-01T11:00:00Z"`, `c "2000-01-01T11:00:00Z"`)
+		c.restart()
+		c.until("12:00:00")
+		c.expect("soon a@0 12:00:00", "soon b@0 12:00:00")
+		if len(c.differ.Holds()) != 1 {
+			t.Error("nothing is held")
+		}
+		if err := c.differ.Decide(t.Context(), "s", "", differ.ReleasedSilently); err != nil {
+			t.Fatal(err)
+		}
+		c.take(`a "2000-01-01T13:00:00Z"`, `c "2000-01-01T13:00:00Z"`)
+		c.until("23:00:00")
+		c.expect("soon a@0 13:00:00", "soon c@0 13:00:00")
+	})
+}

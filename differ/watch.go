@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -33,7 +34,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, m *mom
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, m.env(ruleEnv(resp.Pick.Keys())))
+		program, err := expr.CompileBool(s.Until, m.env(ruleEnv(resp.fields())))
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -121,12 +122,12 @@ func (p *part) hash(h hasher) uint64 {
 // changes, or by itself.
 func (d *Differ) retire(ctx context.Context, out *outcome) error {
 	p, w := out.part, out.source.watch
-	if p.watch == "" || w.until == nil && w.maxAge == 0 {
+	if p.watch == "" || w.until == nil && w.maxAge == 0 || out.held {
 		return nil
 	}
 	old := w.maxAge > 0 && p.Received.Sub(d.met(p.unit)) >= w.maxAge
 	if !old {
-		over, err := d.over(out)
+		over, err := d.over(ctx, out)
 		if err != nil || !over {
 			return err
 		}
@@ -143,49 +144,131 @@ func (d *Differ) retire(ctx context.Context, out *outcome) error {
 	return nil
 }
 
-// over reports whether until holds for all items of the key.
-func (d *Differ) over(out *outcome) (bool, error) {
-	src, p, seen := out.source, out.part, out.finding
-	if src.watch.until == nil || !seen.read || len(seen.waiting)+len(seen.pending) > 0 {
+// over reports whether until holds for all items of the key: those that the
+// answer lists, and those that are remembered though it doesn't. An answer that
+// says nothing new is not looked at again.
+func (d *Differ) over(ctx context.Context, out *outcome) (bool, error) {
+	src, seen := out.source, out.finding
+	switch {
+	case src.watch.until == nil, out.part.lacking, len(seen.waiting)+len(seen.pending) > 0:
+		return false, nil
+	case !seen.read && out.memory.unknown:
+		return false, nil
+	case !d.judgeFirst(out.part.unit) && !seen.read && len(seen.changes) == 0:
 		return false, nil
 	}
-	changed := make(map[string]*change, len(seen.changes))
+	e := &ending{d: d, out: out, changed: make(map[string]*change, len(seen.changes)), listed: map[string]bool{}, errs: map[*rule]*ruleError{}}
 	for i := range seen.changes {
-		changed[seen.changes[i].key] = &seen.changes[i]
+		e.changed[seen.changes[i].key] = &seen.changes[i]
 	}
-	n, errs := 0, map[*rule]*ruleError{}
-	err := src.readPart(p, func(f found) error {
-		if f.deleted {
-			return nil
-		}
-		if f.unknown || f.key == "" {
-			return errEnough
-		}
-		content, err := src.content(nil, f.raw)
-		if err != nil {
-			return err
-		}
-		ch := change{key: f.key, new: content, old: content, item: []byte(f.raw)}
-		if c := changed[f.key]; c != nil {
-			ch.kind, ch.old, ch.revision = c.kind, c.old, c.revision
-		} else if e := out.memory.find(f.key); e != nil {
-			ch.revision = e.revision
-		}
-		holds, err := src.watch.until.matches(&facts{source: src.name, watch: p.watch, change: &ch})
-		if err != nil {
-			errs[src.watch.until] = &ruleError{count: 1, key: f.key, err: err}
-		}
-		if !holds {
-			return errEnough
-		}
-		n++
-		return nil
-	})
-	d.reportRules(src, errs)
+	err := e.judgeListed()
+	if err == nil {
+		err = e.judgeKept(ctx)
+	}
+	d.reportRules(src, e.errs)
 	if errors.Is(err, errEnough) {
 		return false, nil
 	}
-	return n > 0 && err == nil, err
+	return e.held > 0 && err == nil, err
+}
+
+// ending is the question whether a key is over, under way.
+type ending struct {
+	d       *Differ
+	out     *outcome
+	changed map[string]*change
+	listed  map[string]bool // items that the answer has
+	held    int             // items for which until holds
+	errs    map[*rule]*ruleError
+}
+
+// judgeListed looks at the items that the answer lists.
+func (e *ending) judgeListed() error {
+	return e.out.source.readPart(e.out.part, func(f found) error {
+		if f.unknown || f.key == "" {
+			return errEnough
+		}
+		e.listed[f.key] = true
+		if f.deleted {
+			return nil
+		}
+		content, err := e.out.source.content(nil, f.raw)
+		if err != nil {
+			return err
+		}
+		return e.judge(f.key, content, []byte(f.raw))
+	})
+}
+
+// judgeKept looks at the items that are remembered and not listed.
+func (e *ending) judgeKept(ctx context.Context) error {
+	if e.out.finding.baseline {
+		return nil
+	}
+	gone := make(map[string]bool, len(e.out.finding.forgot))
+	for _, item := range e.out.finding.forgot {
+		gone[item.Key] = true
+	}
+	var keys []string
+	for i := range e.out.memory.entries {
+		entry := &e.out.memory.entries[i]
+		if c := e.changed[entry.key]; entry.gone() || e.listed[entry.key] || gone[entry.key] || c != nil && c.kind == Deleted {
+			continue
+		}
+		keys = append(keys, entry.key)
+	}
+	for some := range slices.Chunk(keys, feedAtOnce) {
+		items, err := e.d.store.Items(ctx, e.out.part.unit, some)
+		if err != nil {
+			return storeFailure("reading", err)
+		}
+		for _, item := range items {
+			if err := e.judge(item.Key, item.Content, item.Content); err != nil {
+				return err
+			}
+		}
+	}
+	// What is new was listed by the answer before, where this is it again.
+	for key, c := range e.changed {
+		if c.kind == Created && !e.listed[key] {
+			if err := e.judge(key, c.new, c.item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// judge looks at one item. The error is errEnough where until does not hold.
+func (e *ending) judge(key string, content, whole []byte) error {
+	ch := change{key: key, new: content, old: content, item: whole}
+	if c := e.changed[key]; c != nil {
+		ch = *c
+	} else if entry := e.out.memory.find(key); entry != nil {
+		ch.revision = entry.revision
+	}
+	until := e.out.source.watch.until
+	holds, err := until.matches(&facts{source: e.out.source.name, form: &e.out.source.form, watch: e.out.part.watch, change: &ch})
+	if err != nil {
+		e.errs[until] = &ruleError{count: 1, key: key, err: err}
+	}
+	if !holds {
+		return errEnough
+	}
+	e.held++
+	return nil
+}
+
+// judgeFirst reports whether a unit's end is asked after for the first time in
+// this process: until may have been another before.
+func (d *Differ) judgeFirst(unit string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.standing[unit]
+	first := !s.judged
+	s.judged = true
+	d.standing[unit] = s
+	return first
 }
 
 // tellRetired tells the poller of a key whose end was committed.
@@ -208,9 +291,12 @@ func (d *Differ) tellRetired(out *outcome) {
 type standing struct {
 	enrolled       bool
 	first, retired time.Time
+	judged         bool // known to this process only: until was evaluated
 }
 
-func standingOf(b poller.Bookmarks) standing { return standing{b.Enrolled, b.First, b.Retired} }
+func standingOf(b poller.Bookmarks) standing {
+	return standing{enrolled: b.Enrolled, first: b.First, retired: b.Retired}
+}
 
 // stamp puts the standing of a unit into its bookmarks. d.mu is held.
 func (d *Differ) stamp(unit string, b poller.Bookmarks) poller.Bookmarks {
@@ -328,6 +414,7 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		if q := d.quiets[source]; q != nil {
 			delete(q.silent, unit)
 		}
+		delete(d.holds, unit)
 	}
 	return err
 }

@@ -31,16 +31,22 @@ type crowd struct {
 
 func newCrowd(t *testing.T, w differ.WatchSettings) *crowd {
 	c := &crowd{t: t, store: mem.New(), now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
+	c.set(differ.Settings{Watch: w}, "")
+	return c
+}
+
+// set restarts with other settings.
+func (c *crowd) set(s differ.Settings, absent string) {
+	c.t.Helper()
 	var err error
-	c.source, err = differ.NewSource("s", differ.Settings{Watch: w}, differ.ResponseSettings{
-		Items: "list", ID: differ.Paths{"id"}, ItemOK: "item.error == nil",
+	c.source, err = differ.NewSource("s", s, differ.ResponseSettings{
+		Items: "list", ID: differ.Paths{"id"}, ItemOK: "item.error == nil", Absent: absent,
 		Pick: ordered.Map[string]{{Key: "v", Value: "v"}},
 	}, []string{"shop"})
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.restart()
-	return c
 }
 
 func (c *crowd) restart() map[string]poller.Bookmarks {
@@ -179,5 +185,54 @@ func TestWatchMaxAge(t *testing.T) {
 	}
 	if m := c.restart()[poller.Unit("s", "b")]; m.Retired.IsZero() || !m.Enrolled {
 		t.Errorf("bookmarks of b are %+v", m)
+	}
+}
+
+// TestWatchUntilOfKeptItems: where items stay that an answer does not list,
+// until must hold for them as well.
+func TestWatchUntilOfKeptItems(t *testing.T) {
+	c := newCrowd(t, differ.WatchSettings{})
+	c.set(differ.Settings{Watch: differ.WatchSettings{ID: "key", Until: `new.v == "DL"`}}, "kept")
+	c.expect("a", "a/1=x a/2=x")
+	c.expect("a", "a/1=DL", "updated a/1@1")
+	if len(c.retired) > 0 {
+		t.Fatalf("retired are %q: until does not hold for a/2", c.retired)
+	}
+	c.restart()
+	c.expect("a", "a/2=DL", "updated a/2@1")
+	if !slices.Equal(c.retired, []string{"a"}) {
+		t.Errorf("retired are %q, want a: until holds for what is listed and for what is kept", c.retired)
+	}
+}
+
+// TestWatchUntilOfConfirmedChanges: the answer that confirms a change, or a
+// deletion, is often the very same as the one before.
+func TestWatchUntilOfConfirmedChanges(t *testing.T) {
+	c := newCrowd(t, differ.WatchSettings{ID: "key", Until: `new.v == "DL"`})
+	c.set(differ.Settings{Watch: differ.WatchSettings{ID: "key", Until: `new.v == "DL"`}, Changes: differ.ChangeSettings{Confirm: 2}}, "")
+	c.expect("a b c", "a/1=x b/1=DL b/2=x c/1=x")
+	c.expect("a b c", "a/1=DL b/1=DL c/1=x c/2=DL")
+	if len(c.retired) > 0 {
+		t.Fatalf("retired are %q: nothing is confirmed", c.retired)
+	}
+	c.expect("a b c", "a/1=DL b/1=DL c/1=x c/2=DL", "created c/2@1", "deleted b/2@1", "updated a/1@1")
+	slices.Sort(c.retired)
+	if !slices.Equal(c.retired, []string{"a", "b"}) {
+		t.Errorf("retired are %q, want a and b", c.retired)
+	}
+}
+
+// TestWatchUntilIsNew: until may have been put in after the last change. The
+// answers say nothing new then, and may even have no body.
+func TestWatchUntilIsNew(t *testing.T) {
+	c := newCrowd(t, differ.WatchSettings{})
+	c.expect("a", "a/1=DL")
+	c.set(differ.Settings{Watch: differ.WatchSettings{Until: `new.v == "DL"`}}, "")
+	err := c.differ.Take(t.Context(), &poller.Answer{
+		Source: "s", Keys: []string{"a"}, Status: 304, Received: c.now.Add(time.Minute), Unmodified: true,
+		Retire: func(key string) { c.retired = append(c.retired, key) },
+	})
+	if err != nil || !slices.Equal(c.retired, []string{"a"}) {
+		t.Errorf("retired are %q, %v; want a", c.retired, err)
 	}
 }

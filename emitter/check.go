@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 )
 
@@ -19,6 +21,7 @@ const (
 	mostWaits       = 100
 	mostSecrets     = 16
 	mostConcurrency = 256
+	mostRate        = 100_000 // attempts: so many times are remembered
 )
 
 // reserved are headers that the emitter or the connection sets. With
@@ -26,17 +29,16 @@ const (
 var reserved = []string{
 	"connection", "content-encoding", "content-length", "content-type", "expect", "host",
 	"idempotency-key", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
-	HeaderID, HeaderTimestamp, HeaderSignature, "x-idempotency-key",
+	HeaderID, HeaderTimestamp, HeaderSignature, "x-idempotency-key", headerGitHub,
+	"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-subject",
 }
 
 // Check reports what is wrong with the settings to r, which is at
 // endpoints.NAME. What it finds never quotes a secret, nor a URL's path.
 func (s Settings) Check(r fault.Report) {
 	s.checkURL(r.At("url"))
-	if s.Format != "" && s.Format != "standard" {
-		r.At("format").Errorf("%q is not a format: expected standard", s.Format)
-	}
-	s.checkSecrets(r)
+	s.checkFormat(r)
+	s.checkSignature(r)
 	s.checkHeaders(r.At("headers"))
 	if d := s.Timeout.Std(); d < 0 || d > longestTimeout {
 		r.At("timeout").Errorf("%s is not between 0 and %s", d, longestTimeout)
@@ -44,7 +46,34 @@ func (s Settings) Check(r fault.Report) {
 	if s.Concurrency < 0 || s.Concurrency > mostConcurrency {
 		r.At("concurrency").Errorf("%d is not between 1 and %d", s.Concurrency, mostConcurrency)
 	}
+	if s.Rate.N > mostRate {
+		r.At("rate").Errorf("%s: more than %d at once are not counted; write it for a shorter time", s.Rate, mostRate)
+	}
 	s.Retry.check(r.At("retry"))
+}
+
+func (s Settings) checkFormat(r fault.Report) {
+	f := formatOf(s.Format)
+	if f == nil {
+		r.At("format").Errorf("%q is not a format: expected %s", s.Format, formatNames())
+		return
+	}
+	at := r.At("json")
+	_, isMapping := s.JSON.(map[string]any)
+	switch {
+	case s.JSON == nil && f.payload == nil:
+		at.Errorf("format %s needs it: the payload", f.name)
+	case s.JSON == nil:
+	case !f.json:
+		at.Errorf("format %s has a payload of its own; format: custom is that of json", f.name)
+	case f.adapt != nil && !isMapping:
+		at.Errorf("format %s takes a mapping", f.name)
+	default:
+		_, errs := expr.ParseTree(s.JSON, differ.PayloadEnv())
+		for _, e := range errs {
+			at.At(e.Path...).Errorf("%v", e.Err)
+		}
+	}
 }
 
 func (s Settings) checkURL(r fault.Report) {
@@ -88,27 +117,42 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-func (s Settings) checkSecrets(r fault.Report) {
+func (s Settings) checkSignature(r fault.Report) {
 	list := r.At("secrets")
-	for i, text := range s.Secrets {
-		if _, err := ParseSecret(text.Reveal()); err != nil {
-			list.Index(i).Errorf("%v", err)
-		}
-	}
 	if len(s.Secrets) > mostSecrets {
 		list.Errorf("%d secrets: more than %d", len(s.Secrets), mostSecrets)
 	}
+	f := formatOf(s.Format)
 	switch s.Signature {
 	case "", "standard":
-		if len(s.Secrets) == 0 {
+		s.checkSecrets(list)
+		if len(s.Secrets) == 0 && (f == nil || f.signed) {
 			r.Warnf("no secrets: webhooks are not signed, so the receiver can't tell them from forged ones (signature: none says that this is meant)")
 		}
+	case "github":
+		switch {
+		case len(s.Secrets) != 1:
+			r.At("signature").Errorf("github needs one secret and has %d", len(s.Secrets))
+		case s.Secrets[0].Reveal() == "":
+			list.Index(0).Errorf("the secret is empty")
+		case strings.HasPrefix(s.Secrets[0].Reveal(), prefixPrivate):
+			list.Index(0).Errorf("an ed25519 key (whsk_) makes no GitHub signatures: any text that is long and random does")
+		}
 	case "none":
+		s.checkSecrets(list)
 		if len(s.Secrets) > 0 {
 			list.Warnf("these are not used: signature is none")
 		}
 	default:
-		r.At("signature").Errorf("%q is not a signature: expected standard or none", s.Signature)
+		r.At("signature").Errorf("%q is not a signature: expected standard, github or none", s.Signature)
+	}
+}
+
+func (s Settings) checkSecrets(list fault.Report) {
+	for i, text := range s.Secrets {
+		if _, err := ParseSecret(text.Reveal()); err != nil {
+			list.Index(i).Errorf("%v", err)
+		}
 	}
 }
 

@@ -15,8 +15,11 @@ func (s Settings) confidential(u *url.URL) []string {
 	var values []string
 	for _, text := range s.Secrets {
 		whole := text.Reveal()
-		_, key, _ := strings.Cut(whole, "_")
-		values = append(values, whole, key)
+		values = append(values, whole)
+		if s.Signature != "github" { // whose secret is any text
+			_, key, _ := strings.Cut(whole, "_")
+			values = append(values, key)
+		}
 	}
 	for _, text := range s.Headers {
 		whole := text.Reveal()

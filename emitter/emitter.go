@@ -96,13 +96,13 @@ type Outcome struct {
 type Attempt struct {
 	At       time.Time     `json:"at"`
 	Took     time.Duration `json:"took"`
-	Status   int           `json:"status,omitempty"` // 0: no answer came
+	Status   int           `json:"status,omitempty"` // 0: no answer came; with the format teams also what the answer's body named
 	Error    ErrorClass    `json:"error,omitempty"`
-	Reason   string        `json:"reason,omitempty"`   // in words, why it is not delivered; "": by its status it is, or is described by it
+	Reason   string        `json:"reason,omitempty"`   // in words, why it is not delivered; a 2xx without one is
 	Response []byte        `json:"response,omitempty"` // the first 8 KiB of the answer's body
 
 	// What the answer asked for; not stored.
-	RetryAfter time.Duration `json:"-"` // of Retry-After, capped at 24 h; 0: none
+	RetryAfter time.Duration `json:"-"` // of Retry-After or the format's own word for it, capped at 24 h; 0: none
 	Directive  string        `json:"-"` // of webhook-delivery: abort-message, disable or ""
 }
 

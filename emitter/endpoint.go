@@ -12,7 +12,10 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/internal/egress"
+	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/secret"
 )
 
@@ -36,9 +39,13 @@ type EndpointOptions struct {
 // Endpoint is a receiver, ready to be sent to. It is safe for concurrent use.
 type Endpoint struct {
 	name        string
+	format      *format
+	json        *expr.Tree // the payload; nil: the format's own
 	url         *url.URL
 	header      http.Header // of each request; cloned, never changed
 	signers     []Signer
+	github      []byte        // key of the signature that GitHub makes; nil: none
+	limit       *budget.Limit // nil: any number of attempts
 	timeout     time.Duration
 	policy      Policy
 	concurrency int
@@ -56,34 +63,68 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %s: url: %w", name, err)
 	}
+	f := formatOf(s.Format)
+	if f == nil {
+		return nil, fmt.Errorf("endpoint %s: format: expected %s", name, formatNames())
+	}
 	e := &Endpoint{
 		name:        name,
+		format:      f,
 		url:         u,
 		header:      http.Header{},
 		timeout:     cmp.Or(s.Timeout.Std(), defaultTimeout),
-		policy:      s.Retry.Policy(),
+		policy:      s.Policy(),
 		concurrency: cmp.Or(s.Concurrency, defaultConcurrency),
 		disabled:    s.Disabled,
 		redactors:   [2]*secret.Redactor{o.Redactor, secret.NewRedactor(s.confidential(u)...)},
 	}
+	if rate := cmp.Or(s.Rate, f.rate); !rate.IsZero() {
+		e.limit = budget.New(budget.Terms{Requests: rate.N, Per: rate.Per})
+	}
+	if f.address != nil {
+		f.address(u)
+	}
+	if s.JSON != nil && f.json {
+		tree, errs := expr.ParseTree(s.JSON, differ.PayloadEnv())
+		if len(errs) > 0 {
+			return nil, fmt.Errorf("endpoint %s: json: %w", name, errs[0].Err)
+		}
+		e.json = tree
+	}
+	if e.json == nil && f.payload == nil {
+		return nil, fmt.Errorf("endpoint %s: format %s needs json", name, f.name)
+	}
 	for key, value := range s.Headers {
 		e.header.Set(key, value.Reveal())
 	}
-	e.header.Set("Content-Type", "application/json")
+	e.header.Set("Content-Type", f.content)
 	if e.header.Get("User-Agent") == "" {
 		e.header.Set("User-Agent", "Deltahook/"+cmp.Or(o.Version, "dev"))
 	}
-	if s.Signature != "none" {
-		for i, text := range s.Secrets {
-			signer, err := ParseSecret(text.Reveal())
-			if err != nil {
-				return nil, fmt.Errorf("endpoint %s: secret %d: %w", name, i+1, err)
-			}
-			e.signers = append(e.signers, signer)
-		}
+	if err := e.sign(s); err != nil {
+		return nil, fmt.Errorf("endpoint %s: %w", name, err)
 	}
 	e.connect(o)
 	return e, nil
+}
+
+// sign takes up what the endpoint's requests are signed with.
+func (e *Endpoint) sign(s Settings) error {
+	if s.Signature == "none" {
+		return nil
+	}
+	for i, text := range s.Secrets {
+		if s.Signature == "github" {
+			e.github = []byte(text.Reveal())
+			continue
+		}
+		signer, err := ParseSecret(text.Reveal())
+		if err != nil {
+			return fmt.Errorf("secret %d: %w", i+1, err)
+		}
+		e.signers = append(e.signers, signer)
+	}
+	return nil
 }
 
 // Name is the endpoint's name in the configuration.

@@ -226,6 +226,9 @@ func status(code int, after time.Duration, header ...string) func(*http.Request)
 	}
 }
 
+// okBody is what Slack answers.
+func okBody() io.ReadCloser { return io.NopCloser(strings.NewReader("ok")) }
+
 // bench is an emitter at work on a queue and a wire, in a synctest bubble.
 type bench struct {
 	queue   *memory

@@ -41,6 +41,9 @@ func (g *gate) bound(now time.Time) {
 func (g *gate) pass(now time.Time, out *Outcome) {
 	v := &out.Verdict
 	g.bound(now)
+	if v.State == Delivered && !v.Paused && !v.Hold.IsZero() && g.paused && !out.Attempt.At.Before(g.since) {
+		g.hold, g.paused = time.Time{}, false // it arrived; what follows is a wait
+	}
 	switch {
 	case !v.Hold.IsZero() && v.Hold.After(g.hold):
 		g.hold, g.paused, g.reason, g.since = v.Hold, v.Paused || g.paused, v.Reason, now

@@ -18,7 +18,7 @@ const (
 // now, with rnd in [0, 1) for the jitter. It is a pure function. The first of
 // these that applies decides the state:
 //
-//	2xx                        delivered; with "disable", the endpoint pauses
+//	2xx without a Reason       delivered; with "disable", the endpoint pauses
 //	abort-message              dead
 //	disable                    waits; the endpoint pauses for 24 h
 //	a permanent status         dead, unless there is a Retry-After
@@ -27,15 +27,19 @@ const (
 //	3xx                        waits as scheduled, 10 min at least
 //	anything else              waits as scheduled
 //
-// A Retry-After of an answer that is not 2xx holds the whole endpoint that
-// long, whatever becomes of the delivery, and makes the delivery's own wait
+// A 2xx has a Reason where the format's receivers say by it that they did not
+// take the event. A RetryAfter holds the whole endpoint that long, whatever
+// becomes of the delivery, and makes the delivery's own wait
 // longer where it was shorter, never shorter: so what the schedule spans is
 // never less than what its waits add up to.
 func Judge(a Attempt, p Policy, made int, now time.Time, rnd float64) Verdict {
-	if isSuccess(a.Status) {
+	if isSuccess(a.Status) && a.Reason == "" {
 		v := Verdict{State: Delivered}
-		if a.Directive == DirectiveDisable {
+		switch {
+		case a.Directive == DirectiveDisable:
 			v.pause(now, "the receiver took the event and asked for no more (webhook-delivery: disable)")
+		case a.RetryAfter > 0:
+			v.Hold, v.Reason = now.Add(a.RetryAfter), "the receiver took the event and its limit is used up for now"
 		}
 		return v
 	}

@@ -27,8 +27,10 @@ func TestJudge(t *testing.T) {
 	}{
 		"200": {emitter.Attempt{Status: 200}, 1, middle, emitter.Verdict{State: emitter.Delivered}},
 		"204": {emitter.Attempt{Status: 204}, 12, middle, emitter.Verdict{State: emitter.Delivered}},
-		"200 with Retry-After": {emitter.Attempt{Status: 200, RetryAfter: time.Hour}, 1, middle,
-			emitter.Verdict{State: emitter.Delivered}},
+		"200 and no more for now": {emitter.Attempt{Status: 200, RetryAfter: time.Hour}, 1, middle,
+			emitter.Verdict{State: emitter.Delivered, Hold: judgeTime.Add(time.Hour), Reason: "the receiver took the event and its limit is used up for now"}},
+		"200 and the format says no": {emitter.Attempt{Status: 200, Reason: "not ok"}, 1, middle,
+			emitter.Verdict{State: emitter.Waiting, Due: judgeTime.Add(5 * time.Second), Reason: "not ok"}},
 		"200 and drop": {emitter.Attempt{Status: 200, Directive: "abort-message"}, 1, middle,
 			emitter.Verdict{State: emitter.Delivered}},
 		"200 and disable": {emitter.Attempt{Status: 200, Directive: "disable"}, 1, middle,

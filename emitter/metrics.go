@@ -17,6 +17,7 @@ type meters struct {
 	took     *prometheus.HistogramVec
 	delay    prometheus.Histogram
 	damaged  *prometheus.GaugeVec
+	unmade   *prometheus.CounterVec
 }
 
 // results are the values of the label "result", by what Judge made of it.
@@ -38,6 +39,10 @@ func newMeters() *meters {
 			Help:    "Time from the commit of an event to its delivery.",
 			Buckets: []float64{.001, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 1800, 3600, 21600, 86400},
 		}),
+		unmade: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_payload_errors_total",
+			Help: "Payloads that could not be made: dead letters from the start.",
+		}, []string{"endpoint"}),
 		damaged: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "deltahook_deliveries_damaged",
 			Help: "Deliveries whose records are damaged: most found at once since the start.",
@@ -53,7 +58,7 @@ func (m *meters) register(r prometheus.Registerer, q Queue, names []string) {
 		}
 		m.took.WithLabelValues(name)
 	}
-	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, &backlog{queue: q, names: names})
+	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, &backlog{queue: q, names: names})
 }
 
 func (m *meters) count(endpoint string, o Outcome) {

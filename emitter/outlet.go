@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -48,6 +49,7 @@ type outlet struct {
 	writing   trouble
 	harm      harm
 	reporting streak
+	unmade    unmade // used by those who render
 }
 
 func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters) *outlet {
@@ -62,6 +64,7 @@ func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters) *outlet {
 		writing:   trouble{log: log, what: "settle deliveries"},
 		harm:      harm{log: log, gauge: m.damaged.WithLabelValues(e.name)},
 		reporting: streak{log: log},
+		unmade:    unmade{log: log, count: m.unmade.WithLabelValues(e.name)},
 	}
 }
 
@@ -151,30 +154,63 @@ func (o *outlet) room() int {
 
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
-	room := o.room()
-	if !o.look || room <= 0 || o.gate.holds(now) || now.Before(o.reading.until) {
+	limit := o.endpoint.limit
+	if limit == nil {
+		o.start(ctx, attempts, now, o.room())
 		return
+	}
+	for o.room() > 0 && !limit.Next(now).After(now) {
+		if !o.start(ctx, attempts, now, 1) {
+			return
+		}
+		o.look = true // there may be more
+	}
+}
+
+// start starts up to room attempts of what is due, and reports whether it
+// started any.
+func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) bool {
+	if !o.look || room <= 0 || o.gate.holds(now) || now.Before(o.reading.until) {
+		return false
 	}
 	batch, err := o.queue.Pending(ctx, o.endpoint.name, now, room, func(number uint64) bool { return o.taken[number] })
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	o.reading.note(now, err)
 	if err != nil {
-		return
+		return false
 	}
 	o.look, o.next = false, batch.Next // where more are due, the slot that frees next looks again
 	o.harm.note(batch)
 	for _, d := range batch.Due {
-		o.launch(attempts, d)
+		o.launch(attempts, now, d)
 	}
+	return len(batch.Due) > 0
 }
 
-func (o *outlet) launch(attempts context.Context, d Delivery) {
+// spend takes one attempt of the endpoint's rate, which dispatch found to be
+// there. What it gives is the context of the attempt and what is called when
+// it has ended. It counts from when there is a connection: connecting may take
+// long.
+func (o *outlet) spend(ctx context.Context, now time.Time) (context.Context, func()) {
+	limit := o.endpoint.limit
+	if limit == nil {
+		return ctx, func() {}
+	}
+	grant, _ := limit.Take(now)
+	sent := func() { limit.Sent(grant, time.Now()) }
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent() }}), sent
+}
+
+func (o *outlet) launch(attempts context.Context, now time.Time, d Delivery) {
 	o.taken[d.Number] = true
 	o.flying++
+	ctx, sent := o.spend(attempts, now)
 	o.helpers.Go(func() {
-		o.finished <- Outcome{Delivery: d, Attempt: o.endpoint.Send(attempts, d)}
+		a := o.endpoint.Send(ctx, d)
+		sent() // where there was no connection
+		o.finished <- Outcome{Delivery: d, Attempt: a}
 	})
 }
 
@@ -242,6 +278,9 @@ func (o *outlet) sleep(now time.Time) time.Duration {
 	}
 	if !o.next.IsZero() {
 		until(o.next)
+	}
+	if o.endpoint.limit != nil && o.look && o.room() > 0 {
+		until(o.endpoint.limit.Next(now))
 	}
 	until(o.gate.hold)
 	until(o.reading.until)

@@ -3,6 +3,7 @@ package emitter
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -53,12 +54,17 @@ func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
 }
 
 // Render gives the body of e for endpoint, in that endpoint's format. It is
-// a differ.Renderer's.
+// a differ.Renderer's. A body that can't be made is counted and logged.
 func (m *Emitter) Render(e *differ.Event, endpoint string) ([]byte, error) {
-	if m.outlets[endpoint] == nil {
+	o := m.outlets[endpoint]
+	if o == nil {
 		return nil, fmt.Errorf("render for %s: there is no such endpoint", endpoint)
 	}
-	return RenderStandard(e)
+	body, err := o.endpoint.Render(e)
+	if dead, ok := errors.AsType[*differ.Undeliverable](err); ok {
+		o.unmade.note(time.Now(), e, dead)
+	}
+	return body, err
 }
 
 // Wake hints that something was committed for the named endpoints, or for

@@ -2,6 +2,7 @@ package emitter
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,7 +19,8 @@ import (
 )
 
 // Send makes one attempt to deliver d, within the endpoint's timeout, and
-// records it. Of d it needs Event and Body. The signature and the timestamp
+// records it. Of d it needs what tells of the event: Event, Type, Source, Key,
+// Time and Body. The signature and the timestamp
 // are made here, for this attempt. Where ctx ends first, the attempt has no
 // status and says nothing about the receiver.
 //
@@ -50,12 +52,14 @@ func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *A
 	a.Status = answer.StatusCode
 	a.Directive = directive(answer.Header)
 	a.Response = e.keep(answer.Body)
-	if isSuccess(a.Status) {
-		return
+	if !isSuccess(a.Status) {
+		a.Reason = describe(a.Status)
+		if wait, ok := retryafter.Parse(answer.Header.Get("Retry-After"), time.Now()); ok {
+			a.RetryAfter = wait
+		}
 	}
-	a.Reason = describe(a.Status)
-	if wait, ok := retryafter.Parse(answer.Header.Get("Retry-After"), time.Now()); ok {
-		a.RetryAfter = wait
+	if e.format.judge != nil {
+		*a = e.format.judge(*a, answer.Header)
 	}
 }
 
@@ -65,6 +69,12 @@ func (e *Endpoint) request(ctx context.Context, d Delivery, now time.Time) *http
 	header.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
 	if signature := Sign(e.signers, d.Event, now, d.Body); signature != "" {
 		header.Set(HeaderSignature, signature)
+	}
+	if e.github != nil {
+		header.Set(headerGitHub, "sha256="+hex.EncodeToString(mac(e.github, d.Body)))
+	}
+	if e.format.head != nil {
+		e.format.head(header, d)
 	}
 	r := &http.Request{
 		Method: http.MethodPost, URL: e.url, Host: e.url.Host, Header: header,

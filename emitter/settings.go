@@ -1,6 +1,8 @@
 package emitter
 
 import (
+	"slices"
+
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
 )
@@ -10,21 +12,42 @@ type Settings struct {
 	// Where webhooks are posted to: an http or https URL. Shown by scheme
 	// and host only, for its path may be a credential.
 	URL string `yaml:"url" json:"url" jsonschema:"required"`
-	// What is sent: standard (default), Standard Webhooks 1.0.
-	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=standard"`
-	// Signing secrets, whsec_… (v1) or whsk_… (v1a); each of them signs.
+	// What is sent, and what answers mean: standard (default, Standard
+	// Webhooks 1.0), cloudevents or cloudevents_binary (CloudEvents 1.0),
+	// slack, discord, teams, zapier, or custom with json. See
+	// delivery.md#formats.
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=standard,enum=cloudevents,enum=cloudevents_binary,enum=slack,enum=discord,enum=teams,enum=zapier,enum=custom"` //nolint:revive // a tag is one line
+	// The payload, with {{ expressions }} in its texts: needed with custom,
+	// in place of the default text with slack, discord, teams and zapier.
+	JSON any `yaml:"json" json:"json,omitempty"`
+	// Signing secrets, whsec_… (v1) or whsk_… (v1a); each of them signs. With
+	// signature github: one, any text.
 	Secrets []secret.Text `yaml:"secrets" json:"secrets,omitempty"`
-	// How it is signed: standard (default) or none.
-	Signature string `yaml:"signature" json:"signature,omitempty" jsonschema:"enum=standard,enum=none"`
+	// How it is signed: standard (default), github (X-Hub-Signature-256) or
+	// none.
+	Signature string `yaml:"signature" json:"signature,omitempty" jsonschema:"enum=standard,enum=github,enum=none"`
 	// Headers added to each attempt. Values are not shown.
 	Headers map[string]secret.Text `yaml:"headers" json:"headers,omitempty"`
 	// Time for one attempt. Default: 20s.
 	Timeout units.Duration `yaml:"timeout" json:"timeout,omitempty"`
 	Retry   RetrySettings  `yaml:"retry" json:"retry,omitempty"`
+	// Attempts in any such span of time, at most: 50/s. Default: by the
+	// format; slack 1/s, teams 4/s, zapier 30/s, others any number.
+	Rate units.Rate `yaml:"rate" json:"rate,omitzero"`
 	// Attempts in flight at once. Default: 4.
 	Concurrency int `yaml:"concurrency" json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256"`
 	// True: nothing is sent; what is told to it waits.
 	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
+}
+
+// Policy is the retry settings ready for use, with the statuses that the
+// format knows to be permanent.
+func (s Settings) Policy() Policy {
+	p := s.Retry.Policy()
+	if f := formatOf(s.Format); f != nil && len(f.stop) > 0 {
+		p.Permanent = slices.Concat(p.Permanent, f.stop)
+	}
+	return p
 }
 
 // RetrySettings is what follows an attempt that was not delivered.

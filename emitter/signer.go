@@ -22,6 +22,11 @@ const (
 	prefixPublic  = "whpk_"  // ed25519 public key, verifies v1a
 )
 
+// headerGitHub is the header that GitHub signs its webhooks in: "sha256=" and
+// the HMAC-SHA256 of the body in hex, keyed with the secret as it is written.
+// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+const headerGitHub = "x-hub-signature-256"
+
 // A shared secret's length in bytes, as Standard Webhooks 1.0 has it.
 const shortestShared, longestShared = 24, 64
 

@@ -3,6 +3,7 @@ package emitter
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -16,6 +17,9 @@ const MaxBody = 256 << 10
 // timestampForm is RFC 3339 with milliseconds; the time is given in UTC.
 const timestampForm = "2006-01-02T15:04:05.000Z"
 
+// standardFormat is that of Standard Webhooks 1.0.
+var standardFormat = format{name: "standard", content: "application/json", payload: RenderStandard, signed: true}
+
 // RenderStandard is the body of e in the format "standard": the payload of
 // Standard Webhooks 1.0, compact JSON. What the API spelled is copied and
 // never decoded, so numbers keep every digit.
@@ -24,65 +28,97 @@ const timestampForm = "2006-01-02T15:04:05.000Z"
 // true instead; if it is still too large it loses data.diff too. An error
 // means that e holds invalid JSON, or names longer than MaxBody.
 func RenderStandard(e *differ.Event) ([]byte, error) {
-	for _, cut := range []struct{ states, diff bool }{{false, false}, {true, false}, {true, true}} {
-		body, err := appendStandard(e, cut.states, cut.diff)
-		if err != nil {
+	return renderCut(e, func(b *bytes.Buffer, cut cut) error {
+		b.WriteString(`{"type":`)
+		writeString(b, e.Type)
+		b.WriteString(`,"timestamp":"`)
+		b.Write(e.Time.UTC().AppendFormat(b.AvailableBuffer(), timestampForm))
+		b.WriteString(`","data":{`)
+		if err := appendData(b, e, cut); err != nil {
+			return err
+		}
+		b.WriteByte('}')
+		return nil
+	})
+}
+
+// cut is how much of an event is left out.
+type cut int
+
+const (
+	cutNothing cut = iota
+	cutStates      // old and new
+	cutDiff        // and the diff
+)
+
+// renderCut gives the body of e that write writes, with as much left out as it takes
+// to be no larger than MaxBody.
+func renderCut(e *differ.Event, write func(*bytes.Buffer, cut) error) ([]byte, error) {
+	for cut := cutNothing; cut <= cutDiff; cut++ {
+		var b bytes.Buffer
+		b.Grow(256 + len(e.Key) + len(e.New) + len(e.Old) + len(e.Diff) + len(e.Data))
+		if err := write(&b, cut); err != nil {
 			return nil, fmt.Errorf("render event %s: %w", e.ID, err)
 		}
-		if len(body) <= MaxBody {
-			return body, nil
+		if b.Len() <= MaxBody {
+			return b.Bytes(), nil
 		}
 	}
 	return nil, fmt.Errorf("render event %s: larger than %d bytes even without its contents", e.ID, MaxBody)
 }
 
-// appendStandard writes the body, less old and new where cutStates is true,
-// and less diff where cutDiff is.
-func appendStandard(e *differ.Event, cutStates, cutDiff bool) ([]byte, error) {
-	var b bytes.Buffer
-	b.Grow(256 + len(e.Key) + len(e.New) + len(e.Old) + len(e.Diff))
-	b.WriteString(`{"type":`)
-	writeString(&b, e.Type)
-	b.WriteString(`,"timestamp":"`)
-	b.Write(e.Time.UTC().AppendFormat(b.AvailableBuffer(), timestampForm))
-	if e.Data != nil { // an event of Deltahook's own
-		b.WriteByte('"')
-		if err := writeRaw(&b, "data", e.Data); err != nil {
-			return nil, err
-		}
-		b.WriteByte('}')
-		return b.Bytes(), nil
+// appendData writes the members of data, behind the brace that opens it, and
+// the one that closes it.
+func appendData(b *bytes.Buffer, e *differ.Event, cut cut) error {
+	if e.Data != nil {
+		return appendOwn(b, e.Data)
 	}
-	b.WriteString(`","data":{"source":`)
-	writeString(&b, e.Source)
+	b.WriteString(`"source":`)
+	writeString(b, e.Source)
 	if e.Watch != "" {
 		b.WriteString(`,"watch":`)
-		writeString(&b, e.Watch)
+		writeString(b, e.Watch)
 	}
 	b.WriteString(`,"key":`)
-	writeString(&b, e.Key)
+	writeString(b, e.Key)
 	b.WriteString(`,"change":`)
-	writeString(&b, string(e.Change))
+	writeString(b, string(e.Change))
 	b.WriteString(`,"revision":`)
 	b.Write(strconv.AppendUint(b.AvailableBuffer(), e.Revision, 10))
-	if !cutStates {
-		if err := writeRaw(&b, "new", e.New); err != nil {
-			return nil, err
+	if cut < cutStates {
+		if err := writeRaw(b, "new", e.New); err != nil {
+			return err
 		}
-		if err := writeRaw(&b, "old", e.Old); err != nil {
-			return nil, err
-		}
-	}
-	if e.Diff != nil && !cutDiff {
-		if err := writeRaw(&b, "diff", e.Diff); err != nil {
-			return nil, err
+		if err := writeRaw(b, "old", e.Old); err != nil {
+			return err
 		}
 	}
-	if cutStates {
+	if e.Diff != nil && cut < cutDiff {
+		if err := writeRaw(b, "diff", e.Diff); err != nil {
+			return err
+		}
+	}
+	if cut >= cutStates {
 		b.WriteString(`,"truncated":true`)
 	}
-	b.WriteString("}}")
-	return b.Bytes(), nil
+	b.WriteByte('}')
+	return nil
+}
+
+// appendOwn writes what an event of Deltahook's own says: an object that has
+// members, less the brace that opens it.
+func appendOwn(b *bytes.Buffer, data json.RawMessage) error {
+	at := b.Len()
+	if err := json.Compact(b, data); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	own := b.Bytes()[at:]
+	if own[0] != '{' || len(own) == len("{}") {
+		return errors.New("data: not an object with members")
+	}
+	copy(own, own[1:])
+	b.Truncate(b.Len() - 1)
+	return nil
 }
 
 // writeRaw writes a member whose value is JSON already; nil is null.

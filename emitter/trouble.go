@@ -2,9 +2,12 @@ package emitter
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/deltahook/deltahook/differ"
 )
 
 // Waits after the queue failed: doubled each time.
@@ -102,6 +105,29 @@ func (s *streak) close() {
 		s.log.Warn("more dead letters", "number", s.more)
 		s.more = 0
 	}
+}
+
+// unmade is payloads that could not be made. Each is counted; one a minute is
+// told. It is safe for concurrent use.
+type unmade struct {
+	log   *slog.Logger
+	count prometheus.Counter
+
+	mu   sync.Mutex
+	last time.Time // when one was told
+	more int       // since then
+}
+
+func (u *unmade) note(now time.Time, e *differ.Event, why *differ.Undeliverable) {
+	u.count.Inc()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.last.IsZero() && now.Sub(u.last) < quiet {
+		u.more++
+		return
+	}
+	u.log.Error("a dead letter from the start", "event", e.ID, "source", e.Source, "key", e.Key, "more", u.more, "err", why)
+	u.last, u.more = now, 0
 }
 
 // harm is what is damaged of an endpoint's deliveries. It is told when more is

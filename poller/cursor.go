@@ -234,20 +234,27 @@ func (s *Source) stay(w *wire, vars map[string]any) error {
 }
 
 // moveCursor puts the cursor of the next poll into an answer's bookmarks. Only
-// an answer that has pages moves it; one that resets clears it.
-func (s *Source) moveCursor(a *Answer, last tail, before string) (err error) {
-	switch {
-	case s.cursor == nil || a.Reset:
+// an answer that has pages moves it; one that resets clears it. Where it moves
+// the next request is tried: once the answer is taken in there is no way back.
+func (s *Source) moveCursor(a *Answer, last tail, before string, keys []string) error {
+	if s.cursor == nil || a.Reset {
 		return nil
-	case len(a.Pages) > 0:
-		if last.page == nil {
-			last.page, last.header = a.Pages[0], a.Header
-		}
-		if before, err = s.cursor.after(a, last, s.items, before); err != nil {
-			return err
-		}
 	}
 	a.Bookmarks.Cursor = s.cursor.bookmark(before)
+	if len(a.Pages) == 0 {
+		return nil
+	}
+	if last.page == nil {
+		last.page, last.header = a.Pages[0], a.Header
+	}
+	value, err := s.cursor.after(a, last, s.items, before)
+	if err != nil || value == before {
+		return err
+	}
+	a.Bookmarks.Cursor = s.cursor.bookmark(value)
+	if _, _, err := s.first(a.Bookmarks, keys); err != nil {
+		return Failf(ClassCursor, "cursor.value: the next request cannot be made with it: %w", err)
+	}
 	return nil
 }
 

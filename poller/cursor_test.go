@@ -343,3 +343,26 @@ func TestCursorOfAWatchKey(t *testing.T) {
 	}
 	equals(t, "asked", api.asked, []string{"/a?c=", "/a?c=x"})
 }
+
+// An answer whose cursor could not be asked with costs a failed poll: were it
+// taken in, no poll after it could be made.
+func TestCursorThatCannotBeSent(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		q           poller.RequestSettings
+		want        string
+	}{
+		{"no URL", `"\u0000"`, poller.RequestSettings{URL: "{{ raw(cursor.c ?? 'API/') }}"}, "not a URL"},
+		{"another host", `"http://127.0.0.9:1/"`, poller.RequestSettings{URL: "{{ raw(cursor.c ?? 'API/') }}", Headers: map[string]string{"X": "y"}}, "leads to http://127.0.0.9:1"},
+		{"a line break", `"a\nb"`, poller.RequestSettings{URL: "API/", Headers: map[string]string{"X-Since": "{{ cursor.c }}"}}, "control character"},
+		{"another type", `{"a":1}`, poller.RequestSettings{URL: "API/{{ 1 + (cursor.c ?? 0) }}"}, "invalid operation"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			api := script(t, says(`{"c":`+c.value+`}`), says(`{"c":`+c.value+`}`))
+			c.q.URL = strings.Replace(c.q.URL, "API", api.URL, 1)
+			s := cursored(t, c.q, poller.CursorSettings{Name: "c", Value: "body.c"}, poller.ResponseSettings{})
+			failure(t, s, poller.ClassCursor, c.want)
+			failure(t, s, poller.ClassCursor, "the next request")
+		})
+	}
+}

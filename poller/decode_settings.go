@@ -1,5 +1,7 @@
 package poller
 
+import "encoding/json"
+
 // XMLSettings is how XML becomes JSON.
 type XMLSettings struct {
 	// Elements that become lists however many of them there are, by their
@@ -34,4 +36,23 @@ type HTMLSettings struct {
 	// element whose text is meant, or with @NAME at the end the attribute
 	// of that name. "." is the row itself.
 	Fields map[string]string `yaml:"fields" json:"fields,omitempty"`
+}
+
+// Decoding is a fingerprint of how an answer becomes JSON: where it changes,
+// the same answer may look otherwise. "" where nothing is set.
+func (s ResponseSettings) Decoding() string {
+	if s.Format == "auto" {
+		s.Format = ""
+	}
+	text, _ := json.Marshal(struct {
+		Format  string       `json:"format,omitempty"`
+		Charset string       `json:"charset,omitempty"`
+		XML     XMLSettings  `json:"xml,omitzero"`
+		CSV     CSVSettings  `json:"csv,omitzero"`
+		HTML    HTMLSettings `json:"html,omitzero"`
+	}{s.Format, s.Charset, s.XML, s.CSV, s.HTML})
+	if string(text) == "{}" {
+		return ""
+	}
+	return string(text)
 }

@@ -85,7 +85,7 @@ func newLimits(settings map[string]LimitSettings) map[string]*limit {
 
 // turn is what the dispatcher gave a poll to go with, and what the server said
 // on it. It travels in the poll's context, because a request that uses it up
-// may be made far below: a token's, or a page's.
+// may be made far below: a page's, or a redirect's.
 type turn struct {
 	grant *budget.Grant // of one request that is taken already; nil: it is used
 	rest  time.Time     // until when the server asked to be left alone; zero: it didn't
@@ -107,9 +107,11 @@ func turnOf(ctx context.Context) *turn {
 }
 
 // spend takes one request of the source's limit, and waits for it as long as a
-// poll that has begun may. Each request of the account must go through it, a
-// redirect to another origin is none: it is made with the context that spend gives, and sent is called when it has
-// ended. The error is a *Failure of ClassLimit, or that ctx ended.
+// poll that has begun may. Each request of the account must go through it: it
+// is made with the context that spend gives, and sent is called when it has
+// ended. A redirect to another origin is none of the account's, nor is the
+// request for a token: credentials may be shared by sources of several limits.
+// The error is a *Failure of ClassLimit, or that ctx ended.
 func (s *Source) spend(ctx context.Context) (sending context.Context, sent func(), err error) {
 	if s.limit == nil {
 		return ctx, func() {}, nil

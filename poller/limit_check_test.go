@@ -2,6 +2,8 @@ package poller_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +74,44 @@ func TestSchedulesThatDoNotFit(t *testing.T) {
 		poller.CheckLimits(r, map[string]poller.LimitSettings{"x": c.limit, "unused": {Quota: rate(1, day)}}, sources("x", c.schedules...))
 		if diff := cmp.Diff(c.want, reports(r)); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+// TestWatchesThatDoNotFit: each batch of watch keys is a request.
+func TestWatchesThatDoNotFit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.txt")
+	if err := os.WriteFile(path, []byte(strings.Join(numbered(0, 1000), "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	limits := map[string]poller.LimitSettings{"x": {Quota: rate(10_000, 24*time.Hour), Rate: rate(1, time.Second)}}
+	for _, c := range []struct {
+		watch poller.WatchSettings
+		want  []string
+		room  string
+	}{
+		{poller.WatchSettings{Keys: numbered(0, 3)}, nil, ""},
+		{poller.WatchSettings{API: true}, nil, "limit x has room for 33 keys (quota 10,000/day, 288 polls)"},
+		{poller.WatchSettings{Fed: true, Batch: 30}, nil, "limit x has room for 990 keys (quota 10,000/day, 288 polls)"},
+		{poller.WatchSettings{Keys: []string{"k00001", "more"}, File: path, Batch: 30, API: true}, []string{
+			"warning limits.x.quota: the schedules do not fit: 1 source × 288 × 34 (1,001 watch keys, 30 in a request) + 1 source × 288 requests a day = 10,080, quota 10,000/day",
+		}, "limit x has room for 990 keys (quota 10,000/day, 288 polls)"},
+		{poller.WatchSettings{Keys: []string{"k00001", "more"}, File: path, Batch: 10}, []string{
+			"warning limits.x.quota: the schedules do not fit: 1 source × 288 × 101 (1,001 watch keys, 10 in a request) + 1 source × 288 requests a day = 29,376, quota 10,000/day",
+		}, ""},
+		{poller.WatchSettings{File: path}, []string{
+			"warning limits.x.quota: the schedules do not fit: 1 source × 288 × 1,000 watch keys + 1 source × 288 requests a day = 288,288, quota 10,000/day",
+			"warning limits.x.rate: the schedules do not fit: 1 source × 12 × 1,000 watch keys + 1 source × 12 requests an hour = 12,012, rate 1/s allows 3,600",
+		}, ""},
+	} {
+		r := fault.New()
+		sources := map[string]poller.Settings{"plain": {Schedule: "*/5 * * * *", Limit: "x"}, "s": {Schedule: "*/5 * * * *", Limit: "x", Watch: c.watch}}
+		poller.CheckLimits(r, limits, sources)
+		if diff := cmp.Diff(c.want, reports(r)); diff != "" {
+			t.Errorf("%+v: %s", c.watch.Describe(), diff)
+		}
+		if got := poller.Room("s", limits, sources); got != c.room {
+			t.Errorf("%s: %q, want %q", c.watch.Describe(), got, c.room)
 		}
 	}
 }

@@ -5,12 +5,6 @@ import (
 	"time"
 )
 
-// Waits after failures: 1s, 2s, 4s … 10m.
-const (
-	firstBackoff   = time.Second
-	longestBackoff = 10 * time.Minute
-)
-
 // poll polls a source once and plans its next run. What fell due meanwhile is
 // not made up for.
 func (p *Poller) poll(ctx context.Context, j *job) {
@@ -27,7 +21,7 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	answer, err := j.source.AskFor(withTurn(ctx, &j.turn), j.marks, keys)
 	j.unused()
 	if err == nil {
-		answer.Bookmarks.Next = j.next(answer.Received)
+		answer.Bookmarks.Next = j.next(answer, answer.Received)
 		err = p.take(ctx, j, answer)
 	}
 	now := time.Now()
@@ -51,14 +45,18 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 	if j.marks.Failures > 0 && p.failingEnds(j) {
 		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
-	j.marks = a.Bookmarks
-	j.due = j.next(now)
+	j.due = j.next(a, now)
+	j.marks, j.retries, j.reset = a.Bookmarks, 0, a.Reset
 }
 
-// next is when a source that answered runs again: on its schedule, but not
-// before the server wants to be asked.
-func (j *job) next(now time.Time) time.Time {
+// next is when a source that answered runs again: on its schedule, or soon
+// where all starts over and did not the time before; but not before the server
+// wants to be asked.
+func (j *job) next(a *Answer, now time.Time) time.Time {
 	next := j.schedule().Next(now)
+	if a.Reset && !j.reset && j.fan == nil {
+		next = sooner(next, now.Add(afterReset).Round(0).UTC())
+	}
 	if rest := j.turn.rest.Round(0).UTC(); next.Before(rest) {
 		return rest
 	}
@@ -79,23 +77,9 @@ func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took t
 		// be a whole one, for a 304 would stand for another body.
 		j.marks.Request, j.marks.ETag, j.marks.LastModified = "", "", ""
 	}
-	j.due = retryAt(j.schedule(), now, j.marks.Failures, max(f.After, j.turn.rest.Sub(now)))
+	after := max(f.After, j.turn.rest.Sub(now))
+	j.due = j.early(now, retryAt(j.schedule(), now, j.marks.Failures, after), after)
 	j.marks.Next = j.due
 	j.tell(func(s *streak) { s.failed(p.log, j.source.name, f, j.marks, now) })
 	p.keepMarks(j, keys)
-}
-
-// retryAt is when a source that failed n times in a row runs again: on its
-// schedule, but neither before its backoff has passed nor before the time that
-// the server asked for.
-func retryAt(s Schedule, now time.Time, n int, after time.Duration) time.Time {
-	wait := longestBackoff
-	if n < 11 {
-		wait = min(wait, firstBackoff<<(n-1))
-	}
-	next, earliest := s.Next(now), now.Add(max(wait, after)).Round(0).UTC()
-	if next.Before(earliest) {
-		return earliest
-	}
-	return next
 }

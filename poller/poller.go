@@ -18,7 +18,8 @@ import (
 // Sink takes answers in. The differ is one.
 type Sink interface {
 	// Take takes in one answer, its bookmarks included, and returns when
-	// that is durable. An error means that nothing was taken in; where it
+	// that is durable. Where the answer must be asked for again as a whole,
+	// though nothing was wrong with it, it sets the bookmarks back. An error means that nothing was taken in; where it
 	// is a *Failure, its class is counted. Take is called concurrently for
 	// different sources, never for the same one.
 	Take(ctx context.Context, a *Answer) error

@@ -47,6 +47,9 @@ type job struct {
 	streak streak
 	index  int // in the queue; nowhere: it is not there
 
+	retries int  // early ones since the schedule came
+	reset   bool // the last answer was one that resets
+
 	// Of a source with watch keys.
 	fan  *fan         // nil: it has none
 	slot atomic.Int64 // its number

@@ -105,7 +105,7 @@ func (s *Source) ask(ctx context.Context, marks Bookmarks, keys []string) (*Answ
 	if err != nil {
 		return nil, err
 	}
-	if err := s.moveCursor(answer, last, before); err != nil {
+	if err := s.moveCursor(answer, last, before, keys); err != nil {
 		return nil, err
 	}
 	return answer, nil

@@ -119,9 +119,11 @@ func (p *Poller) follow(ctx context.Context, f *fan, from whence, keys []string,
 	again := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !f.dead[key] })
 	p.forgetKeys(ctx, f, again)
 
+	// Origins change only while p.watching is locked; polls need not wait.
+	news := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return f.origins[key]&from != 0 })
 	added, left, owing := 0, 0, false
 	f.mu.Lock()
-	for _, key := range keys {
+	for _, key := range news {
 		switch {
 		case f.dead[key]: // put in now, it would not begin anew
 			owing = true
@@ -148,21 +150,25 @@ func (p *Poller) follow(ctx context.Context, f *fan, from whence, keys []string,
 }
 
 // dropOthers takes an origin from all keys that are not among these, and gives
-// those that have none left.
+// those that have none left. p.watching is locked.
 func (p *Poller) dropOthers(f *fan, from whence, keys []string) (gone []string) {
 	there := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		there[key] = true
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	var others []string
 	for key, of := range f.origins {
 		if of&from != 0 && !there[key] {
-			last, idle := f.drop(key, from)
-			p.leaveOut(f, idle)
-			if last {
-				gone = append(gone, key)
-			}
+			others = append(others, key)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, key := range others {
+		last, idle := f.drop(key, from)
+		p.leaveOut(f, idle)
+		if last {
+			gone = append(gone, key)
 		}
 	}
 	return gone

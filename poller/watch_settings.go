@@ -134,6 +134,22 @@ func (w *watch) sample() []string {
 	return []string{}
 }
 
+// WithWatch is the source as it asks for one key where it is asked for none in
+// particular, as in a dry run.
+func (s *Source) WithWatch(key string) *Source {
+	copied := *s
+	w := *s.watch
+	w.keys = []string{key}
+	copied.watch = &w
+	return &copied
+}
+
+// HasWatch reports whether the source has watch keys, and sampled whether one is
+// known without looking further.
+func (s *Source) HasWatch() (has, sampled bool) {
+	return s.watch != nil, s.watch != nil && len(s.watch.sample()) > 0
+}
+
 // CheckWatchKey says what is wrong with a watch key; nil: nothing.
 func CheckWatchKey(key string) error {
 	switch {

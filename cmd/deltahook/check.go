@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/poller"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -48,10 +52,11 @@ func (a *app) check() error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name(), settings.Schedule, next, shownURL(settings.Request.URL, redactor))
 	}
+	a.checkWatches(w, cfg)
 	fmt.Fprintln(w, "\nENDPOINT\tFORMAT\tSIGNED\tTO")
 	for _, e := range parts.endpoints {
 		settings := cfg.Endpoints[e.Name()]
-		fmt.Fprintf(w, "%s\tstandard\t%s\t%s\n", e.Name(), signed(settings), secret.Host(settings.URL))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name(), cmp.Or(settings.Format, "standard"), signed(settings), secret.Host(settings.URL))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -62,6 +67,25 @@ func (a *app) check() error {
 	}
 	_, err = fmt.Fprintf(a.out, "\n%s: %d sources, %d endpoints, no faults\n", read, len(parts.polled), len(parts.endpoints))
 	return err
+}
+
+// checkWatches shows how many keys sources are polled for, as far as that is
+// known before they run, and for how many their limits have room.
+func (a *app) checkWatches(w io.Writer, cfg *configs.Config) {
+	polled := map[string]poller.Settings{}
+	for name, s := range cfg.Sources {
+		polled[name] = s.Poll
+	}
+	head := "\nWATCH\tKEYS\tIN A REQUEST\tLIMIT\n"
+	for _, name := range sortedNames(polled) {
+		keys := polled[name].Watch
+		if keys.Describe() == "" {
+			continue
+		}
+		room := cmp.Or(poller.Room(name, cfg.Limits, polled), cmp.Or(polled[name].Limit, "none"))
+		fmt.Fprintf(w, "%s%s\t%s\t%d\t%s\n", head, name, keys.Describe(), max(1, keys.Batch), room)
+		head = ""
+	}
 }
 
 // shownURL is what may be shown of a request's URL; one that begins with an
@@ -84,6 +108,8 @@ func signed(s emitter.Settings) string {
 		return "disabled"
 	case s.Signature == "none" || len(s.Secrets) == 0:
 		return "no"
+	case s.Signature == "github":
+		return "github"
 	case len(s.Secrets) == 1:
 		return "yes"
 	default:

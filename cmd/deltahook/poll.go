@@ -15,7 +15,8 @@ import (
 )
 
 func (a *app) pollCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch string
+	cmd := &cobra.Command{
 		Use:     "poll SOURCE",
 		GroupID: "dry",
 		Short:   "Ask a source once and show what would be told; change nothing",
@@ -26,7 +27,11 @@ stored and nothing is sent. It works beside a running daemon.
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.
-A running daemon keeps such tokens to itself; then the poll fails.`,
+A running daemon keeps such tokens to itself; then the poll fails.
+
+A source with watch keys is asked for one of them: that of --watch, or the
+first there is, in the list, in the file, or among those that the daemon or
+the store knows.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,18 +39,23 @@ A running daemon keeps such tokens to itself; then the poll fails.`,
 			if err != nil {
 				return err
 			}
-			return a.poll(cmd.Context(), cfg, args[0])
+			return a.poll(cmd.Context(), cfg, args[0], watch)
 		},
 	}
+	cmd.Flags().StringVar(&watch, "watch", "", "the watch key to ask for")
+	return cmd
 }
 
-func (a *app) poll(ctx context.Context, cfg *configs.Config, name string) error {
+func (a *app) poll(ctx context.Context, cfg *configs.Config, name, watch string) error {
 	redactor := cfg.Redactor()
 	dry, err := newDryRun(cfg, name, redactor)
 	if err != nil {
 		return err
 	}
 	defer dry.close()
+	if err := a.pickWatch(ctx, cfg, dry, watch); err != nil {
+		return err
+	}
 	show := &printer{w: a.out, hide: redactor, confirm: 1} // the snapshot's own count confirms
 
 	snapshot, err := freeze(ctx, cfg, dry.polled.Unit())

@@ -164,6 +164,10 @@ func (p *printer) events(events []differ.Event) {
 			p.more("%s: told to nobody, for there is no endpoint", e.Type)
 		}
 		for _, group := range byPayload(e.Bodies) {
+			if group.dead != "" {
+				p.more("%s to %s: a dead letter at once, %s", e.Type, strings.Join(group.endpoints, ", "), group.dead)
+				continue
+			}
 			p.more("%s to %s:", e.Type, strings.Join(group.endpoints, ", "))
 			var pretty bytes.Buffer
 			if json.Indent(&pretty, group.payload, "  ", "  ") != nil {
@@ -176,6 +180,7 @@ func (p *printer) events(events []differ.Event) {
 
 type payloadGroup struct {
 	payload   []byte
+	dead      string
 	endpoints []string
 }
 
@@ -183,9 +188,9 @@ type payloadGroup struct {
 func byPayload(bodies []differ.Body) []payloadGroup {
 	var groups []payloadGroup
 	for _, b := range bodies {
-		i := slices.IndexFunc(groups, func(g payloadGroup) bool { return bytes.Equal(g.payload, b.Payload) })
+		i := slices.IndexFunc(groups, func(g payloadGroup) bool { return g.dead == b.Dead && bytes.Equal(g.payload, b.Payload) })
 		if i < 0 {
-			groups = append(groups, payloadGroup{payload: b.Payload})
+			groups = append(groups, payloadGroup{payload: b.Payload, dead: b.Dead})
 			i = len(groups) - 1
 		}
 		groups[i].endpoints = append(groups[i].endpoints, b.Endpoint)

@@ -61,18 +61,17 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
+	diffing := differ.New(parts.diffed, store, telling, differ.Options{Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To})
 	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Logger: log,
+		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Logger: log,
 		Ready: readiness(ctx, store),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
 	}
-
-	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
-	diffing := differ.New(parts.diffed, store, telling, differ.Options{Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To})
 	marks, err := diffing.Load(ctx)
 	if err != nil {
 		return errors.Join(err, admin.Close())

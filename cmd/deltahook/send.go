@@ -53,15 +53,18 @@ func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error 
 		ID: "evt_" + id.String(), Type: "deltahook.test", Source: "deltahook", Key: "test",
 		Change: differ.Created, Revision: 1, Time: time.Now().UTC(), New: []byte(`{"message":"a test by deltahook send"}`),
 	}
-	body, err := emitter.RenderStandard(&event)
+	body, err := endpoint.Render(&event)
 	if err != nil {
 		return err
 	}
 	show := &printer{w: a.out, hide: redactor}
 	show.section("Sent", fmt.Sprintf("%s to %s (%s)", event.ID, name, endpoint.Host()))
 	show.block(string(body))
-	attempt := endpoint.Send(ctx, emitter.Delivery{Event: event.ID, Type: event.Type, Endpoint: name, Body: body})
-	verdict := emitter.Judge(attempt, settings.Retry.Policy(), 1, time.Now(), 0.5)
+	attempt := endpoint.Send(ctx, emitter.Delivery{
+		Event: event.ID, Type: event.Type, Source: event.Source, Key: event.Key, Revision: event.Revision, Time: event.Time,
+		Endpoint: name, Body: body,
+	})
+	verdict := emitter.Judge(attempt, settings.Policy(), 1, time.Now(), 0.5)
 	if attempt.Status > 0 {
 		show.section("Answer", fmt.Sprintf("status %d in %s", attempt.Status, attempt.Took.Round(time.Millisecond)))
 		show.block(string(attempt.Response))

@@ -3,8 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"slices"
 	"sync/atomic"
 
+	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -88,4 +93,73 @@ func watchError(err error) error {
 		return refusal{err, web.ErrConflict}
 	}
 	return err
+}
+
+// pickWatch has a dry run ask for one watch key, where its source has any.
+func (a *app) pickWatch(ctx context.Context, cfg *configs.Config, dry *dryRun, key string) error {
+	name := dry.polled.Name()
+	has, sampled := dry.polled.HasWatch()
+	switch {
+	case !has && key != "":
+		return a.usage("source %s has no watch keys", name)
+	case !has, key == "" && sampled:
+		return nil
+	case key == "":
+		keys, err := knownKeys(ctx, cfg, dry.parts, name)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return a.usage("no watch key of source %s is known: give one with --watch", name)
+		}
+		key = keys[0].Key
+		if i := slices.IndexFunc(keys, func(k web.WatchKey) bool { return !k.Retired }); i >= 0 {
+			key = keys[i].Key
+		}
+	}
+	if err := poller.CheckWatchKey(key); err != nil {
+		return a.usage("--watch: %w", err)
+	}
+	dry.polled = dry.polled.WithWatch(key)
+	return nil
+}
+
+// knownKeys are the watch keys of a source as the running daemon has them; where
+// none runs, as it would have them at a start.
+func knownKeys(ctx context.Context, cfg *configs.Config, parts *parts, name string) ([]web.WatchKey, error) {
+	client, err := web.Dial(ctx, cfg.Store)
+	if err == nil {
+		defer client.Close()
+		return client.Watched(ctx, name)
+	}
+	if !errors.Is(err, web.ErrNoDaemon) {
+		return nil, err
+	}
+	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys, err := storedKeys(ctx, store, parts, name)
+	return keys, errors.Join(err, store.Close())
+}
+
+func storedKeys(ctx context.Context, store *bolt.Store, parts *parts, name string) ([]web.WatchKey, error) {
+	diffing := differ.New(parts.diffed, store, nil, differ.Options{})
+	marks, err := diffing.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := diffing.LoadFeeds(ctx, func(string) {}); err != nil {
+		return nil, err
+	}
+	w := &watches{}
+	w.poller.Store(poller.New(parts.polled, marks, diffing, poller.Options{Watches: diffing}))
+	keys, err := w.Watched(name)
+	if errors.Is(err, poller.ErrNoKeys) { // it is disabled
+		return nil, nil
+	}
+	return keys, err
 }

@@ -23,17 +23,22 @@ type SyntaxError struct {
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Text, e.Offset) }
 
 // Append appends the canonical form of raw to dst. raw must have passed Valid.
-func Append(dst, raw []byte) []byte {
-	w := writer{in: raw, out: dst, sorted: true}
-	w.value(nil)
+func Append(dst, raw []byte) []byte { return Place{}.Append(dst, raw) }
+
+// Append appends what of raw counts where it stands at l, in a canonical form:
+// equal for two values that differ only in what l says is no difference. raw
+// must have passed Valid. The form is for comparing, and need not be JSON.
+func (l Place) Append(dst, raw []byte) []byte {
+	w := writer{in: raw, out: dst, sorted: true, nulls: l.paths != nil && l.paths.NullIsAbsent}
+	w.value(l)
 	return w.out
 }
 
-// Compact appends raw to dst without white space and without what drop names;
-// a nil drop names nothing. Everything else stays as it was spelled. raw must
-// have passed Valid.
-func Compact(dst, raw []byte, drop *Paths) []byte {
-	w := writer{in: raw, out: dst, paths: drop}
-	w.value(drop.start())
+// Compact appends raw to dst without white space, without what paths has left
+// out, and with numbers where text is one that paths says may be. Everything
+// else stays as it was spelled. raw must have passed Valid.
+func Compact(dst, raw []byte, paths *Paths) []byte {
+	w := writer{in: raw, out: dst}
+	w.value(paths.Root())
 	return w.out
 }

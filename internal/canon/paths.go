@@ -1,7 +1,9 @@
 package canon
 
 import (
+	"cmp"
 	"errors"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,33 +11,69 @@ import (
 	"github.com/tidwall/match"
 )
 
-// Paths names parts of a value: dotted paths as gjson writes them, in which *
-// and ? are wildcards within a name, # or * is any element of an array, a
-// number is one element, ** is any depth, and a backslash takes the next
-// character as it is. Nil names nothing. Immutable.
+// Paths says things of parts of a value. It names them by dotted paths as gjson
+// writes them, in which * and ? are wildcards within a name, # or * is any
+// element of an array, a number is one element, ** is any depth, and a
+// backslash takes the next character as it is. The zero value and nil say
+// nothing. Immutable once it is in use.
 type Paths struct {
+	// NullIsAbsent leaves members that are null out of the form that Append
+	// of a Place makes.
+	NullIsAbsent bool
+
 	patterns [][]string
+	senses   []Sense
 	initial  []place
+}
+
+// Sense is what a path says of the values that it names.
+type Sense struct {
+	Drop      bool // it is left out
+	Unordered bool // an array whose order is no difference
+	Fold      bool // text in which upper and lower case are no difference
+	Decimal   byte // text that may be a number, and the sign before its decimals, '.' or ','; 0: it is text
+
+	// For who walks a value by its Places; nothing here uses them.
+	Tolerance *big.Rat // how far a number may be from another without being different
+	ID        []string // paths in an element of an array to what tells it from the others
 }
 
 // place is where one pattern stands: the step that the next name must match.
 type place struct{ pattern, step int }
 
-// ParsePaths reads paths. The error says what is wrong with which.
+// ParsePaths reads paths of what is to be left out. The error says what is
+// wrong with which.
 func ParsePaths(paths ...string) (*Paths, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
 	p := &Paths{}
-	for i, path := range paths {
-		steps, err := split(path)
-		if err != nil {
+	for _, path := range paths {
+		if err := p.Add(path, Sense{Drop: true}); err != nil {
 			return nil, err
 		}
-		p.patterns = append(p.patterns, steps)
-		p.initial = append(p.initial, place{i, 0})
 	}
 	return p, nil
+}
+
+// Add has path say s of what it names. What it says of text and of numbers it
+// says of the elements too where it names an array.
+func (p *Paths) Add(path string, s Sense) error {
+	steps, err := split(path)
+	if err != nil {
+		return err
+	}
+	p.add(steps, s)
+	if s.Fold || s.Decimal != 0 || s.Tolerance != nil {
+		p.add(append(slices.Clip(steps), "#"), s)
+	}
+	return nil
+}
+
+func (p *Paths) add(steps []string, s Sense) {
+	p.initial = append(p.initial, place{len(p.patterns), 0})
+	p.patterns = append(p.patterns, steps)
+	p.senses = append(p.senses, s)
 }
 
 // split cuts a path at its dots. Backslashes stay for match to see.
@@ -67,18 +105,80 @@ func split(path string) ([]string, error) {
 	return steps, nil
 }
 
-func (p *Paths) start() []place {
-	if p == nil {
-		return nil
+// FirstStep is the name that a path begins with, and whether it is one name
+// and no pattern. The path must be a good one.
+func FirstStep(path string) (name string, plain bool) {
+	steps, err := split(path)
+	if err != nil {
+		return "", false
 	}
-	return p.initial
+	var text strings.Builder
+	for i := 0; i < len(steps[0]); i++ {
+		switch steps[0][i] {
+		case '*', '?':
+			return "", false
+		case '\\':
+			i++
+		}
+		text.WriteByte(steps[0][i])
+	}
+	return text.String(), true
 }
 
-// member gives where the patterns stand below the member whose name is the
-// string that raw starts with, and whether the member is named itself.
-func (p *Paths) member(at []place, raw []byte) ([]place, bool) {
-	if len(at) == 0 {
-		return nil, false
+// Literal is the path that names the member name and nothing else.
+func Literal(name string) string { return literal.Replace(name) }
+
+var literal = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `*`, `\*`, `?`, `\?`)
+
+// Place is a part of a value, and what is said of it and of its parts. The
+// zero value is one of which nothing is said.
+type Place struct {
+	paths *Paths
+	at    []place
+	sense *Sense // nil: nothing is said of the part itself
+}
+
+// Root is the place of a whole value.
+func (p *Paths) Root() Place {
+	if p == nil {
+		return Place{}
+	}
+	return Place{paths: p, at: p.initial}
+}
+
+// Sense is what is said of the part.
+func (l Place) Sense() Sense {
+	if l.sense == nil {
+		return Sense{}
+	}
+	return *l.sense
+}
+
+// Plain reports whether nothing is said of the part nor of anything within,
+// null members excepted.
+func (l Place) Plain() bool { return l.sense == nil && len(l.at) == 0 }
+
+// Member is the place of a member of the object that stands here.
+func (l Place) Member(name string) Place {
+	if len(l.at) == 0 {
+		return Place{paths: l.paths}
+	}
+	return l.step(func(step string) bool { return match.Match(name, step) })
+}
+
+// Element is the place of an element of the array that stands here.
+func (l Place) Element(i int) Place {
+	if len(l.at) == 0 {
+		return Place{paths: l.paths}
+	}
+	index := strconv.Itoa(i)
+	return l.step(func(step string) bool { return step == "#" || step == "*" || step == index })
+}
+
+// member is Member of the name that is the JSON string which raw starts with.
+func (l Place) member(raw []byte) Place {
+	if len(l.at) == 0 {
+		return Place{paths: l.paths}
 	}
 	end := 1
 	for ; raw[end] != '"'; end++ {
@@ -86,32 +186,45 @@ func (p *Paths) member(at []place, raw []byte) ([]place, bool) {
 			end++
 		}
 	}
-	name := string(Unquote(raw[:end+1]))
-	return p.step(at, func(step string) bool { return match.Match(name, step) })
+	return l.Member(string(Unquote(raw[:end+1])))
 }
 
-func (p *Paths) element(at []place, i int) ([]place, bool) {
-	if len(at) == 0 {
-		return nil, false
-	}
-	index := strconv.Itoa(i)
-	return p.step(at, func(step string) bool { return step == "#" || step == "*" || step == index })
-}
-
-func (p *Paths) step(at []place, matches func(string) bool) (next []place, named bool) {
-	for _, here := range at {
-		steps := p.patterns[here.pattern]
+func (l Place) step(matches func(string) bool) Place {
+	next := Place{paths: l.paths}
+	for _, here := range l.at {
+		steps := l.paths.patterns[here.pattern]
 		if steps[here.step] == "**" {
-			next = append(next, here)
+			next.at = append(next.at, here)
 			here.step++
 		}
 		if !matches(steps[here.step]) {
 			continue
 		}
-		if here.step == len(steps)-1 {
-			return nil, true
+		if here.step < len(steps)-1 {
+			next.at = append(next.at, place{here.pattern, here.step + 1})
+		} else {
+			next.sense = next.sense.and(&l.paths.senses[here.pattern])
 		}
-		next = append(next, place{here.pattern, here.step + 1})
 	}
-	return next, false
+	if next.sense != nil && next.sense.Drop {
+		next.at = nil
+	}
+	return next
+}
+
+// and is what both say; of what only one can, the first.
+func (s *Sense) and(other *Sense) *Sense {
+	if s == nil {
+		return other
+	}
+	both := *s
+	both.Drop = s.Drop || other.Drop
+	both.Unordered = s.Unordered || other.Unordered
+	both.Fold = s.Fold || other.Fold
+	both.Decimal = cmp.Or(s.Decimal, other.Decimal)
+	both.Tolerance = cmp.Or(s.Tolerance, other.Tolerance)
+	if both.ID == nil {
+		both.ID = other.ID
+	}
+	return &both
 }

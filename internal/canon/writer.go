@@ -5,20 +5,21 @@ import (
 	"slices"
 )
 
-// writer copies one valid value. Where sorted is set the copy is canonical,
-// otherwise it is compact and lacks what paths names.
+// writer copies one valid value, less what its place says is left out. Where
+// sorted is set the copy is canonical, otherwise it is compact.
 type writer struct {
 	in     []byte
 	pos    int
 	out    []byte
 	sorted bool
-	paths  *Paths
+	nulls  bool // members that are null are left out
 
 	members []member // a stack: those of the open objects, the innermost last
 	swap    []byte   // room for reordering
 }
 
-// member is where the name and the whole of a member stand in out.
+// member is where the name and the whole of a member stand in out; the name of
+// an element is all of it.
 type member struct{ start, name, end int }
 
 func (w *writer) peek() byte {
@@ -32,15 +33,15 @@ func (w *writer) peek() byte {
 	}
 }
 
-// value copies the next value; at is where drop's patterns stand.
-func (w *writer) value(at []place) {
+// value copies the next value, which stands at at.
+func (w *writer) value(at Place) {
 	switch b := w.peek(); b {
 	case '{':
 		w.object(at)
 	case '[':
 		w.array(at)
 	case '"':
-		w.str()
+		w.str(at.sense)
 	case 't', 'n':
 		w.copy(4)
 	case 'f':
@@ -68,13 +69,23 @@ func (w *writer) copy(n int) {
 	w.pos += n
 }
 
-func (w *writer) str() {
+func (w *writer) str(is *Sense) {
 	raw := w.rawString()
+	if is != nil && is.Decimal != 0 && !w.sorted {
+		if number, ok := ReadNumber(w.out, string(Unquote(raw)), is.Decimal); ok {
+			w.out = number
+			return
+		}
+	}
+	start := len(w.out)
 	if w.sorted && bytes.IndexByte(raw, '\\') >= 0 {
 		w.out = appendCanonical(w.out, raw)
-		return
+	} else {
+		w.out = append(w.out, raw...)
 	}
-	w.out = append(w.out, raw...)
+	if is != nil && is.Fold && w.sorted {
+		w.out = fold(w.out, start)
+	}
 }
 
 // rawString is the next string, quotes included.
@@ -121,30 +132,31 @@ func appendCanonical(dst, raw []byte) []byte {
 	return append(dst, '"')
 }
 
-func (w *writer) array(at []place) {
+func (w *writer) array(at Place) {
+	base, body := len(w.members), len(w.out)+1
+	unordered := w.sorted && at.sense != nil && at.sense.Unordered
 	w.copy(1)
-	first := true
 	for i := 0; w.peek() != ']'; i++ {
 		if w.in[w.pos] == ',' {
 			w.pos++
 			w.peek()
 		}
-		next, dropped := w.paths.element(at, i)
-		mark := len(w.out)
-		if !first {
-			w.out = append(w.out, ',')
-		}
+		next := at.Element(i)
+		start := len(w.out)
 		w.value(next)
-		if dropped {
-			w.out = w.out[:mark]
-		} else {
-			first = false
+		if next.dropped() {
+			w.out = w.out[:start]
+			continue
 		}
+		if unordered {
+			w.members = append(w.members, member{start, len(w.out), len(w.out)})
+		}
+		w.out = append(w.out, ',')
 	}
-	w.copy(1)
+	w.end(base, body)
 }
 
-func (w *writer) object(at []place) {
+func (w *writer) object(at Place) {
 	base, body := len(w.members), len(w.out)+1
 	w.copy(1)
 	for w.peek() != '}' {
@@ -153,25 +165,35 @@ func (w *writer) object(at []place) {
 			w.peek()
 		}
 		start := len(w.out)
-		raw := w.in[w.pos:]
-		w.str()
+		next := at.member(w.in[w.pos:])
+		w.str(nil)
 		end := len(w.out)
-		next, dropped := w.paths.member(at, raw)
 		w.peek()
 		w.copy(1) // the colon
+		null := w.nulls && w.peek() == 'n'
 		w.value(next)
-		if dropped {
+		if null || next.dropped() {
 			w.out = w.out[:start]
 			continue
 		}
-		w.members = append(w.members, member{start, end, len(w.out)})
+		if w.sorted {
+			w.members = append(w.members, member{start, end, len(w.out)})
+		}
 		w.out = append(w.out, ',')
 	}
-	if len(w.members) > base {
+	w.end(base, body)
+}
+
+func (l Place) dropped() bool { return l.sense != nil && l.sense.Drop }
+
+// end takes off the last comma of what begins at body, sorts it where that is
+// asked for, and copies the closing bracket.
+func (w *writer) end(base, body int) {
+	if len(w.out) > body {
 		w.out = w.out[:len(w.out)-1]
-		if w.sorted {
-			w.sort(w.members[base:], body)
-		}
+	}
+	if len(w.members) > base {
+		w.sort(w.members[base:], body)
 	}
 	w.members = w.members[:base]
 	w.copy(1)

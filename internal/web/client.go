@@ -111,8 +111,12 @@ func (c *Client) ask(ctx context.Context, source string) (differ.State, []differ
 }
 
 func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
+	return c.do(ctx, http.MethodGet, path)
+}
+
+func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
 	// The host is not used to find the daemon; a URL must have one.
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://deltahook"+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (s *Server) admin() http.Handler {
 			Timeout:             scrapeTimeout,
 		})))
 	}
-	s.watching(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) })
+	s.api(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) })
 	return s.rebound(sameSite(plain(mux)))
 }
 
@@ -84,8 +84,14 @@ func (s *Server) local() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
 	mux.Handle("GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots})
-	s.watching(mux, func(h http.Handler) http.Handler { return h })
+	s.api(mux, func(h http.Handler) http.Handler { return h })
 	return plain(mux)
+}
+
+// api adds what both sides have to mux, each route through guard.
+func (s *Server) api(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+	s.watching(mux, guard)
+	s.holding(mux, guard)
 }
 
 func (s *Server) health(mux *http.ServeMux) {

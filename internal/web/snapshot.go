@@ -26,11 +26,13 @@ type Reader interface {
 // chunk is how many items are read, held and written at once.
 const chunk = 1000
 
-// line is one line of a snapshot (NDJSON): first the state, then the items in
-// the order of their keys, then the end. A snapshot without an end was cut.
+// line is one line of a snapshot (NDJSON): first the state, then what is noted
+// in the order of differ.State, then the items in the order of their keys, then
+// the end. A snapshot without an end was cut.
 // Exactly one field is set.
 type line struct {
 	State *stateLine `json:"state,omitempty"`
+	Note  *noteLine  `json:"note,omitempty"`
 	Item  *itemLine  `json:"item,omitempty"`
 	End   *endLine   `json:"end,omitempty"`
 }
@@ -53,8 +55,15 @@ type itemLine struct {
 	Content  json.RawMessage `json:"content,omitempty"` // space between its tokens is not kept
 }
 
+type noteLine struct {
+	Key  string `json:"key"` // of the item; "": of the unit
+	Name string `json:"name"`
+	Data []byte `json:"data"` // base64
+}
+
 type endLine struct {
-	Items   int  `json:"items"`             // lines of items before this one, as a check
+	Notes   int  `json:"notes"`             // lines of notes before this one, as a check
+	Items   int  `json:"items"`             // lines of items, likewise
 	Changed bool `json:"changed,omitempty"` // the source was committed meanwhile: what came is of two versions, ask again
 }
 
@@ -101,6 +110,17 @@ func (h snapshots) write(ctx context.Context, w http.ResponseWriter, state diffe
 		return err
 	}
 	end := endLine{}
+	for notes := range slices.Chunk(state.Notes, chunk) {
+		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return err
+		}
+		for _, n := range notes {
+			if err := enc.Encode(line{Note: &noteLine{n.Key, n.Name, n.Data}}); err != nil {
+				return err
+			}
+		}
+		end.Notes += len(notes)
+	}
 	for keys := range slices.Chunk(slices.Sorted(maps.Keys(state.Items)), chunk) {
 		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err
@@ -168,12 +188,14 @@ func readSnapshot(r io.Reader) (state differ.State, items []differ.Item, changed
 		switch {
 		case l.State != nil && state.Items == nil:
 			state, err = l.State.state()
+		case l.Note != nil && state.Items != nil && n == 0:
+			state.Notes = append(state.Notes, differ.Note{Key: l.Note.Key, Name: l.Note.Name, Data: append([]byte{}, l.Note.Data...)})
 		case l.Item != nil && state.Items != nil:
 			n++
 			items, err = l.Item.addTo(state, items)
 		case l.End != nil && state.Items != nil:
-			if l.End.Items != n {
-				err = fmt.Errorf("the snapshot has %d items and should have %d", n, l.End.Items)
+			if l.End.Items != n || l.End.Notes != len(state.Notes) {
+				err = fmt.Errorf("the snapshot has %d items and %d notes and should have %d and %d", n, len(state.Notes), l.End.Items, l.End.Notes)
 			}
 			return state, items, l.End.Changed, err
 		default:

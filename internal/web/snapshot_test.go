@@ -78,6 +78,7 @@ func filled(n int) *reader {
 		})
 	}
 	r.put(differ.Item{Key: "gone", Revision: 9})
+	r.state.Notes = []differ.Note{{Name: "hold", Data: []byte{}}, {Key: "00001", Name: "rule/x", Data: []byte("\x00\xff")}}
 	return r
 }
 

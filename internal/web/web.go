@@ -4,11 +4,13 @@
 //	admin address (TCP)    GET /healthz   200 while the process lives
 //	                       GET /readyz    200, or 503 and why not
 //	                       GET /metrics   Prometheus text; asks for the token
-//	                       /api/v1/sources/{name}/watches, as on the socket; asks for the token
+//	                       /api/v1, as on the socket less snapshots; asks for the token
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
 //	                       GET /api/v1/sources/{name}/watches
 //	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
+//	                       GET /api/v1/holds
+//	                       POST /api/v1/sources/{name}/release, /discard
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
 // wants to know of a running daemon's snapshots it asks there. It is guarded
@@ -65,6 +67,9 @@ type Options struct {
 	// Watches is who knows the watch keys of sources. nil: there is no API
 	// for them.
 	Watches Watches
+	// Holds is who knows which answers are held. nil: there is no API for
+	// them.
+	Holds Holds
 	// Logger gets what net/http has to say. nil: slog.Default().
 	Logger *slog.Logger
 }

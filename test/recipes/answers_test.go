@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 type answer = func(*testing.T) http.HandlerFunc
@@ -77,6 +78,14 @@ func pages(which func(*http.Request) string, of map[string]answer) answer {
 		}
 	}
 }
+
+// only is an answer to a request for this, and to no other.
+func only(which func(*http.Request) string, wanted string, a answer) answer {
+	return pages(which, map[string]answer{wanted: a})
+}
+
+// name is the last part of the request's path.
+func name(r *http.Request) string { return r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:] }
 
 // parameter is which page by a parameter of the query.
 func parameter(name string) func(*http.Request) string {
@@ -190,4 +199,13 @@ func sent(r *http.Request, names ...string) string {
 		v = m[name]
 	}
 	return strings.TrimSpace(fmt.Sprint(v))
+}
+
+// daysAgo refuses a time that is not so many days ago.
+func daysAgo(days int, at string) string {
+	then, err := time.Parse(time.RFC3339, at)
+	if ago := time.Since(then) - time.Duration(days)*24*time.Hour; err != nil || ago < -time.Minute || ago > time.Minute {
+		return fmt.Sprintf("%q is not %d days ago", at, days)
+	}
+	return ""
 }

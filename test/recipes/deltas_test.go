@@ -2,7 +2,6 @@ package recipes_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,34 +11,6 @@ import (
 // deltas are the plays of what says only what is new, or changed, since the
 // answer before.
 var deltas = map[string]play{
-	"dhl-xml": {
-		env: []string{"DHL_XML_URL=API", "DHL_SITE=site_id", "DHL_PASSWORD=hidden-password", "DHL_NUMBER=9053283201"},
-		refuse: all(header("Content-Type", "application/xml"), path("/XMLShippingServlet"), func(r *http.Request) string {
-			body, err := io.ReadAll(r.Body)
-			for _, part := range []string{"<SiteID>site_id</SiteID>", "<Password>hidden-password</Password>", "<AWBNumber>9053283201</AWBNumber>"} {
-				if err != nil || !strings.Contains(string(body), part) {
-					return part + " is missing"
-				}
-			}
-			return ""
-		}),
-		steps: []step{
-			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")},
-			{answer: recordedAs("application/xml", "dhl_express_xml/in_transit.xml"), told: []string{"shipment.known 9053283201"}},
-			{answer: recordedAs("application/xml", "dhl_express_xml/in_transit.xml", "2021-05-05T16:11:31", "2021-05-05T16:41:31")},
-			{answer: recordedAs("application/xml", "dhl_express_xml/auth_error.xml")}, // with status 200
-			{
-				answer: checkpoint("DF", "Departed Facility"),
-				told:   []string{"shipment.moved 9053283201 code:PU->DF place:KINGSTON-JAM->BROOKLYN text:Shipment picked up->Departed Facility"},
-			},
-			{
-				answer: checkpoint("OK", "Delivered"),
-				told:   []string{"shipment.delivered 9053283201 code:DF->OK text:Departed Facility->Delivered"},
-			},
-			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")}, // purged: not told
-			{answer: recordedAs("application/xml", "dhl_express_xml/not_found.xml")},
-		},
-	},
 	"google-calendar": {
 		env: []string{
 			"GOOGLE_URL=API", "GOOGLE_TOKEN_URL=API/token", "GOOGLE_ID=client", "GOOGLE_SECRET=hidden-secret",
@@ -124,11 +95,14 @@ var deltas = map[string]play{
 		}),
 		further: has("page", "1"),
 		steps: []step{
-			{answer: transactions("P", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`)},
+			{answer: transactions("30d", "P", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`)},
 			{answer: text(http.StatusTooManyRequests, `{"name":"RATE_LIMIT_REACHED"}`)},
-			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`), told: []string{"transaction.status T1 status:P->S"}},
-			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`), told: []string{"transaction.booked T3"}},
-			{answer: transactions("S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`)}, // T2 is too old: not told
+			{
+				answer: transactions("4h", "S", `{"transaction_info":{"transaction_id":"T2","transaction_status":"S"}}`),
+				told:   []string{"transaction.status T1 status:P->S"},
+			},
+			{answer: transactions("4h", "S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`), told: []string{"transaction.booked T3"}},
+			{answer: transactions("4h", "S", `{"transaction_info":{"transaction_id":"T3","transaction_status":"S"}}`)}, // T2 is older than that: not told
 		},
 	},
 	"spotify-recently-played": {
@@ -162,13 +136,6 @@ var deltas = map[string]play{
 			{answer: recorded("uber_rides/history_offset.json")}, // known: not told
 		},
 	},
-}
-
-// checkpoint is the recorded shipment with one more checkpoint.
-func checkpoint(code, text string) answer {
-	return recordedAs("application/xml", "dhl_express_xml/in_transit.xml", "</ShipmentEvent>", fmt.Sprintf("</ShipmentEvent><ShipmentEvent>"+
-		"<ServiceEvent><EventCode>%s</EventCode><Description>%s</Description></ServiceEvent>"+
-		"<ServiceArea><Description>BROOKLYN</Description></ServiceArea></ShipmentEvent>", code, text))
 }
 
 // calendar is a whole calendar, in three pages of which the second is empty.
@@ -222,11 +189,27 @@ func log(at, next string, page answer) answer {
 	}
 }
 
-// transactions are two pages of one transaction each.
-func transactions(first, second string) answer {
-	page := `{"total_items":2,"total_pages":2,"last_refreshed_datetime":"2026-11-23T09:59:59Z","transaction_details":[%s]}`
-	return pages(parameter("page"), map[string]answer{
+// transactions are two pages of one transaction each, for a request that
+// begins so long ago. They are complete until an hour ago, so the next request
+// begins three hours before that.
+func transactions(begun, first, second string) answer {
+	refreshed := time.Now().Add(-time.Hour).UTC().Format("2006-01-02T15:04:05+0000")
+	page := `{"total_items":2,"total_pages":2,"last_refreshed_datetime":"` + refreshed + `","transaction_details":[%s]}`
+	ago := func(r *http.Request) string {
+		from, err := time.Parse(time.RFC3339, r.URL.Query().Get("start_date"))
+		switch span := time.Since(from); {
+		case err != nil:
+			return err.Error()
+		case span > 719*time.Hour && time.Now().UTC().Hour() == 2:
+			return begun // all of them are asked for at this hour
+		case span > 719*time.Hour:
+			return "30d"
+		default:
+			return fmt.Sprintf("%.0fh", span.Hours())
+		}
+	}
+	return only(ago, begun, pages(parameter("page"), map[string]answer{
 		"1": ok(fmt.Sprintf(page, fmt.Sprintf(`{"transaction_info":{"transaction_id":"T1","transaction_status":%q}}`, first))),
 		"2": ok(fmt.Sprintf(page, second)),
-	})
+	}))
 }

@@ -5,11 +5,14 @@ package recipes_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -44,6 +47,12 @@ func TestMain(m *testing.M) {
 	out, err := exec.Command("go", "build", "-o", program, "github.com/deltahook/deltahook/cmd/deltahook").CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	// The plays wait for polls most of the time, so more of them than there
+	// are processors; -parallel wins.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
@@ -144,6 +153,17 @@ func (a *api) play(t *testing.T, answer http.HandlerFunc) {
 	}
 }
 
+// rests fails if there is a poll.
+func (a *api) rests(t *testing.T) {
+	t.Helper()
+	select {
+	case <-a.arrived:
+		a.waiting = true
+		t.Error("a key that has come to its end is polled")
+	case <-time.After(2500 * time.Millisecond): // two intervals and a half
+	}
+}
+
 // newReceiver gives the URL of a receiver and its webhooks, each as one line:
 // type, key, and of an update the fields that differ.
 func newReceiver(t *testing.T) (string, <-chan string) {
@@ -184,9 +204,36 @@ func newReceiver(t *testing.T) (string, <-chan string) {
 
 var schedule = regexp.MustCompile(`(?m)^( +)schedule: .*$`)
 
+// process is a daemon that runs a recipe.
+type process struct{ socket, source string }
+
+// put adds a watch key as a shop would, though over the socket beside the
+// store.
+func (p process) put(t *testing.T, key string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", p.socket)
+		},
+	}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://localhost/api/v1/sources/"+p.source+"/watches/"+key, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("PUT of the key %s answered %s", key, resp.Status)
+	}
+}
+
 // daemon starts the recipe as `deltahook init` writes it; only when and how
 // fast it polls is changed, and where the receiver may be.
-func daemon(t *testing.T, recipe string, env []string) {
+func daemon(t *testing.T, recipe string, env []string) process {
 	t.Helper()
 	dir := t.TempDir()
 	run := func(args ...string) *exec.Cmd {
@@ -235,6 +282,11 @@ func daemon(t *testing.T, recipe string, env []string) {
 			}
 		}
 	})
+	source := regexp.MustCompile(`(?m)^sources:\n  ([a-z-]+):`).FindSubmatch(text)
+	if source == nil {
+		t.Fatal("the recipe has no source")
+	}
+	return process{filepath.Join(dir, "deltahook.db.sock"), string(source[1])}
 }
 
 // fixture is a recorded answer, which lies beside the checkout and is not

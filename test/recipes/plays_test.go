@@ -1,6 +1,7 @@
 package recipes_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -81,6 +82,9 @@ var plays = join(map[string]play{
 			},
 			{answer: ok(`{"incidents":[]}`)},
 			{answer: ok(`{"incidents":[]}`), told: []string{"incident.over a", "incident.over b"}},
+			{answer: jam(12), told: jammed("incident.reported", 12)},
+			{answer: ok(`{"incidents":[]}`)},
+			{answer: ok(`{"incidents":[]}`), told: jammed("incident.over", 12)}, // all at once: not held
 		},
 	},
 	"autobahn": {
@@ -129,7 +133,7 @@ var plays = join(map[string]play{
 			{answer: func(*testing.T) http.HandlerFunc {
 				return reply(http.StatusOK, "text/html", "<html>maintenance</html>")
 			}},
-			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1800"), told: []string{"rate.changed USD rate:1.1790->1.1800"}},
+			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1800"), told: []string{"currency.changed USD rate:1.1790->1.1800"}},
 		},
 	},
 	"spotify-playlist": {
@@ -158,7 +162,8 @@ var plays = join(map[string]play{
 			{answer: text(http.StatusForbidden, `{"message":"API rate limit exceeded"}`)},
 			{answer: recorded("github/releases_seq_2_new.json"), told: []string{"release.published 2"}},
 			{answer: recorded("github/releases_seq_1.json")},
-			{answer: recorded("github/releases_seq_1.json")}, // deleted: not told
+			{answer: recorded("github/releases_seq_1.json")},     // deleted: not told
+			{answer: recorded("github/releases_seq_2_new.json")}, // nor that it is back
 		},
 	},
 	"github-release-graphql": {
@@ -247,6 +252,22 @@ const (
 	nwsUpdate = "urn:oid:2.49.0.1.840.0.46764a246ef72c63d5540a40a309f0d7737ea29d.001.1"
 	trip      = "610d868b-e21c-483a-9932-97e61b852fd2"
 )
+
+// jam is so many incidents.
+func jam(n int) answer {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"properties":{"id":"%d"}}`, i))
+	}
+	return ok(`{"incidents":[` + strings.Join(all, ",") + `]}`)
+}
+
+func jammed(event string, n int) (told []string) {
+	for i := range n {
+		told = append(told, fmt.Sprintf("%s %d", event, i))
+	}
+	return told
+}
 
 func join(all ...map[string]play) map[string]play {
 	joined := map[string]play{}

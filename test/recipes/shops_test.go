@@ -1,9 +1,16 @@
 package recipes_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
 // shops are the plays of what lists customers, orders and invoices.
@@ -13,13 +20,17 @@ var shops = map[string]play{
 		refuse:  all(basic("deltahook", "hidden-key-us6"), path("/3.0/lists/91a2bc4140/members")),
 		further: has("offset", "0"),
 		steps: []step{
-			{answer: members("members_seq_1.json")},
-			{answer: members("members_seq_1b_last_changed_noise.json")},
+			{answer: members("", recorded("mailchimp/members_seq_1.json"))},
+			{answer: members("2018-03-31T23:50:00+00:00", recorded("mailchimp/members_seq_1b_last_changed_noise.json"))},
 			{answer: text(http.StatusTooManyRequests, `{"title":"Too Many Requests"}`)},
+			// Only what changed is listed: who is not, is not gone.
+			{answer: members("2018-04-02T07:50:00+00:00", ok(`{"members":[],"total_items":0}`))},
+			{answer: members("2018-04-02T07:50:00+00:00", ok(`{"members":[],"total_items":0}`))},
 			{
-				answer: members("members_seq_2_unsubscribed.json"),
+				answer: members("2018-04-02T07:50:00+00:00", recorded("mailchimp/members_seq_2_unsubscribed.json")),
 				told:   []string{"member.unsubscribed 3b2c6602895ae53a5f677fe4835ca92f status:subscribed->unsubscribed"},
 			},
+			{answer: members("2018-04-03T12:12:07+00:00", recorded("mailchimp/members_seq_2_unsubscribed.json"))}, // the overlap
 		},
 	},
 	"hubspot": {
@@ -27,15 +38,12 @@ var shops = map[string]play{
 		refuse:  all(header("Authorization", "Bearer hidden-token"), path("/crm/v3/objects/contacts/search")),
 		further: func(r *http.Request) bool { return sent(r, "after") != "0" },
 		steps: []step{
-			{answer: optouts(`{"id":"101","properties":{"email":"ann@example.com"}}`, `{"id":"102","properties":{"email":"bob@example.com"}}`)},
-			{
-				answer: optouts(`{"id":"101","properties":{"email":"ann@example.com"}}`, `{"id":"103","properties":{"email":"eve@example.com"}}`),
-				told:   []string{"contact.unsubscribed 103"},
-			},
-			{
-				answer: optouts(`{"id":"101","properties":{"email":"ann@example.com"}}`, `{"id":"103","properties":{"email":"eve@example.com"}}`),
-				told:   []string{"contact.resubscribed 102"},
-			},
+			{answer: contacts("hs_email_optout EQ true", contact(101, "true"), contact(102, "true"))},
+			{answer: text(http.StatusTooManyRequests, `{"category":"RATE_LIMITS"}`)},
+			// Changed in another way, one who never unsubscribed: nothing.
+			{answer: contacts("hs_email_optout HAS_PROPERTY, lastmodifieddate GTE 15m", contact(101, "true"), contact(104, "false"))},
+			{answer: contacts("hs_email_optout HAS_PROPERTY, lastmodifieddate GTE 15m", contact(101, "true"), contact(103, "true")), told: []string{"contact.unsubscribed 103"}},
+			{answer: contacts("hs_email_optout HAS_PROPERTY, lastmodifieddate GTE 15m", contact(103, "true"), contact(102, "false")), told: []string{"contact.resubscribed 102"}},
 		},
 	},
 	"stripe-subscriptions": {
@@ -68,13 +76,17 @@ var shops = map[string]play{
 	"paypal-subscription": {
 		env:    []string{"PAYPAL_URL=API", "PAYPAL_ID=client", "PAYPAL_SECRET=hidden-secret", "PAYPAL_SUBSCRIPTION=I-BW452GLLEP1G"},
 		tokens: clientToken("/v1/oauth2/token", false),
-		refuse: all(bearer, path("/v1/billing/subscriptions/I-BW452GLLEP1G")),
+		refuse: all(bearer, func(r *http.Request) string { return path("/v1/billing/subscriptions/" + name(r))(r) }),
 		steps: []step{
-			{answer: recorded("paypal/subscription_seq_1_approval_pending.json")},
+			{answer: only(name, "I-BW452GLLEP1G", recorded("paypal/subscription_seq_1_approval_pending.json"))},
 			{answer: recorded("paypal/subscription_seq_2_active.json"), told: []string{"subscription.status I-BW452GLLEP1G status:APPROVAL_PENDING->ACTIVE"}},
 			{answer: failing(http.StatusInternalServerError, "paypal/error_500.json")},
 			{answer: recorded("paypal/subscription_seq_3_suspended.json"), told: []string{"subscription.status I-BW452GLLEP1G status:ACTIVE->SUSPENDED"}},
-			{answer: recorded("paypal/subscription_seq_4_cancelled.json"), told: []string{"subscription.status I-BW452GLLEP1G status:SUSPENDED->CANCELLED"}},
+			{
+				answer: recorded("paypal/subscription_seq_4_cancelled.json"),
+				told:   []string{"subscription.ended I-BW452GLLEP1G status:SUSPENDED->CANCELLED"}, last: true,
+			},
+			{put: "I-2", answer: only(name, "I-2", recorded("paypal/subscription_seq_2_active.json"))},
 		},
 	},
 	"shopify-orders": {
@@ -82,30 +94,67 @@ var shops = map[string]play{
 		refuse:  all(header("X-Shopify-Access-Token", "hidden-token"), path("/admin/api/2026-10/orders.json")),
 		further: has("page_info", ""),
 		steps: []step{
-			{answer: orders("voided", `{"id":1,"number":1}`)},
+			{answer: orders("", "voided", order(1, "2016-05-17T10:10:00+02:00", "null"))},
 			{answer: text(http.StatusTooManyRequests, `{"errors":"Exceeded 2 calls per second"}`, "Retry-After", "2.0")},
-			{answer: orders("paid", `{"id":1,"number":1}`), told: []string{"order.paid 123456 paid:voided->paid"}},
-			{answer: orders("paid", `{"id":1,"number":1,"fulfillment_status":"fulfilled"},{"id":2,"number":2}`), told: []string{
+			// The latest of the two, though not by its letters; less the overlap.
+			{answer: orders("2016-05-17T08:09:36Z", "paid", order(1, "2016-05-17T10:10:00+02:00", "null")), told: []string{"order.paid 123456 paid:voided->paid"}},
+			{answer: reordered("2016-05-17T08:09:36Z")}, // nothing changed: what is not listed is not gone
+			{answer: reordered("2016-05-17T08:09:36Z")},
+			{answer: reordered("2016-05-17T08:09:36Z", order(1, "2016-05-17T12:00:00+02:00", `"fulfilled"`), order(2, "2016-05-17T11:00:00+02:00", "null")), told: []string{
 				"order.placed 2", "order.fulfilled 1 fulfilled:<nil>->fulfilled",
 			}},
+			{answer: reordered("2016-05-17T09:55:00Z")},
 		},
 	},
 }
 
-// members is a list of members and the empty page behind it.
-func members(name string) answer {
-	return pages(parameter("offset"), map[string]answer{
-		"": recorded("mailchimp/" + name), "0": recorded("mailchimp/" + name),
-		"2": ok(`{"members":[],"list_id":"91a2bc4140","total_items":2}`),
-	})
+// members is a list of those who changed since a time, and the empty page
+// behind it.
+func members(since string, first answer) answer {
+	return only(parameter("since_last_changed"), since, pages(parameter("offset"), map[string]answer{
+		"": first, "0": first, "2": ok(`{"members":[],"list_id":"91a2bc4140","total_items":2}`),
+	}))
 }
 
-// optouts are two pages of one contact each.
-func optouts(first, second string) answer {
-	return pages(func(r *http.Request) string { return sent(r, "after") }, map[string]answer{
+// contacts are two pages of one contact each, of those who pass these filters.
+func contacts(filters, first, second string) answer {
+	return only(searched, filters, pages(func(r *http.Request) string { return sent(r, "after") }, map[string]answer{
 		"0":      ok(`{"total":2,"results":[` + first + `],"paging":{"next":{"after":"NTI1Cg","link":"?after=NTI1Cg"}}}`),
 		"NTI1Cg": ok(`{"total":2,"results":[` + second + `]}`),
-	})
+	}))
+}
+
+func contact(id int, optout string) string {
+	return fmt.Sprintf(`{"id":"%d","properties":{"email":"%d@example.com","hs_email_optout":%q}}`, id, id, optout)
+}
+
+// searched are the filters of a search, a time of which is told as how long
+// ago it was, roughly.
+func searched(r *http.Request) string {
+	text, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	var body struct {
+		Groups []struct {
+			Filters []struct {
+				Name     string `json:"propertyName"`
+				Operator string
+				Value    string
+			}
+		} `json:"filterGroups"`
+	}
+	if err := errors.Join(err, json.Unmarshal(text, &body)); err != nil {
+		return err.Error()
+	}
+	var all []string
+	for _, g := range body.Groups {
+		for _, f := range g.Filters {
+			if ms, err := strconv.ParseInt(f.Value, 10, 64); err == nil {
+				f.Value = strings.TrimSuffix(time.Since(time.UnixMilli(ms)).Truncate(time.Minute).String(), "0s")
+			}
+			all = append(all, strings.TrimSpace(f.Name+" "+f.Operator+" "+f.Value))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 const subscription = "sub_1Pgc6rB7WZ01zgkWNy0Cn5nw"
@@ -130,14 +179,37 @@ func invoices(name string) answer {
 	}
 }
 
+func order(id int, updated, fulfilled string) string {
+	return fmt.Sprintf(`{"id":%d,"number":%d,"updated_at":%q,"fulfillment_status":%s}`, id, id, updated, fulfilled)
+}
+
+// reordered are the orders that changed since a time.
+func reordered(since string, all ...string) answer {
+	return only(nightly(since), since, ok(`{"orders":[`+strings.Join(all, ",")+`]}`))
+}
+
+// nightly is since when orders are asked for, all of them at 03:00 UTC.
+func nightly(since string) func(*http.Request) string {
+	return func(r *http.Request) string {
+		at := r.URL.Query().Get("updated_at_min")
+		if at == "" && time.Now().UTC().Hour() == 3 {
+			return since
+		}
+		return at
+	}
+}
+
 // orders are two pages by a Link header, of which the first is recorded.
-func orders(financial, second string) answer {
+func orders(since, financial, second string) answer {
 	return func(t *testing.T) http.HandlerFunc {
 		t.Helper()
 		first := recorded("shopify/orders.json", `"voided"`, `"`+financial+`"`)(t)
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Shopify-Shop-Api-Call-Limit", "15/30")
 			if r.URL.Query().Get("page_info") == "" {
+				if at := nightly(since)(r); at != since {
+					t.Errorf("orders since %q were asked for, want %q", at, since)
+				}
 				w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?limit=250&page_info=abc>; rel="next"`, r.Host, r.URL.Path))
 				first(w, r)
 				return

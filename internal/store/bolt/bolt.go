@@ -16,8 +16,9 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// schema is the version of the file's layout that doc.go describes.
-const schema = 1
+// schema is the version of the file's layout that doc.go describes. Files from
+// version 1 on are brought to it when they are opened to write.
+const schema = 2
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -60,7 +61,8 @@ type Store struct {
 
 // Open opens the file at path, or makes it with mode 0600 where there is none.
 // A file that another process holds gives ErrInUse within two seconds. A file
-// of a newer schema, or of another program, is refused.
+// of a newer schema, or of another program, is refused. One of an older schema
+// is upgraded in one transaction; opened to read only, it is read as it is.
 func Open(path string, o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
@@ -109,7 +111,7 @@ func (s *Store) open(path string, readOnly bool) error {
 	if err := s.mount(path, false); err != nil {
 		return err
 	}
-	if err := s.lay(); err != nil {
+	if err := s.lay(path); err != nil {
 		return errors.Join(err, s.db.Close())
 	}
 	if fresh {
@@ -151,7 +153,12 @@ func (s *Store) inspect(path string, readOnly bool) error {
 	}
 	err := s.guard(func() error { return s.walkPages(path) })
 	if err == nil {
-		err = s.guard(func() error { return s.db.View(checkSchema) })
+		err = s.guard(func() error {
+			return s.db.View(func(btx *bbolt.Tx) error {
+				_, err := readSchema(btx)
+				return err
+			})
+		})
 	}
 	if readOnly && err == nil {
 		return nil
@@ -195,17 +202,23 @@ const initialMap = min(1<<30, math.MaxInt/8)
 // growth is by how much the file grows at a time, each time with an fsync.
 const growth = 1 << 20
 
-// lay makes the buckets of a new file.
-func (s *Store) lay() error {
+// lay makes the buckets of a new file, and those that a file of an older schema
+// lacks.
+func (s *Store) lay(path string) error {
 	return s.guard(func() error {
 		return s.db.Update(func(btx *bbolt.Tx) error {
-			if err := checkSchema(btx); !errors.Is(err, errNew) {
+			version, err := readSchema(btx)
+			if err != nil && !errors.Is(err, errNew) || version == schema {
 				return err
 			}
 			for _, b := range buckets() {
-				if _, err := btx.CreateBucket([]byte(b)); err != nil {
+				if _, err := btx.CreateBucketIfNotExists([]byte(b)); err != nil {
 					return err
 				}
+			}
+			if version > 0 {
+				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
+					"store", path, "schema", version, "to", schema)
 			}
 			key := []byte(schemaKey)
 			return btx.Bucket([]byte(bucketMeta)).Put(key, newRecord(1).uint(schema).seal(bucketMeta, key))
@@ -217,33 +230,35 @@ const schemaKey = "schema"
 
 var errNew = errors.New("the store has no content yet")
 
-// checkSchema refuses a file that this version can't work with. One without
-// any bucket is new: its maker was stopped before lay.
-func checkSchema(btx *bbolt.Tx) error {
+// readSchema gives the schema of a file, and refuses one that this version
+// can't work with. One without any bucket is new: its maker was stopped before
+// lay.
+func readSchema(btx *bbolt.Tx) (version uint64, err error) {
 	if k, _ := btx.Cursor().First(); k == nil {
-		return errNew
+		return 0, errNew
 	}
 	meta := btx.Bucket([]byte(bucketMeta))
 	if meta == nil {
-		return errors.New("a bbolt file of another program")
+		return 0, errors.New("a bbolt file of another program")
 	}
 	key := []byte(schemaKey)
 	f, err := unseal(bucketMeta, key, meta.Get(key))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	switch v := f.uint(); {
-	case f.short:
-		return damaged(bucketMeta, key)
-	case v > schema:
-		return fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it", v, schema)
+	version = f.uint()
+	switch {
+	case f.short || version == 0:
+		return 0, damaged(bucketMeta, key)
+	case version > schema:
+		return 0, fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it", version, schema)
 	}
 	for _, b := range buckets() {
-		if btx.Bucket([]byte(b)) == nil {
-			return fmt.Errorf("bucket %s is missing: the store is %w", b, ErrDamaged)
+		if b.since() <= version && btx.Bucket([]byte(b)) == nil {
+			return 0, fmt.Errorf("bucket %s is missing: the store is %w", b, ErrDamaged)
 		}
 	}
-	return nil
+	return version, nil
 }
 
 // syncFolder makes a new file's name durable.

@@ -32,6 +32,9 @@ func (s *Store) Check(ctx context.Context) error {
 
 // checkFrom checks some records and gives the key to go on at.
 func (t *tx) checkFrom(b bucket, from []byte) (next []byte, err error) {
+	if !t.has(b) {
+		return nil, nil
+	}
 	c := t.cursor(b)
 	n := 0
 	for k, v := c.Seek(from); k != nil; k, v = c.Next() {

@@ -35,6 +35,8 @@ func describeKey(b bucket, key []byte) string {
 		return fmt.Sprintf("endpoint %q", clip(string(key)))
 	case bucketItems:
 		return describeItem(key)
+	case bucketNotes:
+		return describeNote(key)
 	case bucketGone:
 		if len(key) > 8 {
 			return describeItem(key[8:])
@@ -74,6 +76,21 @@ func describeItem(key []byte) string {
 		return ""
 	}
 	return fmt.Sprintf("%s key %q", describeUnit(unit), clip(item))
+}
+
+func describeNote(k []byte) string {
+	unit, rest, ok := cutUnit(k)
+	if !ok {
+		return ""
+	}
+	key, name, ok := cutPart(rest)
+	if !ok {
+		return ""
+	}
+	if key == "" {
+		return fmt.Sprintf("%s note %q", describeUnit(unit), clip(string(name)))
+	}
+	return fmt.Sprintf("%s key %q note %q", describeUnit(unit), clip(key), clip(string(name)))
 }
 
 // clip keeps a name short enough for an error.

@@ -7,12 +7,12 @@
 // bodies.
 //
 //	bucket      key                                        body
-//	meta        "schema"                                   version of this page: 1
+//	meta        "schema"                                   version of this page: 2
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	sources     source [00 watch]                          version, shape, since, bookmarks (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
-//	notes       source' watch' key' name                   what is noted of an item, or of the unit (no key)
+//	notes       source' watch' key' name                   what is noted of an item or, without key, of the unit
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
 //	bodies      id' index16                                one distinct payload of an event
@@ -33,6 +33,20 @@
 // A lane is what may not overtake itself: the deliveries of one item to one
 // endpoint. Only its first delivery stands in due, so Pending costs the
 // same whatever waits behind.
+//
+// Notes are put and removed by name, with a commit or a Keep. A note needs no
+// item that is there: it outlives a deletion, and a new baseline. What is noted
+// of an item goes at the latest when the sweep forgets that the item ever was;
+// what is noted of the unit itself goes with Forget, as all of the unit does.
+//
+// # Versions
+//
+//	1   as this page, without the bucket notes
+//	2   this page
+//
+// A file of an older version is brought to this one when it is opened to write,
+// in one transaction; an older deltahook then refuses it. Opened to read only
+// it stays as it is, and has none of what came later.
 //
 // # Values
 //

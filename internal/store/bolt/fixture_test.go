@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,30 +17,101 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/poller"
 )
 
-var update = flag.Bool("update", false, "write testdata/v1.db anew; only while version 1 is not released")
+var update = flag.Bool("update", false, "write the fixture of the current schema anew; only while it is not released")
 
-const fixture = "testdata/v1.db"
+// fixture is what an earlier build of the current schema wrote.
+const fixture = "testdata/v2.db"
 
-// fixtureDay is when the fixture's records were made: a bubble's first moment.
+// fixtureDay is when the fixtures' records were made: a bubble's first moment.
 var fixtureDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestFixture reads, from a file that an earlier build wrote, a record of each
+// TestFixture reads, from the files that earlier builds wrote, a record of each
 // kind.
 func TestFixture(t *testing.T) {
 	if *update {
 		writeFixture(t)
 	}
-	data, err := os.ReadFile(fixture)
+	t.Run("1", func(t *testing.T) { testFixture(t, copyFixture(t, "testdata/v1.db"), nil, fixtureDay) })
+	t.Run("2", func(t *testing.T) {
+		path := copyFixture(t, fixture)
+		testFixture(t, path, fixtureNotes, time.Time{})
+		s, err := Open(path, Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		token, err := s.Token(t.Context(), "spotify")
+		if token != fixtureToken || err != nil {
+			t.Errorf("token is %+v, %v", token, err)
+		}
+	})
+}
+
+func copyFixture(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "v1.db")
+	path := filepath.Join(t.TempDir(), "fixture.db")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// TestUpgrade opens a file of version 1: to read only, which leaves it as it
+// is, and then to write, which upgrades it once.
+func TestUpgrade(t *testing.T) {
+	path := copyFixture(t, "testdata/v1.db")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(path, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, items, err := r.Snapshot(t.Context(), "shop")
+	if len(items) != 1 || len(state.Items) != 2 || state.Notes != nil || err != nil {
+		t.Errorf("read only: %d items, notes %v, %v", len(items), state.Notes, err)
+	}
+	if err := errors.Join(r.Check(t.Context()), r.Close()); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("reading changed the file, %v", err)
+	}
+
+	for i, want := range []string{"the store is upgraded", ""} {
+		var log strings.Builder
+		s, err := Open(path, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := log.String(); (want == "") != (said == "") || !strings.Contains(said, want) {
+			t.Errorf("open %d logged %q, want %q", i, said, want)
+		}
+		if i == 0 {
+			err = s.Keep(t.Context(), map[string]differ.Kept{"shop": {Notes: fixtureNotes}})
+		} else if state, _, err = s.Snapshot(t.Context(), "shop"); err == nil {
+			if diff := cmp.Diff(fixtureNotes, state.Notes); diff != "" {
+				t.Errorf("notes (-want +got):\n%s", diff)
+			}
+		}
+		if err := errors.Join(err, s.Check(t.Context()), s.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// testFixture reads the records that the files of all versions have. due is that
+// of a delivery that died at its first attempt.
+func testFixture(t *testing.T, path string, notes []differ.Note, due time.Time) {
 	s, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +133,7 @@ func TestFixture(t *testing.T) {
 		equal("state", state, differ.State{
 			Source: "shop", Version: 1, Shape: "shape 1", Since: fixtureDay, Bookmarks: fixtureBookmarks,
 			Items: map[string]differ.Mark{"a/1": {Hash: differ.Hash{1, 2, 3}, Revision: 1, Seen: fixtureDay}, "b": {Revision: 9, Seen: fixtureDay}},
+			Notes: notes,
 		})
 	}
 	items, err := s.Items(t.Context(), "shop", []string{"a/1", "b"})
@@ -76,7 +150,7 @@ func TestFixture(t *testing.T) {
 	endpoint, err := s.Endpoint(t.Context(), "hook")
 	equal("endpoint", endpoint, emitter.EndpointState{Hold: fixtureDay.Add(time.Hour), Paused: true, Reason: "gone", Waiting: 2, Dead: 1})
 	equal("endpoint error", err, nil)
-	if err := s.view(checkFixture); err != nil {
+	if err := s.view(func(tx *tx) error { return checkFixture(tx, due) }); err != nil {
 		t.Error(err)
 	}
 
@@ -90,7 +164,7 @@ func TestFixture(t *testing.T) {
 }
 
 // checkFixture reads what no method gives yet.
-func checkFixture(t *tx) error {
+func checkFixture(t *tx, due time.Time) error {
 	e, err := t.event("evt_1")
 	if err != nil {
 		return err
@@ -106,7 +180,7 @@ func checkFixture(t *tx) error {
 		return err
 	}
 	if want := (storedDelivery{
-		event: "evt_1", endpoint: "hook", state: stateDead, due: fixtureDay, attempts: 1, settled: fixtureDay,
+		event: "evt_1", endpoint: "hook", state: stateDead, due: due, attempts: 1, settled: fixtureDay,
 	}); d != want {
 		return errors.New("delivery 1 is another")
 	}
@@ -134,6 +208,12 @@ var (
 		{Key: "a/1", Hash: differ.Hash{1, 2, 3}, Revision: 1, Content: json.RawMessage(`{"n": 1.10}`), Seen: fixtureDay},
 		{Key: "b", Revision: 9, Seen: fixtureDay},
 	}
+	fixtureNotes = []differ.Note{
+		{Name: "hold", Data: []byte{}},
+		{Key: "a/1", Name: "rule/shop.cheap", Data: []byte{0, 1, 0xff}},
+		{Key: "gone long ago", Name: "rule/shop.cheap", Data: []byte("x")},
+	}
+	fixtureToken   = auth.Record{Origin: "o", Refresh: "a refresh token", Since: fixtureDay}
 	fixtureAttempt = emitter.Attempt{
 		At: fixtureDay, Took: 1500 * time.Millisecond, Status: 410, Error: emitter.ErrorTimeout,
 		Reason: "status 410", Response: []byte("go away"),
@@ -154,7 +234,7 @@ func writeFixture(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = s.Commit(t.Context(), &differ.Commit{
-			Source: "shop", Shape: "shape 1", Since: fixtureDay, Bookmarks: fixtureBookmarks, Items: fixtureItems,
+			Source: "shop", Shape: "shape 1", Since: fixtureDay, Bookmarks: fixtureBookmarks, Items: fixtureItems, Notes: fixtureNotes,
 			Events: []differ.Event{{
 				ID: "evt_1", Type: "shop.updated", Source: "shop", Key: "a/1", Change: differ.Updated, Revision: 1,
 				Time: fixtureDay.Add(-time.Second),
@@ -181,7 +261,8 @@ func writeFixture(t *testing.T) {
 			settle(2, emitter.Verdict{State: emitter.Delivered}),
 			settle(3, emitter.Verdict{State: emitter.Waiting, Due: fixtureDay.Add(time.Minute)}),
 		})
-		if err := errors.Join(err, s.Close()); err != nil {
+		saved := s.SaveToken(t.Context(), "spotify", fixtureToken)
+		if err := errors.Join(err, saved, s.Close()); err != nil {
 			t.Fatal(err)
 		}
 	})

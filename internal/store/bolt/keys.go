@@ -41,6 +41,14 @@ func buckets() []bucket {
 	}
 }
 
+// since is the first schema that has the bucket.
+func (b bucket) since() uint64 {
+	if b == bucketNotes {
+		return 2
+	}
+	return 1
+}
+
 // appendPart appends s behind its length.
 func appendPart(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))

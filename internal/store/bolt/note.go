@@ -18,8 +18,11 @@ type preparedNote struct {
 func prepareNotes(unit string, notes []differ.Note) (prepared []preparedNote, size int, err error) {
 	for i := range notes {
 		n := &notes[i]
-		if n.Name == "" || tooLong(unit, n.Key, n.Name) {
-			return nil, 0, fmt.Errorf("note %q of item %q: it has no name, or the two are too long", clip(n.Name), clip(n.Key))
+		if err := n.Check(); err != nil {
+			return nil, 0, err
+		}
+		if tooLong(unit, n.Key, n.Name) {
+			return nil, 0, fmt.Errorf("note %q of item %q: the two names are too long", clip(n.Name), clip(n.Key))
 		}
 		p := preparedNote{key: noteKey(unit, n)}
 		if n.Data != nil {
@@ -48,6 +51,9 @@ func (t *tx) putNotes(notes []preparedNote) error {
 
 // notes reads the notes of a unit, by key and name.
 func (t *tx) notes(unit string) (notes []differ.Note, err error) {
+	if !t.has(bucketNotes) {
+		return nil, nil
+	}
 	prefix := itemPrefix(unit)
 	c := t.cursor(bucketNotes)
 	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
@@ -60,6 +66,15 @@ func (t *tx) notes(unit string) (notes []differ.Note, err error) {
 	// A key stands behind its length in the file, and so sorts by that.
 	slices.SortFunc(notes, differ.CompareNotes)
 	return notes, nil
+}
+
+// dropNotes removes the notes of an item, whose key in items is given.
+func (t *tx) dropNotes(item []byte) error {
+	unit, key, ok := cutItemKey(item)
+	if !ok {
+		return damaged(bucketItems, item)
+	}
+	return t.dropAll(bucketNotes, appendPart(itemPrefix(unit), key))
 }
 
 func readNote(k, v, prefix []byte) (differ.Note, error) {

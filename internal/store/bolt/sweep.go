@@ -13,7 +13,7 @@ type Retention struct {
 	// Events is the age from which an event goes, counted from its commit,
 	// with its payloads, deliveries and their attempts: when none of its
 	// deliveries waits and none is a dead letter. Items that are gone for
-	// so long are forgotten too; one that comes back then starts at
+	// so long are forgotten too, with what is noted of them; one that comes back then starts at
 	// revision 1.
 	Events time.Duration
 	// Attempts is the age from which the record of an attempt goes.
@@ -119,7 +119,8 @@ func sweepGone(cutoff time.Time) step {
 	}
 }
 
-// forget removes an item that was gone, unless it came back since.
+// forget removes an item that was gone, and what is noted of it, unless it came
+// back since.
 func (t *tx) forget(gone []byte) error {
 	if err := t.drop(bucketGone, gone); err != nil {
 		return err
@@ -131,6 +132,9 @@ func (t *tx) forget(gone []byte) error {
 	}
 	it, err := readItem(key, v)
 	if err != nil || !it.gone() || !it.seen.Equal(readTime(gone)) {
+		return err
+	}
+	if err := t.dropNotes(key); err != nil {
 		return err
 	}
 	return t.drop(bucketItems, key)

@@ -150,6 +150,25 @@ func TestSweepGone(t *testing.T) {
 		}
 		gone := func(key string) differ.Item { return differ.Item{Key: key, Revision: 3, Seen: time.Now()} }
 		put(0, there("stays"), gone("old"), gone("back"), gone("again"))
+		var noted []differ.Note
+		for _, key := range []string{"", "stays", "old", "older", "back", "again"} {
+			noted = append(noted, differ.Note{Key: key, Name: "rule/x", Data: []byte(key)}, differ.Note{Key: key, Name: "rule/y", Data: []byte(key)})
+		}
+		if err := s.Keep(t.Context(), map[string]differ.Kept{"shop": {Notes: noted}}); err != nil {
+			t.Fatal(err)
+		}
+		notes := func(want ...string) {
+			t.Helper()
+			for state, err := range s.Load(t.Context(), "shop") {
+				var got []string
+				for _, n := range state.Notes {
+					got = append(got, n.Key)
+				}
+				if got = slices.Compact(got); err != nil || !slices.Equal(got, want) {
+					t.Errorf("notes are of %q, %v, want %q", got, err, want)
+				}
+			}
+		}
 		time.Sleep(time.Hour)
 		put(1, there("back"), gone("again"))
 		time.Sleep(time.Hour)
@@ -162,7 +181,10 @@ func TestSweepGone(t *testing.T) {
 				t.Errorf("items are %q", got)
 			}
 		}
+		// What was noted of the one that was forgotten is, and of no other.
+		notes("", "again", "back", "older", "stays")
 		sweep(t, s, Retention{Events: 30 * time.Minute}, 1)
+		notes("", "back", "older", "stays")
 		if n := count(t, s); n[bucketItems] != 2 || n[bucketGone] != 0 {
 			t.Errorf("records are %v", n)
 		}

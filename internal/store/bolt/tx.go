@@ -35,6 +35,10 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 	return bb
 }
 
+// has says whether the file has the bucket: one of an older schema, opened to
+// read only, lacks those that came later.
+func (t *tx) has(b bucket) bool { return t.btx.Bucket([]byte(b)) != nil }
+
 func (t *tx) cursor(b bucket) *bbolt.Cursor { return t.bucket(b).Cursor() }
 
 func (t *tx) get(b bucket, key []byte) []byte          { return t.bucket(b).Get(key) }

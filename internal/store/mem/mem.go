@@ -59,11 +59,10 @@ func (s *source) note(notes []differ.Note) {
 	}
 }
 
-// checkNotes reports one that has no name.
 func checkNotes(notes []differ.Note) error {
-	for _, n := range notes {
-		if n.Name == "" {
-			return fmt.Errorf("a note of item %q has no name", n.Key)
+	for i := range notes {
+		if err := notes[i].Check(); err != nil {
+			return err
 		}
 	}
 	return nil

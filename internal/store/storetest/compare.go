@@ -14,7 +14,6 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
-	"github.com/deltahook/deltahook/poller"
 )
 
 // Compare does the same random things to two engines and compares all that
@@ -47,6 +46,7 @@ func (p *pair) run(r *rapid.T) {
 		"compare": p.compare,
 		"commit":  p.commit,
 		"keep":    p.keep,
+		"forget":  p.forget,
 		"pending": p.pending,
 		"settle":  p.settle,
 		"wait": func(r *rapid.T) {
@@ -79,6 +79,7 @@ func (p *pair) commit(r *rapid.T) {
 			c.Items = append(c.Items, item(key, revision, rapid.StringN(1, 20, 40).Draw(r, "content")))
 		}
 	}
+	c.Notes = p.notes(r)
 	for _, key := range rapid.SliceOfN(someKey, 0, 3).Draw(r, "events") {
 		p.events++
 		to := rapid.SliceOfNDistinct(someEndpoint, 0, 3, rapid.ID[string]).Draw(r, "to")
@@ -89,11 +90,29 @@ func (p *pair) commit(r *rapid.T) {
 }
 
 func (p *pair) keep(r *rapid.T) {
-	marks := map[string]poller.Bookmarks{}
+	kept := map[string]differ.Kept{}
 	for _, source := range rapid.SliceOfN(someSource, 0, 2).Draw(r, "sources") {
-		marks[source] = bookmarks(rapid.IntRange(0, 9).Draw(r, "bookmarks"))
+		kept[source] = differ.Kept{Bookmarks: bookmarks(rapid.IntRange(0, 9).Draw(r, "bookmarks")), Notes: p.notes(r)}
 	}
-	p.same(r, "keep", p.a.Keep(p.t.Context(), kept(marks)), p.b.Keep(p.t.Context(), kept(marks)))
+	p.same(r, "keep", p.a.Keep(p.t.Context(), kept), p.b.Keep(p.t.Context(), kept))
+}
+
+// notes puts and removes a few.
+func (p *pair) notes(r *rapid.T) (notes []differ.Note) {
+	for _, key := range rapid.SliceOfNDistinct(someKey, 0, 3, rapid.ID[string]).Draw(r, "notes") {
+		n := differ.Note{Key: key, Name: rapid.SampledFrom([]string{"n", "nn", "\x00"}).Draw(r, "name")}
+		if rapid.IntRange(0, 2).Draw(r, "put") > 0 {
+			n.Data = append([]byte{}, rapid.StringN(0, 3, 3).Draw(r, "data")...)
+		}
+		notes = append(notes, n)
+	}
+	return notes
+}
+
+func (p *pair) forget(r *rapid.T) {
+	source := someSource.Draw(r, "source")
+	p.same(r, "forget", p.a.Forget(p.t.Context(), source), p.b.Forget(p.t.Context(), source))
+	delete(p.versions, source)
 }
 
 func (p *pair) pending(r *rapid.T) {

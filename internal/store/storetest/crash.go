@@ -149,10 +149,12 @@ func testReopen(t *testing.T, s Store) {
 	hold := time.Now().Add(time.Hour).UTC()
 	c := changes(0, event("e1", "a", 1, "hook", "other"), event("e2", "a", 2, "hook"), event("e3", "b", 1, "hook"))
 	c.Since, c.Bookmarks, c.Items = at(0), bookmarks(3), []differ.Item{item("a", 2, `{"n": 1.10}`), gone("b", 1)}
+	c.Notes = []differ.Note{note("a", "rule/x", "\x00"), note("", "hold", "")}
 	commit(t, s, c)
 	if err := s.Keep(t.Context(), kept(map[string]poller.Bookmarks{"quiet": bookmarks(4)})); err != nil {
 		t.Fatal(err)
 	}
+	keepNotes(t, s, "shop", note("b", "sample/n", "1"), no("", "hold"))
 	all := pending(t, s, "hook", later(), 10).Due
 	settle(t, s,
 		outcome(all[0], emitter.Verdict{State: emitter.Waiting, Due: hold, Hold: hold, Paused: true, Reason: "gone"}),
