@@ -45,7 +45,7 @@ func newClock() *clock {
 	}
 }
 
-// set has a task looked at at a time, in place of the one that was set before;
+// set has a task looked at when that time has come, in place of the one that was set before;
 // ok false: never.
 func (c *clock) set(t task, at int64, ok bool) {
 	c.mu.Lock()

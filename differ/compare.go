@@ -38,9 +38,8 @@ type change struct {
 	item     []byte // the whole item; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
-	told     bool     // of a silent baseline, and yet it makes events
-	events   []string // types of the events it makes
-	errors   []string // rules that could not be evaluated, see Changed
+	told     bool    // of a silent baseline, and yet it makes events
+	rules    []Ruled // what each rule makes of it, where that is to be explained
 }
 
 // maxKey is how many bytes an item's key may have.
@@ -53,6 +52,7 @@ type comparison struct {
 	hash hasher
 
 	found   finding
+	why     *explanation
 	now     int64    // when the answer came, in Unix seconds
 	removed []change // items that say of themselves that they are deleted
 
@@ -67,7 +67,7 @@ type comparison struct {
 // compare finds what p says that mem does not. It is a *poller.Failure where
 // its items cannot be read: then nothing in it counts.
 func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
-	c := comparison{src: s, mem: mem, hash: h}
+	c := comparison{src: s, mem: mem, hash: h, why: p.why}
 	c.found.baseline = mem.version == 0 || mem.shape != s.shape
 	if c.found.baseline && mem.version == 0 && s.baseline.Last > 0 {
 		c.last = &newest{most: s.baseline.Last, by: s.baseline.By}
@@ -79,6 +79,7 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 		if mem.absent > 0 && !mem.blind {
 			c.absences(func(e *entry) bool { return e.missing == 0 })
 		}
+		c.why.same(mem)
 		c.repeat()
 		return &c.found, nil
 	}
@@ -100,6 +101,7 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	if c.found.baseline {
 		c.keepRevisions()
 	}
+	c.why.unlisted(&c)
 	if c.last != nil {
 		c.found.changes = c.last.choose(c.found.changes)
 	}
@@ -132,6 +134,7 @@ func (c *comparison) take(f found) error {
 	}
 	if f.key == "" {
 		c.found.blind = true
+		c.why.say("", 0, GuardUnknown, "item_ok is false, and it has no id")
 		return nil
 	}
 	if len(f.key) > maxKey {
@@ -153,18 +156,23 @@ func (c *comparison) take(f found) error {
 		}
 	}
 	if f.unknown {
+		c.why.say(f.key, e.count(), GuardUnknown, "item_ok is false")
 		if len(c.mem.pending) > 0 {
 			c.found.doubted = append(c.found.doubted, f.key)
 		}
 		return nil
 	}
 	if f.deleted {
+		if c.why != nil && (e == nil || e.gone()) {
+			c.why.say(f.key, e.count(), GuardGone, "deleted_when is true, and it is not there")
+		}
 		c.remove(e)
 		return nil
 	}
 	renew := e != nil && !e.gone() && c.src.stale(e.seen, c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
 	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew {
+		c.why.say(f.key, e.revision, GuardUnchanged, "")
 		return nil
 	}
 	content, err := c.src.content(c.buf[:0], f.raw)
@@ -176,6 +184,9 @@ func (c *comparison) take(f found) error {
 	hash, c.canon = c.src.form.hash(c.canon, content)
 	c.note(e, f, content, hash)
 	if e != nil && e.hash == hash {
+		if !c.found.baseline {
+			c.why.say(f.key, e.revision, GuardUnchanged, "")
+		}
 		if e.raw = spelled; renew {
 			c.renew(e, content)
 		}
@@ -193,6 +204,9 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 			ch.revision = e.revision
 		}
 		ch.new = slices.Clone(content)
+		if c.src.seesWhole {
+			ch.item = []byte(f.raw)
+		}
 		c.found.changes = append(c.found.changes, ch)
 		if c.last != nil {
 			c.last.see(len(c.found.changes)-1, f.raw)
@@ -228,6 +242,7 @@ func (c *comparison) absences(listed func(*entry) bool) {
 			c.found.changes = append(c.found.changes, change{kind: Deleted, key: e.key, revision: e.revision + 1})
 		default:
 			c.found.waiting = append(c.found.waiting, e.key)
+			c.why.waits(e, c.src.confirmDeletes)
 		}
 	}
 }

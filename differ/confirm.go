@@ -64,7 +64,7 @@ func (c *comparison) repeat() {
 			c.found.doubted = append(c.found.doubted, u.key)
 			continue
 		}
-		u.events, u.errors = nil, nil
+		u.rules = nil
 		c.found.changes = append(c.found.changes, u.change)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/expr-lang/expr/types"
 	"github.com/tidwall/gjson"
@@ -30,6 +31,7 @@ func ruleEnv(picked []string) expr.Env {
 		"change": "", "key": "", "source": "", "watch": "", "type": "", "revision": 0,
 		"changed": func(...string) bool { return false },
 		"pct":     pct,
+		"now":     func() time.Time { return time.Time{} },
 	}
 }
 
@@ -41,6 +43,7 @@ type facts struct {
 	form   *form
 	event  string // the type of the rule at hand
 	change *change
+	at     time.Time // of the answer
 	made   map[string]any
 }
 
@@ -50,6 +53,7 @@ func (f *facts) vars(p *expr.Program) (map[string]any, error) {
 		f.made = map[string]any{
 			"change": string(f.change.kind), "key": f.change.key, "source": f.source, "watch": f.watch,
 			"revision": int(f.change.revision), "changed": f.changed, "pct": pct,
+			"now": func() time.Time { return f.at },
 		}
 	}
 	f.made["type"] = f.event

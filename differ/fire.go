@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/poller"
@@ -75,18 +74,11 @@ func (d *Differ) lookAtTimers(ctx context.Context, unit string) error {
 		return err
 	}
 	source, watch := poller.CutUnit(unit)
-	look := &look{Differ: d, src: d.sources[source], unit: unit, watch: watch, mem: mem, now: d.now(), errs: map[*rule]*ruleError{}}
-	if !look.src.knows(mem) && look.src.reads(mem) {
-		if err := look.learn(ctx); err != nil {
-			return err
-		}
+	l := d.newLook(d.sources[source], unit, watch, mem)
+	if err := l.all(ctx); err != nil {
+		return err
 	}
-	if look.src.knows(mem) {
-		if err := look.fire(ctx); err != nil {
-			return err
-		}
-	}
-	d.reportRules(look.src, look.errs)
+	d.reportRules(l.out)
 	d.wind(unit, mem)
 	return nil
 }
@@ -94,11 +86,38 @@ func (d *Differ) lookAtTimers(ctx context.Context, unit string) error {
 // look is one look at the timers of a unit.
 type look struct {
 	*Differ
-	src         *Source
-	unit, watch string
-	mem         *memory
-	now         time.Time
-	errs        map[*rule]*ruleError
+	out   *outcome // as of an answer that says nothing
+	rules *weighing
+	src   *Source
+	mem   *memory
+	now   time.Time
+}
+
+func (d *Differ) newLook(src *Source, unit, watch string, mem *memory) *look {
+	now := d.now()
+	p := &part{Answer: &poller.Answer{Source: src.name, Received: now}, unit: unit, watch: watch}
+	w := src.weighing(p, mem)
+	out := &outcome{source: src, memory: mem, part: p, finding: &finding{}, rules: w}
+	return &look{Differ: d, out: out, rules: w, src: src, mem: mem, now: now}
+}
+
+// all makes the timers of rules that are new, and decides on all that are due.
+func (l *look) all(ctx context.Context) error {
+	if !l.src.knows(l.mem) && l.src.reads(l.mem) {
+		if err := l.learn(ctx); err != nil {
+			return err
+		}
+	}
+	for l.src.knows(l.mem) {
+		due := l.mem.timers.due(l.now.UnixMilli(), firedAtOnce)
+		if len(due) == 0 {
+			break
+		}
+		if err := l.fire(ctx, due); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // learn makes the timers of rules that the unit does not know, or knows
@@ -113,24 +132,21 @@ func (l *look) learn(ctx context.Context) error {
 			keys = append(keys, e.key)
 		}
 	}
-	for some := range slices.Chunk(keys, firedAtOnce) {
-		items, err := l.store.Items(ctx, l.unit, some)
-		if err != nil {
-			return storeFailure("reading", err)
+	err := l.remembered(ctx, l.out, keys, func(item *Item) {
+		f := l.rules.due(item.Key, item.Revision, item.Content)
+		for _, r := range rules {
+			notes, _ = l.rules.remind(notes, r, f)
 		}
-		for _, item := range items {
-			f := l.facts(item.Key, item.Revision, item.Content)
-			for _, r := range rules {
-				notes = l.src.remind(notes, r, l.mem, f, l.now, l.errs)
-			}
-		}
+	})
+	if err != nil {
+		return err
 	}
 	for _, event := range l.mem.timers.strangers(l.src) {
 		for key := range l.mem.timers.of[event].byKey {
 			notes = append(notes, Note{Key: key, Name: noteTimer + event})
 		}
 	}
-	l.log.Debug("the times of items are read anew", "source", l.src.name, "watch", clip(l.watch), "items", len(keys), "rules", len(rules))
+	l.log.Debug("the times of items are read anew", "source", l.src.name, "watch", clip(l.out.part.watch), "items", len(keys), "rules", len(rules))
 	return l.write(ctx, append(notes, Note{Name: noteTimer, Data: l.src.timedBy}), nil)
 }
 
@@ -170,20 +186,8 @@ func (s *Source) timedRule(event string) *rule {
 	return nil
 }
 
-// fire decides on all timers that are due.
-func (l *look) fire(ctx context.Context) error {
-	for {
-		due := l.mem.timers.due(l.now.UnixMilli(), firedAtOnce)
-		if len(due) == 0 {
-			return nil
-		}
-		if err := l.fireSome(ctx, due); err != nil {
-			return err
-		}
-	}
-}
-
-func (l *look) fireSome(ctx context.Context, due []*timer) error {
+// fire decides on timers that are due.
+func (l *look) fire(ctx context.Context, due []*timer) error {
 	contents, err := l.contents(ctx, due)
 	if err != nil {
 		return err
@@ -232,30 +236,24 @@ func (l *look) decide(t *timer, content json.RawMessage) (*fired, string, error)
 		return nil, timerHomeless, nil
 	case r.timing.tooLate(t.due, l.now):
 		return &fired{timer: t.pass()}, timerLate, nil
-	case r.timing.cooling(t, l.now):
+	}
+	if _, cools := r.cools(t.toldLast(), l.now); cools {
 		return &fired{timer: t.pass()}, timerCooling, nil
 	}
-	f := l.facts(t.key, e.revision, content)
-	matches, err := r.matches(f)
-	switch {
-	case err != nil:
-		noteError(l.errs, r, t.key, err)
+	f := l.rules.due(t.key, e.revision, content)
+	holds, err := r.holds(f)
+	if err != nil {
+		l.rules.fail(r, t.key, err)
 		return &fired{timer: t.pass()}, timerFaulty, nil
-	case !matches:
+	}
+	if l.rules.works(r); !holds {
 		return &fired{timer: t.pass()}, timerUntrue, nil
 	}
-	event, err := newEvent(r.event, l.src.name, l.watch, f.change, time.UnixMilli(t.due).UTC())
+	event, err := newEvent(r.event, l.src.name, l.out.part.watch, f.change, time.UnixMilli(t.due).UTC())
 	if err == nil {
 		err = l.address(&event, r.to)
 	}
 	return &fired{timer: t.tell(l.now), event: &event}, timerTold, err
-}
-
-// facts are what a rule may ask about an item whose time has come.
-func (l *look) facts(key string, revision uint64, content json.RawMessage) *facts {
-	return &facts{source: l.src.name, watch: l.watch, change: &change{
-		kind: Due, key: key, revision: revision, new: content, item: content,
-	}}
 }
 
 // contents are what is remembered of the items of timers, by key.
@@ -271,7 +269,7 @@ func (l *look) contents(ctx context.Context, of []*timer) (map[string]json.RawMe
 			keys = append(keys, t.key)
 		}
 	}
-	items, err := l.store.Items(ctx, l.unit, keys)
+	items, err := l.store.Items(ctx, l.out.part.unit, keys)
 	if err != nil {
 		return nil, storeFailure("reading", err)
 	}
@@ -287,9 +285,15 @@ func (l *look) contents(ctx context.Context, of []*timer) (map[string]json.RawMe
 	return found, nil
 }
 
-// write stores what a look comes to: with events in a commit, without them soon.
+// write stores what a look comes to: with events in a commit, without them
+// soon. That a rule began to fail is told beside.
 func (l *look) write(ctx context.Context, notes []Note, events []Event) error {
-	return l.Differ.write(ctx, l.unit, l.mem, notes, events)
+	l.out.commit = &Commit{Events: events}
+	if err := l.alertFailing(l.out); err != nil {
+		return err
+	}
+	notes = append(notes, l.rules.notes(false)...)
+	return l.Differ.write(ctx, l.out.part.unit, l.mem, notes, l.out.commit.Events)
 }
 
 // write stores notes and events of a unit that come of no answer. Without

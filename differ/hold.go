@@ -232,7 +232,7 @@ func (out *outcome) quietly(d *Differ) error {
 		if ch.revision = 0; out.memory.find(ch.key) != nil {
 			ch.revision = out.memory.find(ch.key).revision
 		}
-		ch.events, ch.errors = nil, nil
+		ch.rules = nil
 	}
 	return d.complete(out)
 }

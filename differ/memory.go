@@ -23,9 +23,10 @@ type memory struct {
 	absent  int           // entries that are not confirmed gone: missing > 0
 	pending []unconfirmed // changes to be confirmed: at most those of one answer
 
-	timers *timers    // nil: none, and there never were
-	quiet  *quietNote // nil: no change was noted
-	hold   *Hold      // why the last answer was not taken in; nil: it was
+	timers    *timers    // nil: none, and there never were
+	quiet     *quietNote // nil: no change was noted
+	hold      *Hold      // why the last answer was not taken in; nil: it was
+	standings standings
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none
 	unknown bool   // that answer had items that item_ok refused

@@ -114,7 +114,7 @@ func (m *moments) plain(v any, in *time.Location) (time.Time, error) {
 	case string:
 		return timeOf(v, in)
 	case time.Time:
-		return known(v), nil
+		return precise(v), nil
 	case int:
 		return unixTime(float64(v))
 	case int64:
@@ -127,8 +127,8 @@ func (m *moments) plain(v any, in *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("a value of the type %T is not a time", v)
 }
 
-// known is t to the millisecond, in UTC; the year 1 is none.
-func known(t time.Time) time.Time {
+// precise is t to the millisecond, in UTC; the year 1 is none.
+func precise(t time.Time) time.Time {
 	if t = t.UTC(); t.Year() <= 1 {
 		return time.Time{}
 	}
@@ -148,7 +148,8 @@ func unixTime(n float64) (time.Time, error) {
 
 // timeForm is RFC 3339 and what is near to it: a space for the T, no seconds,
 // any number of decimals, no offset or one without a colon; or a date alone.
-var timeForm = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?([.,][0-9]{1,30})? ?([Zz]|[+-][0-9]{2}:?(?:[0-9]{2})?)?)?$`)
+var timeForm = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})` +
+	`(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?([.,][0-9]{1,30})? ?([Zz]|[+-][0-9]{2}:?(?:[0-9]{2})?)?)?$`)
 
 // timeOf reads a time that is text.
 func timeOf(text string, in *time.Location) (time.Time, error) {
@@ -159,7 +160,7 @@ func timeOf(text string, in *time.Location) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("a text of %d bytes is not a time", len(text))
 	}
 	part := timeForm.FindStringSubmatch(text)
-	if part == nil || part[3] == "" && part[4] != "" {
+	if len(part) == 0 || part[3] == "" && part[4] != "" {
 		return time.Time{}, fmt.Errorf("%q is not a time such as 2026-11-23T09:00:00Z, 2026-11-23 09:00 or 2026-11-23", text)
 	}
 	date, minutes, seconds, decimals, offset := part[1], part[2], part[3], part[4], part[5]
@@ -178,13 +179,13 @@ func timeOf(text string, in *time.Location) (time.Time, error) {
 	}
 	wall = wall.Add(millis(decimals))
 	if offset == "" {
-		return known(zone.Instant(wall, in)), nil
+		return precise(zone.Instant(wall, in)), nil
 	}
 	east, ok := eastOf(offset)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%q is not a time: there is no such offset", text)
 	}
-	return known(wall.Add(-east)), nil
+	return precise(wall.Add(-east)), nil
 }
 
 // millis is the thousandths of decimals such as ".0000000".

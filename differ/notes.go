@@ -19,13 +19,15 @@ const (
 // into what the memory has of notes: so that the same is remembered after a
 // commit and after a restart.
 func (m *memory) note(n Note) {
-	switch kind, _, _ := strings.Cut(n.Name, "/"); kind {
-	case "timer":
+	switch kind, _, _ := strings.Cut(n.Name, "/"); {
+	case kind+"/" == noteTimer:
 		m.noteTimer(n)
-	case noteQuiet:
+	case kind == noteQuiet:
 		m.quiet = readQuiet(n.Data)
-	case noteHold:
+	case kind == noteHold:
 		m.hold = readHold(n.Data)
+	case kind+"/" == noteRule:
+		m.standings.note(n, m.keep)
 	}
 }
 

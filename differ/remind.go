@@ -1,144 +1,112 @@
 package differ
 
-import (
-	"slices"
-	"strings"
-	"time"
-)
-
-// Timer is when an item's rule with `at` is going to tell.
-type Timer struct {
-	Key  string
-	Type string // of the event
-	Due  time.Time
-}
-
-// addTimers takes in when the timers of an answer's items are due.
-func (p *Preview) addTimers(out *outcome) {
-	if len(out.source.timed) == 0 || out.commit == nil {
-		return
-	}
-	type of struct{ event, key string }
-	moved := map[of]timer{}
-	for _, n := range out.commit.Notes {
-		if event, ok := strings.CutPrefix(n.Name, noteTimer); ok && event != "" {
-			moved[of{event, n.Key}], _ = readTimer(n.Data)
-		}
-	}
-	for _, ch := range out.finding.changes {
-		for i := range out.source.timed {
-			event := out.source.timed[i].event
-			t, ok := moved[of{event, ch.key}]
-			if known := out.memory.timer(event, ch.key); !ok && known != nil {
-				t = *known
-			}
-			if t.state == timerArmed {
-				p.Timers = append(p.Timers, Timer{Key: ch.key, Type: event, Due: time.UnixMilli(t.due).UTC()})
-			}
-		}
-	}
-	slices.SortStableFunc(p.Timers, func(a, b Timer) int { return a.Due.Compare(b.Due) })
-}
+import "time"
 
 // remindAll notes what an answer does to the timers of its items: it arms those
-// of contents that are new, and disarms those of items that are gone. errs gets
-// what could not be evaluated.
-func (d *Differ) remindAll(out *outcome, c *Commit, errs map[*rule]*ruleError) {
-	src, mem, found := out.source, out.memory, out.finding
-	if len(src.timed) == 0 && mem.timers == nil {
+// of contents that are new, and disarms those of items that are gone.
+func (d *Differ) remindAll(out *outcome, c *Commit) {
+	w, found := out.rules, out.finding
+	if len(w.src.timed) == 0 && w.mem.timers == nil {
 		return
 	}
-	now := d.now()
 	listed := map[string]bool{}
 	for i := range found.changes {
 		ch := &found.changes[i]
 		if ch.kind == Deleted {
-			c.Notes = src.forgetTimers(c.Notes, mem, ch.key, now)
+			c.Notes = w.forgetTimers(c.Notes, ch.key)
 			continue
 		}
 		if found.baseline {
 			listed[ch.key] = true
 		}
-		f := &facts{source: src.name, watch: out.part.watch, change: &change{
-			kind: Due, key: ch.key, revision: ch.revision, new: ch.new, item: ch.new,
-		}}
-		for i := range src.timed {
-			c.Notes = src.remind(c.Notes, &src.timed[i], mem, f, now, errs)
+		f := w.due(ch.key, ch.revision, ch.new)
+		for i := range w.src.timed {
+			var said Ruled
+			if c.Notes, said = w.remind(c.Notes, &w.src.timed[i], f); out.part.why != nil {
+				ch.rules = append(ch.rules, said)
+			}
 		}
 	}
 	for _, item := range found.forgot {
-		c.Notes = src.forgetTimers(c.Notes, mem, item.Key, now)
+		c.Notes = w.forgetTimers(c.Notes, item.Key)
 	}
 	if found.baseline {
-		src.remindAnew(c, mem, listed, now)
+		c.Notes = w.remindAnew(c.Notes, listed)
 	}
 }
 
-// remindAnew notes what a baseline does to the timers of items that it does not
+// remindAnew adds what a baseline does to the timers of items that it does not
 // list, and of rules that are gone.
-func (s *Source) remindAnew(c *Commit, mem *memory, listed map[string]bool, now time.Time) {
-	if mem.timers != nil {
-		for event, of := range mem.timers.of {
-			stranger := s.timedRule(event) == nil
+func (w *weighing) remindAnew(notes []Note, listed map[string]bool) []Note {
+	if w.mem.timers != nil {
+		for event, of := range w.mem.timers.of {
+			stranger := w.src.timedRule(event) == nil
 			for key := range of.byKey {
 				if stranger || !listed[key] {
-					c.Notes = s.forgetTimer(c.Notes, mem, event, key, now)
+					notes = w.forgetTimer(notes, event, key)
 				}
 			}
 		}
 	}
-	if !s.knows(mem) {
-		c.Notes = append(c.Notes, Note{Name: noteTimer, Data: s.timedBy})
-	}
-}
-
-// remind adds the note that an item's content makes of the timer of a rule,
-// where it is another than there is.
-func (s *Source) remind(notes []Note, r *rule, mem *memory, f *facts, now time.Time, errs map[*rule]*ruleError) []Note {
-	key := f.change.key
-	was := mem.timer(r.event, key)
-	named, err := r.named(f, s.moments)
-	if err != nil {
-		noteError(errs, r, key, err)
-	}
-	if named.IsZero() {
-		return s.forgetTimer(notes, mem, r.event, key, now)
-	}
-	if next, changed := r.arm(was, key, named, now); changed {
-		return append(notes, next.note())
+	if !w.src.knows(w.mem) {
+		notes = append(notes, Note{Name: noteTimer, Data: w.src.timedBy})
 	}
 	return notes
 }
 
+// due is what a rule may ask about an item whose time has come, or is looked
+// for: what is remembered of it, or is going to be.
+func (w *weighing) due(key string, revision uint64, content []byte) *facts {
+	return w.facts(&change{kind: Due, key: key, revision: revision, new: content, item: content})
+}
+
+// remind adds the note that an item's content makes of the timer of a rule,
+// where it is another than there is, and says where the rule stands then.
+func (w *weighing) remind(notes []Note, r *rule, f *facts) ([]Note, Ruled) {
+	key := f.change.key
+	said := Ruled{Rule: r.event, Verdict: RuleNoTime}
+	named, err := r.named(f, w.src.moments)
+	if err != nil {
+		w.fail(r, key, err)
+		said.Verdict, said.Error = RuleError, err.Error()
+	} else {
+		w.works(r)
+	}
+	if named.IsZero() {
+		return w.forgetTimer(notes, r.event, key), said
+	}
+	next, changed := r.arm(w.mem.timer(r.event, key), key, named, w.now)
+	if changed {
+		notes = append(notes, next.note())
+	}
+	said.Verdict, said.Until = RulePassed, time.UnixMilli(next.due).UTC()
+	if next.state == timerArmed {
+		said.Verdict = RuleWaiting
+	}
+	return notes, said
+}
+
 // forgetTimers adds what remains of the timers of an item that is gone.
-func (s *Source) forgetTimers(notes []Note, mem *memory, key string, now time.Time) []Note {
-	if mem.timers == nil {
+func (w *weighing) forgetTimers(notes []Note, key string) []Note {
+	if w.mem.timers == nil {
 		return notes
 	}
-	for event := range mem.timers.of {
-		notes = s.forgetTimer(notes, mem, event, key, now)
+	for event := range w.mem.timers.of {
+		notes = w.forgetTimer(notes, event, key)
 	}
 	return notes
 }
 
 // forgetTimer adds what remains of a timer whose item, rule or time is gone.
-func (s *Source) forgetTimer(notes []Note, mem *memory, event, key string, now time.Time) []Note {
-	was := mem.timer(event, key)
+func (w *weighing) forgetTimer(notes []Note, event, key string) []Note {
+	was := w.mem.timer(event, key)
 	if was == nil || was.state == timerIdle {
 		return notes
 	}
-	if r := s.timedRule(event); r != nil {
-		if next, keep := r.disarm(was, now); keep {
+	if r := w.src.timedRule(event); r != nil {
+		if next, keep := r.disarm(was, w.now); keep {
 			return append(notes, next.note())
 		}
 	}
 	return append(notes, Note{Key: key, Name: noteTimer + event})
-}
-
-// noteError enters an error of a rule.
-func noteError(errs map[*rule]*ruleError, r *rule, key string, err error) {
-	if errs[r] == nil {
-		errs[r] = &ruleError{key: key, err: err}
-	}
-	errs[r].count++
 }

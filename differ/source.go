@@ -33,6 +33,9 @@ type Source struct {
 	expect   time.Duration // a change is expected within it; 0: at no time
 	watch    watch
 
+	follows   bool // a rule has a trigger or a cooldown
+	seesWhole bool // and one with a trigger looks at the whole item
+
 	baseline       Baseline
 	guards         guards
 	confirm        int
@@ -79,6 +82,11 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 	src.rules = compileRules(r.At("events"), name, s.Events, resp.fields(), endpoints, s.Timezone, src.moments)
 	src.rules, src.timed = apart(src.rules)
 	src.timedBy = timedBy(src.timed)
+	for i := range src.rules {
+		r := &src.rules[i]
+		src.follows = src.follows || r.enter || r.cooldown > 0
+		src.seesWhole = src.seesWhole || r.enter && uses(r.when, "item")
+	}
 	return src
 }
 

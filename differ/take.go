@@ -27,6 +27,8 @@ type Options struct {
 	// Alerts are the endpoints that are told of Deltahook's own events. None:
 	// those are only logged.
 	Alerts []string
+	// Hide takes secrets out of a text that is told. Nil: there are none.
+	Hide func(string) string
 }
 
 // alone is the weight of who writes with nobody beside.
@@ -41,6 +43,7 @@ type Differ struct {
 	log      *slog.Logger
 	wake     func(...string)
 	alerts   []string
+	hide     func(string) string
 	metrics  *metrics
 	hash     hasher
 
@@ -48,8 +51,10 @@ type Differ struct {
 	memories map[string]*memory          // by unit, as what follows
 	stored   map[string]poller.Bookmarks // as the store has them
 	moved    map[string]Kept             // to be written by the next flush
+	doubted  map[string]doubted          // what a commit had of it whose outcome is unknown
 	reported map[*rule]time.Time         // when a rule's error was logged last
 	standing map[string]standing         // of watch keys, by unit
+	failing  map[*rule]string            // the unit that told that a rule cannot be evaluated
 	holds    map[string]Hold             // by unit
 
 	// writing keeps a flush, which has bookmarks from before, from
@@ -69,10 +74,11 @@ type Differ struct {
 func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	d := &Differ{
 		sources: map[string]*Source{}, store: store, renderer: renderer,
-		log: o.Logger, wake: o.Wake, alerts: o.Alerts, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
-		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{},
-		reported: map[*rule]time.Time{}, standing: map[string]standing{}, holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone),
-		units: newLocks(), now: time.Now, clock: newClock(), quiets: map[string]*quiet{},
+		log: o.Logger, wake: o.Wake, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
+		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
+		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
+		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		now: time.Now, clock: newClock(), quiets: map[string]*quiet{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -108,6 +114,7 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		if state.Watch != "" {
 			d.standing[unit] = standingOf(state.Bookmarks)
 		}
+		d.unclaim(src, unit, m)
 		marks[unit] = state.Bookmarks
 		if m.version > 0 && m.shape != src.shape || m.version == 0 {
 			marks[unit] = anew(state.Bookmarks)
@@ -134,7 +141,7 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 		return storeFailure("waiting for", err)
 	}
 	defer release()
-	outs, err := d.plans(ctx, a)
+	outs, err := d.plans(ctx, a, false)
 	if err != nil {
 		return err
 	}
@@ -179,6 +186,10 @@ const commitsAtOnce = 32
 
 // finish writes what one part of an answer comes to.
 func (d *Differ) finish(ctx context.Context, out *outcome) error {
+	if err := d.alertFailing(out); err != nil {
+		return err
+	}
+	out.notes = merge(out.notes, out.rules.notes(out.held))
 	if out.commit == nil {
 		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
@@ -187,6 +198,7 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		d.mark(out.part.unit, out.memory, out.marks, out.notes)
 		d.reportHold(out)
 		d.heard(out)
+		d.reportRules(out)
 		return nil
 	}
 	out.commit.Notes = merge(out.commit.Notes, out.notes)
@@ -198,8 +210,9 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 	return nil
 }
 
-// plans is all of Take that writes nothing, of each part of the answer.
-func (d *Differ) plans(ctx context.Context, a *poller.Answer) ([]*outcome, error) {
+// plans is all of Take that writes nothing, of each part of the answer. With
+// explain it says of each item why it made no event.
+func (d *Differ) plans(ctx context.Context, a *poller.Answer, explain bool) ([]*outcome, error) {
 	src, ok := d.sources[a.Source]
 	if !ok {
 		return nil, poller.Failf(poller.ClassStore, "no source %s is configured", a.Source)
@@ -210,6 +223,9 @@ func (d *Differ) plans(ctx context.Context, a *poller.Answer) ([]*outcome, error
 	}
 	outs := make([]*outcome, len(parts))
 	for i, p := range parts {
+		if explain {
+			p.why = &explanation{}
+		}
 		if outs[i], err = d.plan(ctx, src, p); err != nil {
 			return nil, err
 		}
@@ -230,6 +246,7 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	c.Notes = merge(before.Notes, c.Notes)
 	d.mu.Unlock()
 	if err := d.store.Commit(ctx, c); err != nil {
+		d.doubt(unit, c.Version)
 		return err
 	}
 	d.mu.Lock()
@@ -252,11 +269,16 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
-	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, marks: p.Bookmarks}
+	out := &outcome{
+		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
+	}
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.seed(ctx, out); err != nil {
+		return nil, err
 	}
 	if err := d.decide(ctx, out); err != nil {
 		return nil, err
@@ -264,7 +286,11 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if out.held {
 		return out, nil
 	}
-	return out, d.retire(ctx, out)
+	if err := d.retire(ctx, out); err != nil {
+		return nil, err
+	}
+	out.rules.leave(out.finding)
+	return out, d.rearm(ctx, out)
 }
 
 // decide says what follows from what an answer shows.
@@ -310,6 +336,7 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 		fresh.carry(mem)
 	}
 	d.mu.Lock()
+	d.resolve(unit, state)
 	for _, n := range d.moved[unit].Notes {
 		fresh.note(n)
 	}
@@ -336,6 +363,7 @@ func (d *Differ) settle(out *outcome) {
 	d.count(c.Source, mem)
 	d.report(out)
 	d.reportHold(out)
+	d.reportRules(out)
 	d.tellRetired(out)
 	if !out.held {
 		d.feed(out)

@@ -36,6 +36,14 @@ type told struct {
 // told of. A time that is moved to and fro more often could be told again.
 const timesKept = 16
 
+// toldLast is when it told last; 0: never.
+func (t *timer) toldLast() int64 {
+	if t.told == nil {
+		return 0
+	}
+	return t.told.last
+}
+
 func (t *timer) toldOf(at int64) bool {
 	return t != nil && t.told != nil && slices.Contains(t.told.times, at)
 }
@@ -122,6 +130,6 @@ func (r *rule) disarm(was *timer, now time.Time) (next timer, keep bool) {
 		return timer{}, false
 	}
 	next = *was
-	next.state, next.due = timerIdle, was.told.last+max(r.timing.late, r.timing.cooldown).Milliseconds()
+	next.state, next.due = timerIdle, was.told.last+max(r.timing.late, r.cooldown).Milliseconds()
 	return next, next.due > now.UnixMilli()
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/deltahook/deltahook/differ"
 )
 
-// modelled is what must be told, plainly: in minutes.
-type modelled struct {
+// reminderModel is what must be told, plainly: in minutes.
+type reminderModel struct {
 	at   map[string]int // the times of items; those that name none are absent
 	wait map[string]bool
 	told map[string]bool // "KEY MINUTE"
@@ -26,7 +26,7 @@ type modelled struct {
 const modelBefore, modelLate = 5, 10
 
 // look tells what is due at a minute.
-func (m *modelled) look(now int) {
+func (m *reminderModel) look(now int) {
 	for key, at := range m.at {
 		if due := at - modelBefore; m.wait[key] && due <= now {
 			m.wait[key] = false
@@ -38,7 +38,7 @@ func (m *modelled) look(now int) {
 }
 
 // answer takes in the times of items.
-func (m *modelled) answer(at map[string]int) {
+func (m *reminderModel) answer(at map[string]int) {
 	for key, minute := range at {
 		if was, ok := m.at[key]; !ok || was != minute {
 			m.wait[key] = !m.told[fmt.Sprint(key, " ", minute)]
@@ -63,7 +63,7 @@ func TestTimersAgainstAModel(t *testing.T) {
 
 func playModel(t *testing.T, random *rand.Rand) {
 	c := newCalendar(t, reminders(differ.RuleSettings{Before: minutes(modelBefore)}))
-	m := &modelled{at: map[string]int{}, wait: map[string]bool{}, told: map[string]bool{}}
+	m := &reminderModel{at: map[string]int{}, wait: map[string]bool{}, told: map[string]bool{}}
 	start := c.now()
 	c.start()
 	now, up := 0, true

@@ -3,6 +3,7 @@ package differ_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,11 +14,11 @@ import (
 	"github.com/deltahook/deltahook/internal/units"
 )
 
-const noon = `"2000-01-01T12:00:00Z"`
+const atNoon = `"2000-01-01T12:00:00Z"`
 
 func TestTimerTellsOnce(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{Before: minutes(5)}), func(t *testing.T, c *calendar) {
-		c.take("a " + noon + ` {"n":1.50}`)
+		c.take("a " + atNoon + ` {"n":1.50}`)
 		c.until("11:54:59")
 		c.expect()
 		c.until("11:55:00")
@@ -33,7 +34,7 @@ func TestTimerTellsOnce(t *testing.T) {
 		if want := `{"id":"a","start":"2000-01-01T12:00:00Z","more":{"n":1.50}}`; string(e.New) != want || string(e.Item) != want {
 			t.Errorf("new is %s, item is %s, want %s", e.New, e.Item, want)
 		}
-		c.take("a " + noon + ` 2`) // changes, and its time does not
+		c.take("a " + atNoon + ` 2`) // changes, and its time does not
 		c.until("13:00:00")
 		c.restart()
 		c.until("23:00:00")
@@ -47,7 +48,7 @@ func TestTimerTellsOnce(t *testing.T) {
 func TestTimerAfterATime(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{After: minutes(30)}), func(_ *testing.T, c *calendar) {
 		c.take()
-		c.take("a " + noon)
+		c.take("a " + atNoon)
 		c.until("23:00:00")
 		c.expect("soon a@1 12:30:00")
 	})
@@ -103,7 +104,7 @@ func TestTimerMoves(t *testing.T) {
 
 func TestTimerIsDropped(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
-		c.take("a "+noon, "b "+noon, "c "+noon, "d "+noon, "e "+noon)
+		c.take("a "+atNoon, "b "+atNoon, "c "+atNoon, "d "+atNoon, "e "+atNoon)
 		c.take("b null", `c ""`, "d", "e 1e30")
 		if n := differ.Timers(c.differ, "s"); n != 0 {
 			t.Errorf("%d timers are left", n)
@@ -120,12 +121,12 @@ func TestTimerIsDropped(t *testing.T) {
 // An item that went, or lost its time, and comes back is not told of twice.
 func TestTimerOfAnItemThatFlaps(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
-		c.take("a "+noon, "b "+noon)
+		c.take("a "+atNoon, "b "+atNoon)
 		c.until("12:00:01")
 		c.expect("soon a@0 12:00:00", "soon b@0 12:00:00")
 		c.take("b null")
 		c.restart()
-		c.take("a "+noon, "b "+noon)
+		c.take("a "+atNoon, "b "+atNoon)
 		c.until("12:01:00")
 		c.take()
 		c.until("12:20:00")
@@ -133,7 +134,7 @@ func TestTimerOfAnItemThatFlaps(t *testing.T) {
 		if n := differ.Timers(c.differ, "s"); n != 0 {
 			t.Errorf("%d timers are left", n)
 		}
-		c.take("a "+noon, "b "+noon)
+		c.take("a "+atNoon, "b "+atNoon)
 		c.until("23:00:00")
 		c.expect()
 	})
@@ -146,7 +147,7 @@ func TestTimerThatIsPastWhenItIsMade(t *testing.T) {
 			runCalendar(t, reminders(differ.RuleSettings{Before: minutes(5), Late: minutes(3)}), func(t *testing.T, c *calendar) {
 				c.until("11:57:00")
 				first(c)
-				c.take("a "+noon, `b "2000-01-01T12:01:59Z"`, `c "2000-01-01T11:58:59Z"`, `d "1999-01-01T11:59:59Z"`)
+				c.take("a "+atNoon, `b "2000-01-01T12:01:59Z"`, `c "2000-01-01T11:58:59Z"`, `d "1999-01-01T11:59:59Z"`)
 				c.until("11:57:01")
 				var got []string
 				for _, e := range c.told() {
@@ -172,7 +173,7 @@ func TestTimerAfterDowntime(t *testing.T) {
 			runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
 				log := &capture{}
 				c.options.Logger = log.logger()
-				c.take("a " + noon)
+				c.take("a " + atNoon)
 				c.until("11:59:59")
 				c.stop()
 				c.until(down)
@@ -241,7 +242,7 @@ func TestTimersOnDaylightSavingNights(t *testing.T) {
 // told within a minute; back, nothing is told twice.
 func TestTimersWhenTheClockIsSet(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{Late: units.Duration(3 * time.Hour)}), func(_ *testing.T, c *calendar) {
-		c.take("a "+noon, `b "2000-01-01T20:00:00Z"`)
+		c.take("a "+atNoon, `b "2000-01-01T20:00:00Z"`)
 		c.until("10:00:00")
 		c.jumped.Store(int64(2*time.Hour + time.Minute))
 		time.Sleep(time.Minute)
@@ -252,7 +253,7 @@ func TestTimersWhenTheClockIsSet(t *testing.T) {
 		c.restart()
 		c.until("13:00:00")
 		c.expect()
-		c.take("a "+noon+" 2", `b "2000-01-01T20:00:00Z" 2`)
+		c.take("a "+atNoon+" 2", `b "2000-01-01T20:00:00Z" 2`)
 		c.until("23:00:00")
 		c.expect("soon b@1 20:00:00")
 	})
@@ -261,14 +262,14 @@ func TestTimersWhenTheClockIsSet(t *testing.T) {
 func TestTimerWhen(t *testing.T) {
 	rule := differ.RuleSettings{When: `new.more != 1 && item.more == new.more && change == "due" && revision < 9 && old.more == nil && !changed("more")`}
 	runCalendar(t, reminders(rule), func(t *testing.T, c *calendar) {
-		c.take("a "+noon+" 1", "b "+noon+" 1", "c "+noon+" 2")
-		c.take("a "+noon+" 2", "b "+noon+" 1", "c "+noon+" 1")
+		c.take("a "+atNoon+" 1", "b "+atNoon+" 1", "c "+atNoon+" 2")
+		c.take("a "+atNoon+" 2", "b "+atNoon+" 1", "c "+atNoon+" 1")
 		c.until("12:00:00")
 		c.expect("soon a@1 12:00:00")
 		if n := c.metric("deltahook_timers_total", "untrue"); n != 2 {
 			t.Errorf("%v times count as untrue, want 2", n)
 		}
-		c.take("a "+noon+" 2", "b "+noon+" 2", "c "+noon+" 2") // too late to become true
+		c.take("a "+atNoon+" 2", "b "+atNoon+" 2", "c "+atNoon+" 2") // too late to become true
 		c.until("23:00:00")
 		c.expect()
 	})
@@ -281,7 +282,7 @@ func TestTimerRuleThatFails(t *testing.T) {
 		log := &capture{}
 		c.options.Logger = log.logger()
 		c.restart()
-		c.take("a "+noon+` "x"`, "b "+noon+" 2")
+		c.take("a "+atNoon+` "x"`, "b "+atNoon+" 2")
 		if n := c.metric("deltahook_rule_errors_total", "other"); n != 2 {
 			t.Errorf("%v errors of at, want 2", n)
 		}
@@ -296,10 +297,43 @@ func TestTimerRuleThatFails(t *testing.T) {
 	})
 }
 
+// That a rule fails is told once, whether its at or its when does.
+func TestTimerRuleThatFailsIsTold(t *testing.T) {
+	s := reminders(differ.RuleSettings{When: "new.more > 1"})
+	runCalendar(t, s, func(t *testing.T, c *calendar) {
+		c.stop()
+		c.options.Alerts = []string{"ops"}
+		c.start()
+		failing := func(when string, want int) {
+			t.Helper()
+			n := 0
+			for _, e := range c.told() {
+				if e.Type == differ.TypeFailing && strings.Contains(string(e.Data), `"rule":"soon"`) {
+					n++
+				}
+			}
+			if n != want {
+				t.Errorf("%s, it is told %d times that the rule fails, want %d", when, n, want)
+			}
+		}
+		c.take("a " + atNoon + ` "x"`)
+		failing("before the time", 0)
+		c.until("12:00:00")
+		failing("when the time has come", 1)
+		c.take("a " + atNoon + " 2") // its time can be read
+		failing("when it is well", 0)
+		c.take("a true")
+		failing("when there is no time", 1)
+		c.restart()
+		c.take("a true 3")
+		failing("again", 0)
+	})
+}
+
 func TestTimerCooldown(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{Cooldown: minutes(60)}), func(t *testing.T, c *calendar) {
 		at := func(clock string) string { return `a "2000-01-01T` + clock + `Z"` }
-		c.take(at("12:00:00"), "b "+noon)
+		c.take(at("12:00:00"), "b "+atNoon)
 		c.until("12:01:00")
 		c.expect("soon a@0 12:00:00", "soon b@0 12:00:00")
 		c.take(at("12:30:00"))
@@ -326,7 +360,7 @@ func TestTimersAndEdits(t *testing.T) {
 			c.start()
 			synctest.Wait()
 		}
-		c.take("a "+noon, `b "2000-01-01T14:00:00"`, "c null")
+		c.take("a "+atNoon, `b "2000-01-01T14:00:00"`, "c null")
 		if n := differ.Timers(c.differ, "s"); n != 0 {
 			t.Errorf("%d timers without a rule", n)
 		}
@@ -361,14 +395,14 @@ func TestTimersAndEdits(t *testing.T) {
 // A change of what is picked has all items remembered anew, and their timers.
 func TestTimersAndANewShape(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(_ *testing.T, c *calendar) {
-		c.take("a "+noon, "b "+noon, `c "2000-01-01T13:00:00Z"`)
+		c.take("a "+atNoon, "b "+atNoon, `c "2000-01-01T13:00:00Z"`)
 		c.stop()
 		c.response.Pick = ordered.Map[string]{{Key: "begin", Value: "start"}}
 		c.settings = reminders(differ.RuleSettings{At: "new.begin", Before: minutes(10)})
 		c.start()
 		c.until("11:55:00")
 		c.expect() // nothing is known of begin
-		c.take("a "+noon, `c "2000-01-01T14:00:00Z"`)
+		c.take("a "+atNoon, `c "2000-01-01T14:00:00Z"`)
 		c.until("23:00:00")
 		c.expect("soon a@0 11:50:00", "soon c@0 13:50:00")
 	})
@@ -376,7 +410,7 @@ func TestTimersAndANewShape(t *testing.T) {
 
 func TestTimersGoOnAfterAReset(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
-		c.take("a "+noon, "b "+noon, `c "2000-01-01T13:00:00Z"`)
+		c.take("a "+atNoon, "b "+atNoon, `c "2000-01-01T13:00:00Z"`)
 		reset := c.answer("")
 		reset.Pages, reset.Reset = nil, true
 		if err := c.differ.Take(t.Context(), reset); err != nil {
@@ -384,7 +418,7 @@ func TestTimersGoOnAfterAReset(t *testing.T) {
 		}
 		c.until("12:00:00")
 		c.expect("soon a@0 12:00:00", "soon b@0 12:00:00")
-		c.take("a " + noon)
+		c.take("a " + atNoon)
 		c.until("23:00:00")
 		c.expect()
 	})
@@ -393,7 +427,7 @@ func TestTimersGoOnAfterAReset(t *testing.T) {
 func TestTimersOfWatchKeys(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
 		for _, c.watch = range []string{"k1", "k2", "k3"} {
-			c.take("a " + noon)
+			c.take("a " + atNoon)
 		}
 		if err := c.differ.Forget(t.Context(), "s", "k2"); err != nil {
 			t.Fatal(err)
@@ -419,7 +453,7 @@ func TestTimerWhenTheStoreFails(t *testing.T) {
 				log := &capture{}
 				c.options.Logger = log.logger()
 				c.restart()
-				c.take("a " + noon)
+				c.take("a " + atNoon)
 				c.until("11:59:59")
 				c.store.fail(fails[0], fails[1])
 				c.until("12:05:00")
@@ -436,30 +470,34 @@ func TestTimerWhenTheStoreFails(t *testing.T) {
 
 func TestPreviewOfTimers(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{Before: minutes(5)}), func(t *testing.T, c *calendar) {
-		show := func(body string) (out []string) {
+		show := func(body string) string {
 			t.Helper()
 			p, err := c.differ.Preview(t.Context(), c.answer(body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, timer := range p.Timers {
-				out = append(out, timer.Type+" "+timer.Key+" "+timer.Due.Format("15:04"))
+			var out []string
+			for _, item := range slices.Concat(p.Changes, p.Others) {
+				for _, r := range item.Rules {
+					out = append(out, strings.TrimSpace(item.Key+" "+string(r.Verdict)+" "+strings.TrimPrefix(r.Until.Format("15:04"), "00:00")+r.Error))
+				}
 			}
-			return out
+			return strings.Join(out, ", ")
 		}
-		first := `{"items":[{"id":"a","start":"2000-01-01T12:00:00Z"},{"id":"b","start":"2000-01-01T11:00:00Z"},{"id":"c"}]}`
-		if got := fmt.Sprint(show(first)); got != "[soon b 10:55 soon a 11:55]" {
-			t.Errorf("of the first answer: %s", got)
+		const list = `{"items":[{"id":"a","start":"2000-01-01T12:00:00Z","more":%d},{"id":"b","start":"1999-01-01T11:00:00Z"},{"id":"c"},{"id":"d","start":true}]}`
+		first := "a waiting 11:55, b passed 10:55, c no_time, d error a value of the type bool is not a time"
+		if got := show(fmt.Sprintf(list, 0)); got != first {
+			t.Errorf("of the first answer: %s, want %s", got, first)
 		}
 		if n := differ.Timers(c.differ, "s"); n != 0 {
 			t.Errorf("%d timers were made", n)
 		}
-		c.take("a "+noon, `b "2000-01-01T11:00:00Z"`, "c null")
-		if got := fmt.Sprint(show(`{"items":[{"id":"a","start":"2000-01-01T12:00:00Z","more":1},{"id":"b","start":"2000-01-01T11:00:00Z"},{"id":"c"}]}`)); got != "[soon a 11:55]" {
+		c.take("a "+atNoon, `b "1999-01-01T11:00:00Z"`, "c", "d true")
+		if got := show(fmt.Sprintf(list, 1)); got != "a waiting 11:55" {
 			t.Errorf("of a change: %s", got)
 		}
 		c.until("12:00:00")
-		if got := fmt.Sprint(show(`{"items":[{"id":"a","start":"2000-01-01T12:00:00Z","more":1}]}`)); got != "[]" {
+		if got := show(fmt.Sprintf(list, 1)); got != "a passed 11:55" {
 			t.Errorf("of what was told: %s", got)
 		}
 	})
@@ -489,7 +527,7 @@ func TestTimerFaults(t *testing.T) {
 func TestTimerWithAZoneBeside(t *testing.T) {
 	rule := differ.RuleSettings{At: "time(new.start, new.more)", When: `time(new.start, new.more) > time("2000-01-01") && time(nil) == nil`}
 	runCalendar(t, reminders(rule), func(_ *testing.T, c *calendar) {
-		c.take(`a "2000-01-01T12:00:00" "Tokyo Standard Time"`, `b "2000-01-01T12:00:00" "Europe/Berlin"`, `c "2000-01-01T12:00:00" null`, "d null null")
+		c.take(`a "2000-01-01T12:00:00" "Tokyo Standard Time"`, `b "2000-01-01T12:00:00" "Europe/Berlin"`, `c "2000-01-01T12:00:00" null`, `d null "UTC"`)
 		c.until("23:00:00")
 		c.expect("soon a@0 03:00:00", "soon b@0 11:00:00", "soon c@0 12:00:00")
 	})
@@ -501,7 +539,7 @@ func TestTimersWhileAnAnswerIsHeld(t *testing.T) {
 	s := reminders(differ.RuleSettings{})
 	s.Changes.MaxDeletes = differ.Share{Set: true} // none
 	runCalendar(t, s, func(t *testing.T, c *calendar) {
-		c.take("a "+noon, "b "+noon)
+		c.take("a "+atNoon, "b "+atNoon)
 		c.take(`a "2000-01-01T11:00:00Z"`, `c "2000-01-01T11:00:00Z"`)
 		c.restart()
 		c.until("12:00:00")

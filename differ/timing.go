@@ -13,11 +13,10 @@ import (
 
 // timing is what makes a rule one that tells when a time has come.
 type timing struct {
-	at       *expr.Program
-	shift    time.Duration // from the time that the item names to when the event is due
-	late     time.Duration // how much later it may still be told
-	cooldown time.Duration
-	print    string // fingerprint of what decides when timers are due
+	at    *expr.Program
+	shift time.Duration // from the time that the item names to when the event is due
+	late  time.Duration // how much later it may still be told
+	print string        // fingerprint of what decides when timers are due
 }
 
 // defaultLate is how late an event of a timer may be told.
@@ -45,7 +44,7 @@ func compileTiming(r fault.Report, s RuleSettings, env expr.Env, zone string) *t
 	if s.Before > 0 && s.After > 0 {
 		r.At("after").Errorf("does not go with before: make two rules of it")
 	}
-	t := &timing{shift: s.After.Std() - s.Before.Std(), late: s.Late.Std(), cooldown: s.Cooldown.Std()}
+	t := &timing{shift: s.After.Std() - s.Before.Std(), late: s.Late.Std()}
 	if t.late == 0 {
 		t.late = defaultLate
 	}
@@ -63,16 +62,6 @@ func compileTiming(r fault.Report, s RuleSettings, env expr.Env, zone string) *t
 // tooLate reports whether an event that was due is not told any more.
 func (t *timing) tooLate(due int64, now time.Time) bool {
 	return now.UnixMilli()-due > t.late.Milliseconds()
-}
-
-// cooling reports whether a timer told something so lately that it must not
-// again. A clock that was set back since makes it tell rather than be silent.
-func (t *timing) cooling(was *timer, now time.Time) bool {
-	if was.told == nil {
-		return false
-	}
-	since := now.UnixMilli() - was.told.last
-	return since >= 0 && since < t.cooldown.Milliseconds()
 }
 
 // named is the time that an item names; the zero time: none.
@@ -94,6 +83,17 @@ func (r *rule) named(f *facts, m *moments) (time.Time, error) {
 func timingEnv(env expr.Env) expr.Env {
 	env["item"] = env["new"]
 	return env
+}
+
+// all are the rules of a source: those that tell at changes, then the others.
+func (s *Source) all(yield func(*rule) bool) {
+	for _, some := range [][]rule{s.rules, s.timed} {
+		for i := range some {
+			if !yield(&some[i]) {
+				return
+			}
+		}
+	}
 }
 
 // apart parts the rules that tell at changes from those that tell at a time.

@@ -48,8 +48,9 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, m *mom
 type part struct {
 	*poller.Answer
 	unit, watch string
-	split       bool // items are what the answer has of the key
-	lacking     bool // and it has none: the key is unknown in it
+	split       bool         // items are what the answer has of the key
+	lacking     bool         // and it has none: the key is unknown in it
+	why         *explanation // nil: nobody wants to know
 	items       []found
 }
 
@@ -165,7 +166,7 @@ func (d *Differ) over(ctx context.Context, out *outcome) (bool, error) {
 	if err == nil {
 		err = e.judgeKept(ctx)
 	}
-	d.reportRules(src, e.errs)
+	d.reportErrors(src, e.errs)
 	if errors.Is(err, errEnough) {
 		return false, nil
 	}
@@ -248,7 +249,7 @@ func (e *ending) judge(key string, content, whole []byte) error {
 		ch.revision = entry.revision
 	}
 	until := e.out.source.watch.until
-	holds, err := until.matches(&facts{source: e.out.source.name, form: &e.out.source.form, watch: e.out.part.watch, change: &ch})
+	holds, err := until.holds(e.out.rules.facts(&ch))
 	if err != nil {
 		e.errs[until] = &ruleError{count: 1, key: key, err: err}
 	}
@@ -409,6 +410,7 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.memories, unit)
 		delete(d.stored, unit)
 		delete(d.moved, unit)
+		delete(d.doubted, unit)
 		delete(d.standing, unit)
 		d.clock.set(task{unit: unit}, 0, false)
 		if q := d.quiets[source]; q != nil {

@@ -52,7 +52,7 @@ type Endpoint struct {
 	disabled    bool
 	client      *retryablehttp.Client
 	closeIdle   func()
-	redactors   [2]*secret.Redactor
+	redactor    *secret.Redactor
 }
 
 // NewEndpoint makes an endpoint of settings that Check has nothing against.
@@ -76,7 +76,7 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 		policy:      s.Policy(),
 		concurrency: cmp.Or(s.Concurrency, defaultConcurrency),
 		disabled:    s.Disabled,
-		redactors:   [2]*secret.Redactor{o.Redactor, secret.NewRedactor(s.confidential(u)...)},
+		redactor:    o.Redactor.And(s.confidential(u)...),
 	}
 	if rate := cmp.Or(s.Rate, f.rate); !rate.IsZero() {
 		e.limit = budget.New(budget.Terms{Requests: rate.N, Per: rate.Per})

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRemindersPage plays docs/reminders.md: what `deltahook poll` shows of
-// timers, for each configuration that is followed by an answer and by that.
+// TestRemindersPage plays docs/reminders.md: what `deltahook poll` says of
+// rules, for each configuration that is followed by an answer and by that.
 func TestRemindersPage(t *testing.T) {
 	const path = "docs/reminders.md"
 	blocks := cut(t, path, read(t, filepath.Join(root, path)))
@@ -44,8 +44,9 @@ func TestRemindersPage(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s:%d: %v\n%s", path, blocks[i].line, err, out)
 		}
-		_, got, _ := strings.Cut(string(out), "\nTimers ")
-		if diff := cmp.Diff(want, "Timers "+got); diff != "" {
+		_, got, _ := strings.Cut(string(out), "\nChanges ")
+		got, _, _ = strings.Cut(got, "\nEvents ")
+		if diff := cmp.Diff(want, "Changes "+got+"\n"); diff != "" {
 			t.Errorf("%s:%d: (-page +printed):\n%s\n%s", path, blocks[i+2].line, diff, out)
 		}
 	}
