@@ -98,6 +98,7 @@ func (d *Differ) newLook(src *Source, unit, watch string, mem *memory) *look {
 	p := &part{Answer: &poller.Answer{Source: src.name, Received: now}, unit: unit, watch: watch}
 	w := src.weighing(p, mem)
 	out := &outcome{source: src, memory: mem, part: p, finding: &finding{}, rules: w}
+	w.window = out.window
 	return &look{Differ: d, out: out, rules: w, src: src, mem: mem, now: now}
 }
 

@@ -24,6 +24,8 @@ func (m *memory) note(n Note) {
 		m.noteTimer(n)
 	case kind == noteQuiet:
 		m.quiet = readQuiet(n.Data)
+	case kind+"/" == noteSample:
+		m.noteSample(n)
 	case kind == noteHold:
 		m.hold = readHold(n.Data)
 	case kind+"/" == noteRule:

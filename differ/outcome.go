@@ -14,6 +14,8 @@ type outcome struct {
 	memory   *memory
 	part     *part
 	finding  *finding
+	sampled  bool                 // its samples are complete
+	values   map[string][]float64 // of them, by key; see own
 	rules    *weighing
 	silent   bool    // a baseline of which nothing is told
 	reset    bool    // what is remembered no longer counts

@@ -84,7 +84,7 @@ func (d *Differ) loadQuiet(src *Source, marks poller.Bookmarks, unit string, mem
 		return // items that did not change were seen lately, too
 	}
 	for i := range mem.entries { // changes of when nobody expected any
-		q.base = max(q.base, mem.entries[i].seen*1000)
+		q.base = max(q.base, int64(mem.entries[i].seen)*1000)
 	}
 }
 

@@ -27,7 +27,7 @@ type rule struct {
 
 // compileRules compiles the rules of source name, in the order of the file;
 // where there are none, the three that tell every change to all.
-func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], picked, endpoints []string, zone string, m *moments) []rule {
+func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], endpoints []string, zone string, names func() expr.Env) []rule {
 	if len(rules) == 0 {
 		var out []rule
 		for _, kind := range []Change{Created, Updated, Deleted} {
@@ -45,7 +45,7 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 		for _, kind := range entry.Value.On {
 			compiled.on = append(compiled.on, Change(kind))
 		}
-		env := m.env(ruleEnv(picked))
+		env := names()
 		if entry.Value.At != "" {
 			env = timingEnv(env)
 		}
@@ -98,6 +98,6 @@ func newEvent(event, source, watch string, ch *change, at time.Time) (Event, err
 	}
 	return Event{
 		ID: "evt_" + id.String(), Type: event, Source: source, Watch: watch, Key: ch.key, Change: ch.kind,
-		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item,
+		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item, Window: ch.window,
 	}, nil
 }

@@ -132,8 +132,9 @@ type ChangeSettings struct {
 	// No change for so long is told as source.quiet, once, and the next
 	// change after that as source.active. Default 0: never.
 	ExpectWithin units.Duration `yaml:"expect_within" json:"expect_within,omitempty"`
-	// Fields, by their names after pick, of which samples are kept for
-	// window(), and for how long: at most 1,440 buckets a field.
+	// Fields of which samples are kept for window(), and for how long: names
+	// after pick, or names joined by dots. A sample is what an answer says
+	// of an item; a window has at most 1,440 buckets.
 	History ordered.Map[units.Duration] `yaml:"history" json:"history,omitempty"`
 }
 

@@ -190,6 +190,7 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		return err
 	}
 	out.notes = merge(out.notes, out.rules.notes(out.held))
+	out.keepSamples()
 	if out.commit == nil {
 		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
@@ -272,6 +273,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	out := &outcome{
 		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
 	}
+	out.rules.window = out.window
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
@@ -303,6 +305,9 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 			return err
 		}
 		out.source.sift(out.finding, out.part, out.memory, d.hash)
+	}
+	if err := d.sampleAll(ctx, out); err != nil {
+		return err
 	}
 	if out.finding.confirm(out.source, out.memory); len(out.finding.pending) > 0 {
 		out.marks = d.stay(out.part.unit, out.marks)

@@ -14,6 +14,8 @@ type weighing struct {
 	mem  *memory
 	now  time.Time
 
+	window func(key string) windowFunc // of the items that the answer lists; nil: there is none
+
 	seeded map[place]stand  // of rules that the unit did not know as they are
 	moved  map[place]stand  // by what the answer shows
 	events map[string]known // what the unit knows of rules from now on, where that moved
