@@ -5,9 +5,9 @@ import "time"
 const (
 	// An endpoint is failing when so many attempts in a row were not
 	// delivered, and the first of them is so long ago: one that is started
-	// anew is not.
+	// anew is not, nor one that takes some of what it gets.
 	failingAttempts = 3
-	failingTime     = time.Minute
+	failingTime     = 5 * time.Minute
 
 	// The time between two probes of an endpoint that is paused for it failed
 	// too long, less or more a fifth: a sixth of the time that it is paused,
@@ -37,7 +37,7 @@ type Condition string
 // The conditions.
 const (
 	ConditionOK       Condition = "ok"
-	ConditionFailing  Condition = "failing" // nothing arrived for a minute, in three attempts at least
+	ConditionFailing  Condition = "failing" // nothing arrived for five minutes, in three attempts at least
 	ConditionPaused   Condition = "paused"
 	ConditionDisabled Condition = "disabled" // in the configuration
 )

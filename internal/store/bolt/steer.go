@@ -104,4 +104,3 @@ func (t *tx) discard(number uint64, d *storedDelivery, e *storedEvent, why strin
 	d.state = stateDead
 	return t.finish(number, d, e, first)
 }
-

@@ -104,4 +104,3 @@ func (s *Store) change(ctx context.Context, name string, do func(t *tx, e *store
 		size: 512,
 	})
 }
-
