@@ -147,6 +147,9 @@ type EventRecord struct {
 // verdict has it.
 const StateReplayed State = "replayed"
 
+// States are those that a delivery is shown in.
+func States() []State { return []State{Waiting, Delivered, Dead, StateReplayed} }
+
 // DeliveryRecord is a delivery as it is shown.
 type DeliveryRecord struct {
 	Number     uint64    `json:"number"`
