@@ -64,10 +64,11 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To, Hide: redactor.Text})
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
 	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Logger: log,
+		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
 		Ready: readiness(ctx, store),
 	})
 	if err := admin.Listen(ctx); err != nil {
@@ -104,6 +105,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
+	work.Go(func() error { return again.Run(ctx) })
 	work.Go(func() error {
 		select {
 		case err := <-broken:

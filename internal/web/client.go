@@ -115,8 +115,12 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 }
 
 func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
+	return c.send(ctx, method, path, http.NoBody)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	// The host is not used to find the daemon; a URL must have one.
-	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, body)
 	if err != nil {
 		return nil, err
 	}

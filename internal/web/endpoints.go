@@ -119,15 +119,9 @@ func done(w http.ResponseWriter, err error) {
 
 // Endpoints asks the daemon how the endpoints fare.
 func (c *Client) Endpoints(ctx context.Context) ([]emitter.EndpointStatus, error) {
-	resp, err := c.get(ctx, "/api/v1/endpoints")
-	if err != nil {
-		return nil, err
-	}
 	var list served
-	if err := c.read(resp, &list); err != nil {
-		return nil, fmt.Errorf("endpoints: %w", err)
-	}
-	return list.Endpoints, nil
+	err := c.read(ctx, "/api/v1/endpoints", &list)
+	return list.Endpoints, err
 }
 
 // Pause has the daemon stop sending to an endpoint.
@@ -162,16 +156,11 @@ func (c *Client) Drop(ctx context.Context, endpoint string, before time.Time, dr
 	if err != nil {
 		return 0, err
 	}
-	var d dropped
-	err = c.read(resp, &d)
-	return d.Dropped, err
-}
-
-// read reads the JSON of an answer that is to be 200, and closes it.
-func (c *Client) read(resp *http.Response, to any) error {
 	if resp.StatusCode != http.StatusOK {
-		return expectOK(resp, nil)
+		return 0, expectOK(resp, nil)
 	}
 	defer resp.Body.Close()
-	return json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(to)
+	var d dropped
+	err = json.NewDecoder(&bounded{r: resp.Body, most: maxWord}).Decode(&d)
+	return d.Dropped, err
 }

@@ -228,16 +228,21 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 	if p.dead != "" {
 		return t.addDead(number, &d, p.dead, e.event.created)
 	}
+	return t.enqueue(number, &d, &e.event)
+}
+
+// enqueue writes a delivery that waits, at the end of its lane.
+func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 	endpoint, err := t.endpoint(d.endpoint)
 	if err != nil {
 		return err
 	}
 	endpoint.Waiting++
 	d.order = endpoint.Order
-	if err := t.putDelivery(number, &d); err != nil {
+	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}
-	lane := d.lane(&e.event, number)
+	lane := d.lane(e, number)
 	_, behind, err := t.laneHead(lane)
 	if err != nil {
 		return err
@@ -245,13 +250,13 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 	if err := t.mark(bucketLanes, laneKey(lane, number)); err != nil || behind {
 		return err
 	}
-	return t.mark(bucketDue, d.dueKey(&e.event, number))
+	return t.mark(bucketDue, d.dueKey(e, number))
 }
 
 // addDead puts a delivery that cannot be made among the dead letters. Why
 // stands in the record of an attempt, as with any other.
 func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time) error {
-	d.state, d.settled, d.attempts = stateDead, now, 1
+	d.state, d.settled, d.attempts, d.unmade = stateDead, now, 1, true
 	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}

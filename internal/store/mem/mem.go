@@ -23,18 +23,19 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger
-// and an auth.Store. All methods may be called concurrently.
+// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger,
+// an auth.Store and an emitter.Archive. All methods may be called concurrently.
 type Store struct {
-	mu        sync.Mutex
-	sources   map[string]*source
-	events    map[string]bool // ids
-	last      uint64          // number of the latest delivery
-	waiting   map[uint64]*delivery
-	lanes     map[lane][]*delivery // those that wait, first come first
-	endpoints map[string]*endpoint
-	used      map[string]budget.Usage // of limits
-	tokens    map[string]auth.Record
+	mu         sync.Mutex
+	sources    map[string]*source
+	events     map[string]*event    // by id
+	deliveries map[uint64]*delivery // all there were
+	last       uint64               // number of the latest delivery
+	waiting    map[uint64]*delivery
+	lanes      map[lane][]*delivery // those that wait, first come first
+	endpoints  map[string]*endpoint
+	used       map[string]budget.Usage // of limits
+	tokens     map[string]auth.Record
 }
 
 // source is a source's state; the marks of State.Items are in items.
@@ -69,10 +70,10 @@ func checkNotes(notes []differ.Note) error {
 // New makes an empty store.
 func New() *Store {
 	return &Store{
-		sources: map[string]*source{}, events: map[string]bool{},
+		sources: map[string]*source{}, events: map[string]*event{}, deliveries: map[uint64]*delivery{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
 		endpoints: map[string]*endpoint{},
-		used: map[string]budget.Usage{}, tokens: map[string]auth.Record{},
+		used:      map[string]budget.Usage{}, tokens: map[string]auth.Record{},
 	}
 }
 
@@ -202,7 +203,7 @@ func (s *Store) check(c *differ.Commit) error {
 		return differ.ErrConflict
 	}
 	for _, e := range c.Events {
-		if e.ID == "" || s.events[e.ID] {
+		if e.ID == "" || s.events[e.ID] != nil {
 			return fmt.Errorf("event %q is there already, or has no id", e.ID)
 		}
 		endpoints := map[string]bool{}

@@ -24,8 +24,15 @@ type lane struct {
 
 type delivery struct {
 	emitter.Delivery
-	lane lane
-	unit string
+	lane    lane
+	state   emitter.State
+	settled time.Time
+	tried   []emitter.AttemptRecord // the first one first
+
+	unmade bool      // dead from the start, and never to be sent
+	of     *event    // its event
+	origin *delivery // of a replay: the first to the endpoint
+	after  *delivery // the replay that took its place
 }
 
 // stand gives the delivery its lane in an order.
@@ -36,7 +43,7 @@ func (d *delivery) stand(order emitter.Order) {
 	case emitter.OrderNone:
 		d.lane = lane{endpoint: d.Endpoint, number: d.Number}
 	default:
-		d.lane = lane{endpoint: d.Endpoint, unit: d.unit, key: d.Key}
+		d.lane = lane{endpoint: d.Endpoint, unit: poller.Unit(d.of.Source, d.of.Watch), key: d.Key}
 	}
 }
 
@@ -121,25 +128,40 @@ func inTurn(a, b string) int {
 
 // tell puts what is to be delivered of an event at the ends of its lanes.
 func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
-	s.events[e.ID] = true
-	source, _ := poller.CutUnit(unit)
+	source, watch := poller.CutUnit(unit)
+	told := &event{EventRecord: emitter.EventRecord{
+		ID: e.ID, Type: e.Type, Source: source, Watch: watch, Key: e.Key, Change: e.Change, Revision: e.Revision,
+		Time: e.Time, Created: now,
+	}}
+	s.events[e.ID] = told
 	for _, b := range e.Bodies {
 		s.last++
-		to := s.endpoint(b.Endpoint)
-		if b.Dead != "" {
-			to.Dead++
-			continue
-		}
-		d := &delivery{unit: unit, Delivery: emitter.Delivery{
+		d := &delivery{of: told, Delivery: emitter.Delivery{
 			Number: s.last, Endpoint: b.Endpoint,
 			Event: e.ID, Type: e.Type, Source: source, Key: e.Key, Revision: e.Revision,
 			Time: e.Time, Body: bytes.Clone(b.Payload), Created: now,
 		}}
-		d.stand(to.order)
-		s.waiting[d.Number] = d
-		to.Waiting++
-		s.line(d)
+		told.deliveries = append(told.deliveries, d)
+		if b.Dead == "" {
+			s.enqueue(d)
+			continue
+		}
+		s.endpoint(b.Endpoint).Dead++
+		d.state, d.settled, d.Attempts, d.unmade = emitter.Dead, now, 1, true
+		a := emitter.Attempt{At: now, Error: emitter.ErrorPayload, Reason: b.Dead}
+		d.tried = append(d.tried, a.Record(1))
+		s.deliveries[d.Number] = d
 	}
+}
+
+// enqueue puts a delivery at the end of its lane.
+func (s *Store) enqueue(d *delivery) {
+	d.state = emitter.Waiting
+	s.deliveries[d.Number], s.waiting[d.Number] = d, d
+	e := s.endpoint(d.Endpoint)
+	e.Waiting++
+	d.stand(e.order)
+	s.line(d)
 }
 
 // line puts a delivery into its lane, behind those with lower numbers.
@@ -214,8 +236,7 @@ func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) b
 }
 
 // Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
-// Number and Attempts count, and Endpoint where there is a Health; the records
-// of attempts are not kept.
+// Number and Attempts count, and Endpoint where there is a Health.
 func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -229,21 +250,23 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 			return fmt.Errorf("settle delivery %d: unknown state %q", outcomes[i].Delivery.Number, v)
 		}
 	}
+	now := time.Now()
 	for i := range outcomes {
 		o := &outcomes[i]
 		if o.Health != nil {
 			s.endpoint(o.Delivery.Endpoint).Health = *o.Health
 		}
 		if d := s.waiting[o.Delivery.Number]; d != nil && o.Delivery.Attempts >= d.Attempts {
-			s.settle(d, &o.Verdict)
+			s.settle(d, o, now)
 		}
 	}
 	return nil
 }
 
-func (s *Store) settle(d *delivery, v *emitter.Verdict) {
-	e := s.endpoint(d.Endpoint)
+func (s *Store) settle(d *delivery, o *emitter.Outcome, now time.Time) {
+	e, v := s.endpoint(d.Endpoint), &o.Verdict
 	d.Attempts++
+	d.tried = append(d.tried, o.Attempt.Record(d.Attempts))
 	first := e.remove(d)
 	if v.State == emitter.Waiting {
 		d.Due = v.Due
@@ -252,6 +275,7 @@ func (s *Store) settle(d *delivery, v *emitter.Verdict) {
 		}
 		return
 	}
+	d.state, d.settled = v.State, now
 	e.Waiting--
 	if v.State == emitter.Dead {
 		e.Dead++
@@ -367,12 +391,16 @@ func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (n
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
 	for _, d := range s.at(endpoint) {
 		if !drop.Before.IsZero() && !d.Created.Before(drop.Before) || drop.Skip != nil && drop.Skip(d.Number) {
 			continue
 		}
 		if n++; !drop.Dry {
-			s.settle(d, &emitter.Verdict{State: emitter.Dead})
+			s.settle(d, &emitter.Outcome{
+				Attempt: emitter.Attempt{At: now, Error: emitter.ErrorDropped, Reason: drop.Reason},
+				Verdict: emitter.Verdict{State: emitter.Dead},
+			}, now)
 		}
 	}
 	return n, nil
