@@ -87,10 +87,10 @@ func (x *explanation) say(key string, revision uint64, guard Guard, detail strin
 	x.items = append(x.items, said)
 }
 
-// waits notes an item whose absence waits to be confirmed.
-func (x *explanation) waits(e *entry, most int) {
+// waits notes an item whose absence, in n answers by now, waits to be confirmed.
+func (x *explanation) waits(e *entry, n, most int) {
 	if x != nil {
-		x.say(e.key, e.revision, GuardAbsent, fmt.Sprintf("%d of %d answers", e.missing+1, most))
+		x.say(e.key, e.revision, GuardAbsent, fmt.Sprintf("%d of %d answers", n, most))
 	}
 }
 
@@ -100,7 +100,7 @@ func (x *explanation) same(mem *memory) {
 		return
 	}
 	for i := range mem.entries {
-		if e := &mem.entries[i]; !e.gone() && e.missing == 0 {
+		if e := &mem.entries[i]; !e.gone() && mem.absent[e.key] == 0 {
 			x.say(e.key, e.revision, GuardUnchanged, "the answer is the last one again")
 		}
 	}

@@ -71,7 +71,7 @@ func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
 		if f.unknown || f.deleted {
 			return nil
 		}
-		content, err := s.content(nil, f.raw)
+		content, err := s.content(new(room), f.raw)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/internal/expr"
@@ -22,6 +23,7 @@ type Source struct {
 	shape    string
 	response ResponseSettings
 	form     form
+	computes bool          // what it picks may be no part of the item: a path can make a value
 	itemOK   *expr.Program // nil: every item is
 	deleted  *expr.Program // nil: no item says of itself that it is
 	kept     bool          // an item that is not listed stays
@@ -104,6 +106,9 @@ func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
 	checkIDs(r.At("id"), resp.ID)
 	for _, p := range resp.Pick {
 		checkPath(r.At("pick", p.Key), p.Value)
+	}
+	for _, p := range slices.Concat(resp.Pick, resp.Carry) {
+		s.computes = s.computes || !jsonpath.Plain(p.Value)
 	}
 	s.form = compileForm(r, resp)
 	if resp.ItemOK != "" {

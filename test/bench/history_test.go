@@ -17,9 +17,9 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// BenchmarkMemoryOfHistory says what a day of prices, one a minute, costs for
+// BenchmarkHistoryCost says what a day of prices, one a minute, costs for
 // each item: in memory, on disk, and of a write of the samples of all.
-func BenchmarkMemoryOfHistory(b *testing.B) {
+func BenchmarkHistoryCost(b *testing.B) {
 	const items, minutes = 300, 1500
 	path := filepath.Join(b.TempDir(), "history.db")
 	store, err := bolt.Open(path, bolt.Options{})
