@@ -21,7 +21,7 @@ type Ruled struct {
 	Rule    string // the type of its event
 	Verdict Verdict
 	Error   string    // of RuleError
-	Until   time.Time // of RuleCooling
+	Until   time.Time // of RuleCooling; of RuleWaiting and RulePassed when it is, or was, due
 }
 
 // Guard is what stands between an item and the rules.
@@ -54,6 +54,9 @@ const (
 	RuleCooling Verdict = "cooling" // cooldown: an event of this item was made lately
 	RuleError   Verdict = "error"   // when could not be evaluated
 	RuleSilent  Verdict = "silent"  // when holds, and nothing is told at a baseline
+	RuleWaiting Verdict = "waiting" // at: it is told when its time comes
+	RulePassed  Verdict = "passed"  // at: its time has come, and was told or is too long ago
+	RuleNoTime  Verdict = "no_time" // at: the item names no time
 )
 
 // explainedMost is how many items without a change are explained.

@@ -27,7 +27,9 @@ type memory struct {
 	absent  map[string]uint16 // answers in a row that lacked an item, by its key; none: the last one listed it
 	pending []unconfirmed     // changes to be confirmed: at most those of one answer
 
-	hold      *Hold // why the last answer was not taken in; nil: it was
+	timers    *timers    // nil: none, and there never were
+	quiet     *quietNote // nil: no change was noted
+	hold      *Hold      // why the last answer was not taken in; nil: it was
 	standings standings
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none

@@ -26,6 +26,11 @@ type Preview struct {
 
 // Preview says what Take would do with an answer, and does none of it.
 func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
+	release, err := d.units.lock(ctx, a.Units()...)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	outs, err := d.plans(ctx, a, true)
 	if err != nil {
 		return nil, err

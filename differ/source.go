@@ -29,6 +29,10 @@ type Source struct {
 	kept     bool          // an item that is not listed stays
 	forget   time.Duration // 0: never
 	rules    []rule
+	timed    []rule // those that tell when a time has come
+	timedBy  []byte // their fingerprints
+	moments  *moments
+	expect   time.Duration // a change is expected within it; 0: at no time
 	watch    watch
 	history  history
 
@@ -69,6 +73,8 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
+		moments:        newMoments(s.Timezone),
+		expect:         s.Changes.ExpectWithin.Std(),
 	}
 	src.checkBaseline(r.At("changes", "baseline"))
 	if src.confirmDeletes == 0 {
@@ -76,8 +82,11 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 	}
 	src.compileResponse(r.At("response"), resp)
 	src.history = compileHistory(r.At("changes", "history"), s.Changes.History, resp)
-	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.history)
-	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.fields(), endpoints)
+	names := func() expr.Env { return src.moments.env(src.history.windowIn(ruleEnv(resp.fields()))) }
+	src.watch = compileWatch(r.At("watch"), s.Watch, resp, names)
+	src.rules = compileRules(r.At("events"), name, s.Events, endpoints, s.Timezone, names)
+	src.rules, src.timed = apart(src.rules)
+	src.timedBy = timedBy(src.timed)
 	for i := range src.rules {
 		r := &src.rules[i]
 		src.follows = src.follows || r.enter || r.cooldown > 0
