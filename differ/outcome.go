@@ -14,6 +14,8 @@ type outcome struct {
 	memory   *memory
 	part     *part
 	finding  *finding
+	sampled  bool                 // its samples are complete
+	values   map[string][]float64 // of them, by key; see own
 	rules    *weighing
 	silent   bool    // a baseline of which nothing is told
 	reset    bool    // what is remembered no longer counts
@@ -49,6 +51,8 @@ func (d *Differ) complete(out *outcome) error {
 			return err
 		}
 	}
+	d.remindAll(out, c)
+	d.noteChange(out, c)
 	out.commit = c
 	return nil
 }

@@ -20,14 +20,17 @@ func (d *Differ) rearm(ctx context.Context, out *outcome) error {
 	if out.part.lacking || out.silent || out.held {
 		return nil
 	}
-	changed := map[string]bool{}
-	for i := range found.changes {
-		changed[found.changes[i].key] = true
-	}
+	var changed map[string]bool
 	for i := range w.src.rules {
 		r := &w.src.rules[i]
 		if !r.drifts() || len(mem.standings.of[r.event]) == 0 {
 			continue
+		}
+		if changed == nil {
+			changed = make(map[string]bool, len(found.changes))
+			for i := range found.changes {
+				changed[found.changes[i].key] = true
+			}
 		}
 		whole, ok, err := w.whole(r)
 		if err != nil {
@@ -88,6 +91,9 @@ func (w *weighing) whole(r *rule) (items map[string][]byte, ok bool, err error) 
 
 // facts is what rules may ask about a change in this answer.
 func (w *weighing) facts(ch *change) *facts {
+	if w.window != nil {
+		ch.window = w.window(ch.key)
+	}
 	return &facts{source: w.src.name, form: &w.src.form, watch: w.part.watch, change: ch, at: w.now}
 }
 

@@ -64,6 +64,10 @@ type Differ struct {
 
 	units locks // held from the comparison of a unit to the end of its commit
 	feeds feeds // what items say of the watch keys of other sources
+
+	now    func() time.Time // the clock on the wall
+	clock  *clock
+	quiets map[string]*quiet // by source, of those that expect changes; guarded by mu
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
@@ -74,6 +78,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
 		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		now: time.Now, clock: newClock(), quiets: map[string]*quiet{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -83,6 +88,9 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	}
 	for _, s := range sources {
 		d.sources[s.name] = s
+		if s.expect > 0 {
+			d.quiets[s.name] = &quiet{}
+		}
 	}
 	return d
 }
@@ -112,6 +120,8 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 			marks[unit] = anew(state.Bookmarks)
 		}
 		d.count(state.Source, m)
+		d.wind(unit, m)
+		d.loadQuiet(src, state.Bookmarks, unit, m)
 		d.showHold(unit, m)
 	}
 	return marks, nil
@@ -180,6 +190,7 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		return err
 	}
 	out.notes = merge(out.notes, out.rules.notes(out.held))
+	out.keepSamples()
 	if out.commit == nil {
 		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
@@ -187,6 +198,7 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		}
 		d.mark(out.part.unit, out.memory, out.marks, out.notes)
 		d.reportHold(out)
+		d.heard(out)
 		d.reportRules(out)
 		return nil
 	}
@@ -231,7 +243,8 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	unit := c.Unit()
 	d.mu.Lock()
 	c.Bookmarks = d.stamp(unit, c.Bookmarks)
-	c.Notes = merge(d.moved[unit].Notes, c.Notes)
+	before := d.moved[unit]
+	c.Notes = merge(before.Notes, c.Notes)
 	d.mu.Unlock()
 	if err := d.store.Commit(ctx, c); err != nil {
 		d.doubt(unit, c.Version)
@@ -240,7 +253,11 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stored[unit] = c.Bookmarks
-	delete(d.moved, unit)
+	if k := d.moved[unit]; k.Bookmarks == before.Bookmarks {
+		delete(d.moved, unit)
+	} else { // they moved on meanwhile
+		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
+	}
 	return nil
 }
 
@@ -256,6 +273,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	out := &outcome{
 		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
 	}
+	out.rules.window = out.window
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
@@ -287,6 +305,9 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 			return err
 		}
 		out.source.sift(out.finding, out.part, out.memory, d.hash)
+	}
+	if err := d.sampleAll(ctx, out); err != nil {
+		return err
 	}
 	if out.finding.confirm(out.source, out.memory); len(out.finding.pending) > 0 {
 		out.marks = d.stay(out.part.unit, out.marks)
@@ -326,7 +347,9 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	}
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
+	d.requiet(unit, fresh)
 	d.mu.Unlock()
+	d.wind(unit, fresh)
 	return fresh, d.refeed(ctx, unit, fresh)
 }
 
@@ -350,6 +373,8 @@ func (d *Differ) settle(out *outcome) {
 	if !out.held {
 		d.feed(out)
 	}
+	d.wind(out.part.unit, mem)
+	d.heard(out)
 	d.announce(c)
 }
 

@@ -14,6 +14,8 @@ type weighing struct {
 	mem  *memory
 	now  time.Time
 
+	window func(key string) windowFunc // of the items that the answer lists; nil: there is none
+
 	seeded map[place]stand  // of rules that the unit did not know as they are
 	moved  map[place]stand  // by what the answer shows
 	events map[string]known // what the unit knows of rules from now on, where that moved
@@ -93,15 +95,20 @@ func (w *weighing) weigh(r *rule, f *facts, silent bool) Ruled {
 		}
 	}
 	if on && err == nil && !silent && r.when != nil {
-		if w.fine == nil {
-			w.fine = map[*rule]bool{}
-		}
-		w.fine[r] = true
+		w.works(r)
 	}
 	if after != before {
 		w.move(r, ch.key, after)
 	}
 	return said
+}
+
+// works notes that a rule could be evaluated.
+func (w *weighing) works(r *rule) {
+	if w.fine == nil {
+		w.fine = map[*rule]bool{}
+	}
+	w.fine[r] = true
 }
 
 // fail notes that a rule could not be evaluated.
