@@ -22,7 +22,7 @@ func (l *loader) markSecrets() {
 
 func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 	r := resolved(s)
-	if r == nil && len(path) > 0 && !n.private && belowAuth(path) == nil {
+	if r == nil && len(path) > 0 && !n.private && belowAuth(path) == nil && belowBody(path) == nil {
 		return
 	}
 	if (holdsSecrets(s) || l.carriesCredential(path, n) || n.private) && n.text != "" {
@@ -60,14 +60,17 @@ var templated = regexp.MustCompile(`\{\{`)
 
 // carriesCredential reports whether a setting is a header or a query
 // parameter of a request that usually carries a credential, or a part of
-// credentials that is one by its name or place. Shorter values than 8 bytes are
-// words such as "true" that would mutilate every log line.
+// credentials that is one by its name or place, or came from a variable into a
+// body under such a name. Shorter values than 8 bytes are words such as "true"
+// that would mutilate every log line.
 func (l *loader) carriesCredential(path []string, n *node) bool {
 	if len(path) < 4 || len(n.text) < 8 || templated.MatchString(n.text) {
 		return false
 	}
 	at, last := belowAuth(path), path[len(path)-1]
 	switch {
+	case n.written != "" && slices.ContainsFunc(belowBody(path), secret.Name):
+		return true
 	case at == nil:
 		return len(path) == 5 && path[2] == "request" && (path[3] == "headers" || path[3] == "query") && secret.Name(last)
 	case len(at) == 2 && at[0] == "basic" && at[1] == "user": // alone it is the key
@@ -81,14 +84,31 @@ func (l *loader) carriesCredential(path []string, n *node) bool {
 	return false
 }
 
-// belowAuth is a path from auth.NAME on, or from the request's auth; nil: it is
-// not in credentials.
+// belowAuth is a path from auth.NAME on, or from the auth of a request or of an
+// endpoint; nil: it is not in credentials.
 func belowAuth(path []string) []string {
 	switch {
 	case len(path) > 2 && path[0] == "auth":
 		return path[2:]
 	case len(path) > 4 && path[2] == "request" && path[3] == "auth":
 		return path[4:]
+	case len(path) > 3 && path[0] == "endpoints" && path[2] == "auth":
+		return path[3:]
+	}
+	return nil
+}
+
+// belowBody is a path within the body of a source's request; nil: it is not in
+// one.
+func belowBody(path []string) []string {
+	if len(path) < 4 || path[2] != "request" {
+		return nil
+	}
+	switch path[3] {
+	case "json", "form":
+		return path[4:]
+	case "graphql":
+		return path[min(5, len(path)):]
 	}
 	return nil
 }

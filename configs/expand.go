@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/deltahook/deltahook/internal/secret"
 )
 
 // maxValueFile is the size in bytes that a ${file:…} may have.
@@ -21,7 +24,7 @@ type expander struct {
 	lookup func(string) (string, bool) // the environment
 
 	private bool     // something came from a file since this was last cleared
-	secrets []string // everything that came from files
+	secrets []string // everything that came from files, and from variables that are named for a credential
 	hidden  []hidden // everything that came from variables
 }
 
@@ -80,7 +83,21 @@ func (x *expander) resolve(inner string) (value, wrong string) {
 		return "", fmt.Sprintf("the environment variable %s is not UTF-8", name)
 	}
 	x.hidden = append(x.hidden, hidden{v, "${" + name + "}"})
+	if namesCredential(name) {
+		x.secrets = append(x.secrets, v)
+	}
 	return v, ""
+}
+
+// addresses are the last words of variables that say where something is, such
+// as TOKEN_URL: hiding them would mutilate every log line.
+var addresses = []string{"ADDR", "ADDRESS", "DOMAIN", "HOST", "HOSTNAME", "PORT", "URI", "URL"}
+
+// namesCredential reports whether a variable of this name usually holds a
+// credential.
+func namesCredential(name string) bool {
+	last := name[strings.LastIndexByte(name, '_')+1:]
+	return secret.Name(name) && !slices.Contains(addresses, strings.ToUpper(last))
 }
 
 // file is the content of a file less one newline at its end.

@@ -2,6 +2,7 @@ package differ
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/deltahook/deltahook/poller"
@@ -48,6 +49,41 @@ func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks, notes []Note
 	}
 }
 
+// doubted are notes that waited for a flush and went into a commit whose
+// outcome is unknown. They wait apart: if the commit was done they are older
+// than what it wrote.
+type doubted struct {
+	version uint64 // that the commit was made for
+	notes   []Note
+}
+
+// doubt sets the notes of a unit apart after a commit that failed.
+func (d *Differ) doubt(unit string, version uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if k := d.moved[unit]; len(k.Notes) > 0 {
+		d.doubted[unit] = doubted{version, k.Notes}
+		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
+	}
+}
+
+// resolve puts such notes back where the commit was not done. d.mu is held.
+func (d *Differ) resolve(unit string, stored State) {
+	was, there := d.doubted[unit]
+	if !there {
+		return
+	}
+	delete(d.doubted, unit)
+	if stored.Version != was.version {
+		return
+	}
+	k, moved := d.moved[unit]
+	if !moved {
+		k.Bookmarks = stored.Bookmarks
+	}
+	d.moved[unit] = Kept{k.Bookmarks, merge(was.notes, k.Notes)}
+}
+
 func withoutValidators(b poller.Bookmarks) poller.Bookmarks {
 	b.Request, b.ETag, b.LastModified = "", "", ""
 	return b
@@ -60,15 +96,19 @@ func anew(b poller.Bookmarks) poller.Bookmarks {
 	return b
 }
 
-// Run writes moved bookmarks to the store every five seconds until ctx is
-// done, and once more then. It must outlive the poller.
+// Run tells what is due at a time, and writes moved bookmarks to the store every
+// five seconds, until ctx is done, and once more then. It must outlive the
+// poller.
 func (d *Differ) Run(ctx context.Context) error {
+	var clock sync.WaitGroup
+	clock.Go(func() { d.keepTime(ctx) })
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	failing := false
 	for {
 		select {
 		case <-ctx.Done():
+			clock.Wait()
 			d.flushLast(ctx)
 			return nil
 		case <-tick.C:

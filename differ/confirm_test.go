@@ -77,7 +77,7 @@ func TestPreviewShowsWhatIsNotConfirmed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(p.Changes) != 0 || len(p.Pending) != 1 || p.Pending[0].Key != "1" {
+		if len(p.Changes) != 0 || len(p.Others) != 1 || p.Others[0].Guard != differ.GuardConfirm {
 			t.Fatalf("preview is %+v", p)
 		}
 	}

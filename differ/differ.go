@@ -175,6 +175,9 @@ type Event struct {
 	// Item is the whole item as the answer has it, also what is not picked;
 	// nil: deleted. It is there for those who render, and never stored.
 	Item json.RawMessage
+	// Window is window() for the item when the change was seen; nil: no
+	// history is kept. It is there for those who render too.
+	Window func(field, span string) (Window, error)
 
 	// Data is what an event of Deltahook's own says (see alerts), an object;
 	// nil: the event is of an item. Then Key, Change, New, Old and Diff are

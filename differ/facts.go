@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/expr-lang/expr/types"
 	"github.com/tidwall/gjson"
@@ -30,6 +31,8 @@ func ruleEnv(picked []string) expr.Env {
 		"change": "", "key": "", "source": "", "watch": "", "type": "", "revision": 0,
 		"changed": func(...string) bool { return false },
 		"pct":     pct,
+		"window":  noWindow,
+		"now":     func() time.Time { return time.Time{} },
 	}
 }
 
@@ -41,6 +44,7 @@ type facts struct {
 	form   *form
 	event  string // the type of the rule at hand
 	change *change
+	at     time.Time // of the answer
 	made   map[string]any
 }
 
@@ -50,9 +54,13 @@ func (f *facts) vars(p *expr.Program) (map[string]any, error) {
 		f.made = map[string]any{
 			"change": string(f.change.kind), "key": f.change.key, "source": f.source, "watch": f.watch,
 			"revision": int(f.change.revision), "changed": f.changed, "pct": pct,
+			"now": func() time.Time { return f.at },
 		}
 	}
 	f.made["type"] = f.event
+	if f.change.window != nil {
+		f.made["window"] = f.change.window
+	}
 	for name, raw := range map[string][]byte{"new": f.change.new, "old": f.change.old, "item": f.whole()} {
 		if _, ok := f.made[name]; ok || !p.Uses(name) {
 			continue
@@ -86,6 +94,9 @@ func decodeOrEmpty(raw []byte) (any, error) {
 // changed reports whether one of the named fields differs between old and
 // new, as the source compares them; a field that only one of them has does.
 func (f *facts) changed(names ...string) bool {
+	if f.change.kind == Due { // nothing has
+		return false
+	}
 	before, after := gjson.ParseBytes(f.change.old), gjson.ParseBytes(f.change.new)
 	for _, name := range names {
 		path := gjson.Escape(name)
@@ -125,6 +136,9 @@ func number(v any) (float64, error) {
 		if n, err := strconv.ParseFloat(strings.TrimSpace(v), 64); err == nil {
 			return n, nil
 		}
+	}
+	if v == nil {
+		return 0, errors.New("pct: a number was expected, not nil")
 	}
 	return 0, fmt.Errorf("pct: a number was expected, not %T", v)
 }

@@ -259,7 +259,7 @@ func (d *Differ) namings(f *feed, unit string, items []Item) []naming {
 		}
 		errs[f.rule].count++
 	}
-	d.reportRules(f.to, errs)
+	d.reportErrors(f.to, errs)
 	return named
 }
 

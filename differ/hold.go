@@ -232,7 +232,7 @@ func (out *outcome) quietly(d *Differ) error {
 		if ch.revision = 0; out.memory.find(ch.key) != nil {
 			ch.revision = out.memory.find(ch.key).revision
 		}
-		ch.events, ch.errors = nil, nil
+		ch.rules = nil
 	}
 	return d.complete(out)
 }
@@ -288,7 +288,7 @@ func (c *finding) unsettle(mem *memory, confirm int) {
 	}
 	for _, ch := range c.changes {
 		if ch.kind != Deleted && confirm > 1 {
-			c.pending = append(c.pending, unconfirmed{ch, confirm - 1, true})
+			c.pending = append(c.pending, unconfirmed{ch.apart(), confirm - 1, true})
 		}
 	}
 	mem.pending = c.pending

@@ -7,7 +7,9 @@ type metrics struct {
 	changes    *prometheus.CounterVec
 	events     *prometheus.CounterVec
 	ruleErrors *prometheus.CounterVec
+	cooled     *prometheus.CounterVec
 	foreign    *prometheus.CounterVec
+	timers     *prometheus.CounterVec
 	held       prometheus.Gauge
 }
 
@@ -22,13 +24,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_events_total", Help: "Events committed, by type."}, []string{"source", "type"}),
 		ruleErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_rule_errors_total", Help: "Rules that could not be evaluated, and so made no event."}, []string{"source", "type"}),
+		cooled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_events_cooled_total", Help: "Events that were not made because of their rule's cooldown."}, []string{"source", "type"}),
 		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_watch_foreign_items_total", Help: "Items of a watch key that was not asked for, which were passed over."}, []string{"source"}),
 		held: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deltahook_held", Help: "Sources, or watch keys of them, whose last answer is held."}),
 	}
+	m.timers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deltahook_timers_total", Help: "Times of rules with at that have come, by result: told, untrue, cooldown, error, late.",
+	}, []string{"source", "type", "result"})
 	if r != nil {
-		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.foreign, m.held)
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.cooled, m.foreign, m.held, m.timers)
 	}
 	return m
 }

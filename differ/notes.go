@@ -10,7 +10,7 @@ import (
 const (
 	noteRule   = "rule/"   // + type of the event
 	noteSample = "sample/" // + field and bucket
-	noteTimer  = "timer/"  // + type of the event
+	noteTimer  = "timer/"  // + type of the event; of a unit: the rules that its timers are of
 	noteHold   = "hold"    // of a unit
 	noteQuiet  = "quiet"   // of a source
 )
@@ -19,9 +19,17 @@ const (
 // into what the memory has of notes: so that the same is remembered after a
 // commit and after a restart.
 func (m *memory) note(n Note) {
-	switch kind, _, _ := strings.Cut(n.Name, "/"); kind {
-	case noteHold:
+	switch kind, _, _ := strings.Cut(n.Name, "/"); {
+	case kind+"/" == noteTimer:
+		m.noteTimer(n)
+	case kind == noteQuiet:
+		m.quiet = readQuiet(n.Data)
+	case kind+"/" == noteSample:
+		m.noteSample(n)
+	case kind == noteHold:
 		m.hold = readHold(n.Data)
+	case kind+"/" == noteRule:
+		m.standings.note(n, m.keep)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -15,6 +14,9 @@ type outcome struct {
 	memory   *memory
 	part     *part
 	finding  *finding
+	sampled  bool                 // its samples are complete
+	values   map[string][]float64 // of them, by key; see own
+	rules    *weighing
 	silent   bool    // a baseline of which nothing is told
 	reset    bool    // what is remembered no longer counts
 	held     bool    // the answer is not taken in: the snapshot stays as it is
@@ -40,18 +42,17 @@ func (d *Differ) complete(out *outcome) error {
 		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
 	}
 	c.Items = slices.Concat(found.gone, found.renewed, found.forgot)
-	errs := map[*rule]*ruleError{}
+	out.rules.begin()
 	for i := range found.changes {
 		ch := &found.changes[i]
+		ch.rules = nil
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: p.Received.UTC()})
-		if out.silent && !ch.told {
-			continue
-		}
-		if err := d.tell(c, src, ch, p, errs); err != nil {
+		if err := d.tell(c, out, ch); err != nil {
 			return err
 		}
 	}
-	d.reportRules(src, errs)
+	d.remindAll(out, c)
+	d.noteChange(out, c)
 	out.commit = c
 	return nil
 }
@@ -86,49 +87,24 @@ func (d *Differ) readOld(ctx context.Context, mem *memory, unit string, changes 
 	return nil
 }
 
-// ruleError is what went wrong with one rule over one answer.
-type ruleError struct {
-	count int
-	key   string // of the first
-	err   error  // the first
-}
-
-// reportRules tells of the rules that could not be evaluated, once for each
-// rule and answer, and at most once a minute for each rule.
-func (d *Differ) reportRules(src *Source, errs map[*rule]*ruleError) {
-	for r, e := range errs {
-		d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Add(float64(e.count))
-		d.mu.Lock()
-		last, now := d.reported[r], time.Now()
-		tell := last.IsZero() || now.Sub(last) >= time.Minute
-		if tell {
-			d.reported[r] = now
-		}
-		d.mu.Unlock()
-		if tell {
-			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event,
-				"changes", e.count, "key", clip(e.key), "err", e.err)
-		}
-	}
-}
-
 // tell adds the events that a change makes to c. A rule that cannot be
-// evaluated makes none and stops no other: it is entered in errs.
-func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rule]*ruleError) error {
-	f := &facts{source: src.name, watch: p.watch, form: &src.form, change: ch}
+// evaluated makes none and stops no other.
+func (d *Differ) tell(c *Commit, out *outcome, ch *change) error {
+	src, p, silent := out.source, out.part, out.silent && !ch.told
+	if silent && !src.follows {
+		return nil
+	}
+	f := out.rules.facts(ch)
 	for i := range src.rules {
 		r := &src.rules[i]
-		matches, err := r.matches(f)
-		if err != nil {
-			if errs[r] == nil {
-				errs[r] = &ruleError{key: ch.key, err: err}
-			}
-			if errs[r].count++; errs[r].count <= previewedErrors {
-				ch.errors = append(ch.errors, r.event+": "+err.Error())
-			}
+		if silent && !r.enter {
 			continue
 		}
-		if !matches {
+		said := out.rules.weigh(r, f, silent)
+		if p.why != nil {
+			ch.rules = append(ch.rules, said)
+		}
+		if said.Verdict != RuleTold {
 			continue
 		}
 		e, err := newEvent(r.event, src.name, p.watch, ch, p.Received.UTC())
@@ -138,7 +114,6 @@ func (d *Differ) tell(c *Commit, src *Source, ch *change, p *part, errs map[*rul
 		if err := d.address(&e, r.to); err != nil {
 			return err
 		}
-		ch.events = append(ch.events, r.event)
 		c.Events = append(c.Events, e)
 	}
 	return nil

@@ -36,6 +36,7 @@ func PayloadEnv() expr.Env {
 		"change": "", "key": "", "source": "", "watch": "", "type": "", "id": "", "revision": 0,
 		"changed": func(...string) bool { return false },
 		"pct":     pct,
+		"window":  noWindow,
 		"now":     func() time.Time { return time.Time{} },
 	}
 }
@@ -44,11 +45,14 @@ func PayloadEnv() expr.Env {
 // true of them. now() is when the change was seen, so that the same event
 // always makes the same payload.
 func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
-	f := &facts{change: &change{old: e.Old, new: e.New}}
+	f := &facts{change: &change{kind: e.Change, old: e.Old, new: e.New}}
 	vars := map[string]any{
 		"change": string(e.Change), "key": e.Key, "source": e.Source, "watch": e.Watch, "type": e.Type, "id": e.ID,
-		"revision": int(e.Revision), "changed": f.changed, "pct": pct,
+		"revision": int(e.Revision), "changed": f.changed, "pct": pct, "window": noWindow,
 		"now": func() time.Time { return e.Time },
+	}
+	if e.Window != nil {
+		vars["window"] = e.Window
 	}
 	item := e.Item
 	if item == nil {

@@ -7,38 +7,31 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Bounds of a preview.
-const (
-	previewedItems  = 10
-	previewedErrors = 100 // changes for which a rule's error is told
-)
+// previewedItems is how many contents a preview has.
+const previewedItems = 10
 
 // Preview is what an answer would come to.
 type Preview struct {
-	Listed   int    // items in the answer
-	Unknown  int    // of them, those that item_ok refuses
-	Items    []Item // the first 10 of the others: their Key and Content, and nothing else
-	Baseline bool   // true: the answer is remembered as the first
-	Reset    bool   // true: what is remembered is forgotten
-	Changes  []Changed
-	Waiting  []string  // keys that are absent, but not confirmed gone
-	Pending  []Changed // changes that were not seen in enough answers yet
-	Hold     *Hold     // why the answer would be held; nil: it would not
-	Events   []Event   // as they would be sent, also where held; ids are made up anew each time
-}
-
-// Changed is one change of a preview.
-type Changed struct {
-	Key      string
-	Change   Change
-	Revision uint64
-	Events   []string // types of the events it makes
-	Errors   []string // "TYPE: ERROR" of rules that could not be evaluated; for the first 100 changes of each rule
+	Listed   int         // items in the answer
+	Unknown  int         // of them, those that item_ok refuses
+	Items    []Item      // the first 10 of the others: their Key and Content, and nothing else
+	Baseline bool        // true: the answer is remembered as the first
+	Reset    bool        // true: what is remembered is forgotten
+	Changes  []Explained // what counts as a change
+	Others   []Explained // the other items: at most 1,000 of each unit that did not change
+	More     int         // those that are not explained
+	Hold     *Hold       // why the answer would be held; nil: it would not
+	Events   []Event     // as they would be sent, also where held; ids are made up anew each time
 }
 
 // Preview says what Take would do with an answer, and does none of it.
 func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
-	outs, err := d.plans(ctx, a)
+	release, err := d.units.lock(ctx, a.Units()...)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	outs, err := d.plans(ctx, a, true)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +49,8 @@ func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error
 func (p *Preview) add(out *outcome) {
 	p.Listed += out.finding.listed
 	p.Unknown += out.finding.unknown
-	p.Baseline, p.Reset = p.Baseline || out.silent, p.Reset || out.reset
-	p.Waiting = append(p.Waiting, out.finding.waiting...)
-	for _, u := range out.finding.pending {
-		p.Pending = append(p.Pending, Changed{Key: u.key, Change: u.kind, Revision: u.revision})
-	}
-	for _, ch := range out.finding.changes {
-		p.Changes = append(p.Changes, Changed{Key: ch.key, Change: ch.kind, Revision: ch.revision, Events: ch.events, Errors: ch.errors})
-	}
+	p.Baseline, p.Reset = p.Baseline || out.silent && out.finding.baseline, p.Reset || out.reset
+	p.explain(out)
 	switch {
 	case out.held:
 		p.Hold, p.Events = out.hold, append(p.Events, out.withheld...)
@@ -89,7 +76,7 @@ func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
 		if f.unknown || f.deleted {
 			return nil
 		}
-		content, err := s.content(nil, f.raw)
+		content, err := s.content(new(room), f.raw)
 		if err != nil {
 			return err
 		}

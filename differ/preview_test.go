@@ -50,13 +50,18 @@ func TestPreviewHasTheErrorsOfRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range p.Changes {
-		for j, e := range p.Changes[i].Errors {
-			p.Changes[i].Errors[j], _, _ = strings.Cut(e, ": ")
+		for j, r := range p.Changes[i].Rules {
+			if (r.Verdict == differ.RuleError) != (r.Error != "") {
+				t.Errorf("the error of %+v", r)
+			}
+			p.Changes[i].Rules[j].Error = ""
 		}
 	}
-	want := []differ.Changed{
-		{Key: "1", Change: differ.Updated, Revision: 1, Events: []string{"any"}, Errors: []string{"dear"}},
-		{Key: "2", Change: differ.Updated, Revision: 1, Events: []string{"dear", "any"}},
+	want := []differ.Explained{
+		{Key: "1", Change: differ.Updated, Revision: 1, Rules: []differ.Ruled{
+			{Rule: "dear", Verdict: differ.RuleError}, {Rule: "any", Verdict: differ.RuleTold}}},
+		{Key: "2", Change: differ.Updated, Revision: 1, Rules: []differ.Ruled{
+			{Rule: "dear", Verdict: differ.RuleTold}, {Rule: "any", Verdict: differ.RuleTold}}},
 	}
 	if diff := cmp.Diff(want, p.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)

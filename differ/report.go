@@ -2,6 +2,7 @@ package differ
 
 import (
 	"errors"
+	"time"
 
 	"github.com/deltahook/deltahook/poller"
 )
@@ -65,4 +66,45 @@ func storeFailure(doing string, err error) error {
 		return poller.Failf(poller.ClassStore, "%s: %w", doing, err)
 	}
 	return poller.Failf(poller.ClassStore, "%s the snapshot: %w; check the disk that holds the store", doing, err)
+}
+
+// ruleError is what went wrong with one rule over one answer.
+type ruleError struct {
+	count int
+	key   string // of the first
+	err   error  // the first
+}
+
+// reportRules tells what the rules made of an answer beside events.
+func (d *Differ) reportRules(out *outcome) {
+	w, name := out.rules, out.source.name
+	d.reportSeeds(out)
+	d.reportErrors(out.source, w.errs)
+	if !out.held {
+		for r, n := range w.cooled {
+			d.metrics.cooled.WithLabelValues(name, r.event).Add(float64(n))
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unclaim(out.source, out.part.unit, out.memory)
+}
+
+// reportErrors tells of the rules that could not be evaluated, once for each
+// rule and answer, and at most once a minute for each rule.
+func (d *Differ) reportErrors(src *Source, errs map[*rule]*ruleError) {
+	for r, e := range errs {
+		d.metrics.ruleErrors.WithLabelValues(src.name, r.event).Add(float64(e.count))
+		d.mu.Lock()
+		last, now := d.reported[r], time.Now()
+		tell := last.IsZero() || now.Sub(last) >= time.Minute
+		if tell {
+			d.reported[r] = now
+		}
+		d.mu.Unlock()
+		if tell {
+			d.log.Warn("a rule could not be evaluated, and made no event", "source", src.name, "rule", r.event,
+				"changes", e.count, "key", clip(e.key), "err", e.err)
+		}
+	}
 }

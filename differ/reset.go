@@ -9,7 +9,9 @@ const forgotten = ""
 // reset is what an answer that resets the source comes to. Where there is
 // nothing to forget, nothing is written.
 func (s *Source) reset(p *part, mem *memory) *outcome {
-	out := &outcome{source: s, memory: mem, part: p, finding: &finding{}, marks: p.Bookmarks, reset: true}
+	out := &outcome{
+		source: s, memory: mem, part: p, finding: &finding{}, rules: s.weighing(p, mem), marks: p.Bookmarks, reset: true,
+	}
 	if mem.hold != nil {
 		out.endHold()
 	}

@@ -1,7 +1,8 @@
 package differ
 
 import (
-	"slices"
+	"crypto/sha256"
+	"encoding/base64"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,11 +18,16 @@ type rule struct {
 	on    []Change // empty: all
 	when  *expr.Program
 	to    []string // names of endpoints
+
+	timing   *timing       // nil: it tells at changes
+	enter    bool          // trigger: enter
+	print    string        // of an enter rule, the fingerprint of its when
+	cooldown time.Duration // 0: none
 }
 
 // compileRules compiles the rules of source name, in the order of the file;
 // where there are none, the three that tell every change to all.
-func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], picked, endpoints []string) []rule {
+func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], endpoints []string, zone string, names func() expr.Env) []rule {
 	if len(rules) == 0 {
 		var out []rule
 		for _, kind := range []Change{Created, Updated, Deleted} {
@@ -32,14 +38,20 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 	out := make([]rule, 0, len(rules))
 	for _, entry := range rules {
 		compiled := rule{event: entry.Key, to: entry.Value.To}
+		compiled.compileTrigger(r.At(entry.Key), entry.Value)
 		if len(compiled.to) == 0 {
 			compiled.to = endpoints
 		}
 		for _, kind := range entry.Value.On {
 			compiled.on = append(compiled.on, Change(kind))
 		}
+		env := names()
+		if entry.Value.At != "" {
+			env = timingEnv(env)
+		}
+		compiled.timing = compileTiming(r.At(entry.Key), entry.Value, env, zone)
 		if src := entry.Value.When; src != "" {
-			program, err := expr.CompileBool(src, ruleEnv(picked))
+			program, err := expr.CompileBool(src, env)
 			if err != nil {
 				r.At(entry.Key, "when").Errorf("%v", err)
 			}
@@ -50,12 +62,23 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 	return out
 }
 
-// matches reports whether a change makes this rule's event. The error is that
-// of the evaluation: it could not be decided.
-func (r *rule) matches(f *facts) (bool, error) {
-	if len(r.on) > 0 && !slices.Contains(r.on, f.change.kind) {
-		return false, nil
+// compileTrigger compiles what a rule remembers of an item.
+func (r *rule) compileTrigger(at fault.Report, s RuleSettings) {
+	r.cooldown = s.Cooldown.Std()
+	if s.Trigger != "enter" {
+		return
 	}
+	r.enter = true
+	sum := sha256.Sum256([]byte(s.When))
+	r.print = base64.RawURLEncoding.EncodeToString(sum[:9])
+	if len(s.On) == 1 && s.On[0] == string(Deleted) {
+		at.At("on").Errorf("with trigger: enter, a rule needs created or updated: an item enters while it is there")
+	}
+}
+
+// holds reports whether a rule's condition is true of a change. The error is
+// that of the evaluation: it could not be decided.
+func (r *rule) holds(f *facts) (bool, error) {
 	if r.when == nil {
 		return true, nil
 	}
@@ -75,6 +98,6 @@ func newEvent(event, source, watch string, ch *change, at time.Time) (Event, err
 	}
 	return Event{
 		ID: "evt_" + id.String(), Type: event, Source: source, Watch: watch, Key: ch.key, Change: ch.kind,
-		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item,
+		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item, Window: ch.window,
 	}, nil
 }

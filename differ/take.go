@@ -27,6 +27,8 @@ type Options struct {
 	// Alerts are the endpoints that are told of Deltahook's own events. None:
 	// those are only logged.
 	Alerts []string
+	// Hide takes secrets out of a text that is told. Nil: there are none.
+	Hide func(string) string
 }
 
 // alone is the weight of who writes with nobody beside.
@@ -41,6 +43,7 @@ type Differ struct {
 	log      *slog.Logger
 	wake     func(...string)
 	alerts   []string
+	hide     func(string) string
 	metrics  *metrics
 	hash     hasher
 
@@ -48,8 +51,10 @@ type Differ struct {
 	memories map[string]*memory          // by unit, as what follows
 	stored   map[string]poller.Bookmarks // as the store has them
 	moved    map[string]Kept             // to be written by the next flush
+	doubted  map[string]doubted          // what a commit had of it whose outcome is unknown
 	reported map[*rule]time.Time         // when a rule's error was logged last
 	standing map[string]standing         // of watch keys, by unit
+	failing  map[*rule]string            // the unit that told that a rule cannot be evaluated
 	holds    map[string]Hold             // by unit
 
 	// writing keeps a flush, which has bookmarks from before, from
@@ -59,16 +64,21 @@ type Differ struct {
 
 	units locks // held from the comparison of a unit to the end of its commit
 	feeds feeds // what items say of the watch keys of other sources
+
+	now    func() time.Time // the clock on the wall
+	clock  *clock
+	quiets map[string]*quiet // by source, of those that expect changes; guarded by mu
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
 func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	d := &Differ{
 		sources: map[string]*Source{}, store: store, renderer: renderer,
-		log: o.Logger, wake: o.Wake, alerts: o.Alerts, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
-		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{},
-		reported: map[*rule]time.Time{}, standing: map[string]standing{}, holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone),
-		units: newLocks(),
+		log: o.Logger, wake: o.Wake, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
+		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
+		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
+		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		now: time.Now, clock: newClock(), quiets: map[string]*quiet{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -78,6 +88,9 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	}
 	for _, s := range sources {
 		d.sources[s.name] = s
+		if s.expect > 0 {
+			d.quiets[s.name] = &quiet{}
+		}
 	}
 	return d
 }
@@ -101,11 +114,14 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		if state.Watch != "" {
 			d.standing[unit] = standingOf(state.Bookmarks)
 		}
+		d.unclaim(src, unit, m)
 		marks[unit] = state.Bookmarks
 		if m.version > 0 && m.shape != src.shape || m.version == 0 {
 			marks[unit] = anew(state.Bookmarks)
 		}
 		d.count(state.Source, m)
+		d.wind(unit, m)
+		d.loadQuiet(src, state.Bookmarks, unit, m)
 		d.showHold(unit, m)
 	}
 	return marks, nil
@@ -125,7 +141,7 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 		return storeFailure("waiting for", err)
 	}
 	defer release()
-	outs, err := d.plans(ctx, a)
+	outs, err := d.plans(ctx, a, false)
 	if err != nil {
 		return err
 	}
@@ -170,6 +186,11 @@ const commitsAtOnce = 32
 
 // finish writes what one part of an answer comes to.
 func (d *Differ) finish(ctx context.Context, out *outcome) error {
+	if err := d.alertFailing(out); err != nil {
+		return err
+	}
+	out.notes = merge(out.notes, out.rules.notes(out.held))
+	out.keepSamples()
 	if out.commit == nil {
 		out.settle(out.memory, d.hash)
 		for _, n := range out.notes {
@@ -177,6 +198,8 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		}
 		d.mark(out.part.unit, out.memory, out.marks, out.notes)
 		d.reportHold(out)
+		d.heard(out)
+		d.reportRules(out)
 		return nil
 	}
 	out.commit.Notes = merge(out.commit.Notes, out.notes)
@@ -188,8 +211,9 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 	return nil
 }
 
-// plans is all of Take that writes nothing, of each part of the answer.
-func (d *Differ) plans(ctx context.Context, a *poller.Answer) ([]*outcome, error) {
+// plans is all of Take that writes nothing, of each part of the answer. With
+// explain it says of each item why it made no event.
+func (d *Differ) plans(ctx context.Context, a *poller.Answer, explain bool) ([]*outcome, error) {
 	src, ok := d.sources[a.Source]
 	if !ok {
 		return nil, poller.Failf(poller.ClassStore, "no source %s is configured", a.Source)
@@ -200,6 +224,9 @@ func (d *Differ) plans(ctx context.Context, a *poller.Answer) ([]*outcome, error
 	}
 	outs := make([]*outcome, len(parts))
 	for i, p := range parts {
+		if explain {
+			p.why = &explanation{}
+		}
 		if outs[i], err = d.plan(ctx, src, p); err != nil {
 			return nil, err
 		}
@@ -216,15 +243,21 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	unit := c.Unit()
 	d.mu.Lock()
 	c.Bookmarks = d.stamp(unit, c.Bookmarks)
-	c.Notes = merge(d.moved[unit].Notes, c.Notes)
+	before := d.moved[unit]
+	c.Notes = merge(before.Notes, c.Notes)
 	d.mu.Unlock()
 	if err := d.store.Commit(ctx, c); err != nil {
+		d.doubt(unit, c.Version)
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stored[unit] = c.Bookmarks
-	delete(d.moved, unit)
+	if k := d.moved[unit]; k.Bookmarks == before.Bookmarks {
+		delete(d.moved, unit)
+	} else { // they moved on meanwhile
+		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
+	}
 	return nil
 }
 
@@ -237,11 +270,17 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
-	out := &outcome{source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, marks: p.Bookmarks}
+	out := &outcome{
+		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
+	}
+	out.rules.window = out.window
 	if !p.lacking {
 		if out.finding, err = src.compare(p, mem, d.hash); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.seed(ctx, out); err != nil {
+		return nil, err
 	}
 	if err := d.decide(ctx, out); err != nil {
 		return nil, err
@@ -249,7 +288,11 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if out.held {
 		return out, nil
 	}
-	return out, d.retire(ctx, out)
+	if err := d.retire(ctx, out); err != nil {
+		return nil, err
+	}
+	out.rules.leave(out.finding)
+	return out, d.rearm(ctx, out)
 }
 
 // decide says what follows from what an answer shows.
@@ -262,6 +305,9 @@ func (d *Differ) decide(ctx context.Context, out *outcome) error {
 			return err
 		}
 		out.source.sift(out.finding, out.part, out.memory, d.hash)
+	}
+	if err := d.sampleAll(ctx, out); err != nil {
+		return err
 	}
 	if out.finding.confirm(out.source, out.memory); len(out.finding.pending) > 0 {
 		out.marks = d.stay(out.part.unit, out.marks)
@@ -283,6 +329,22 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	if mem != nil && !mem.doubtful {
 		return mem, nil
 	}
+	fresh, err := d.reload(ctx, unit, mem)
+	if err != nil {
+		return nil, err
+	}
+	d.wind(unit, fresh)
+	return fresh, d.refeed(ctx, unit, fresh)
+}
+
+// reload is recall of one that is not at hand; before is the doubtful one. It
+// waits for a flush: what that writes is neither in the store yet nor on the
+// list of what moved.
+func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memory, error) {
+	if err := d.writing.Acquire(ctx, 1); err != nil {
+		return nil, storeFailure("waiting for", err)
+	}
+	defer d.writing.Release(1)
 	var state State
 	for s, err := range d.store.Load(ctx, unit) {
 		if err != nil {
@@ -291,17 +353,19 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 		state = s
 	}
 	fresh := remember(state)
-	if mem != nil {
-		fresh.carry(mem)
+	if before != nil {
+		fresh.carry(before)
 	}
 	d.mu.Lock()
+	d.resolve(unit, state)
 	for _, n := range d.moved[unit].Notes {
 		fresh.note(n)
 	}
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
+	d.requiet(unit, fresh)
 	d.mu.Unlock()
-	return fresh, d.refeed(ctx, unit, fresh)
+	return fresh, nil
 }
 
 // settle moves on after a commit.
@@ -319,10 +383,13 @@ func (d *Differ) settle(out *outcome) {
 	d.count(c.Source, mem)
 	d.report(out)
 	d.reportHold(out)
+	d.reportRules(out)
 	d.tellRetired(out)
 	if !out.held {
 		d.feed(out)
 	}
+	d.wind(out.part.unit, mem)
+	d.heard(out)
 	d.announce(c)
 }
 

@@ -441,11 +441,12 @@ func TestPreviewWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []differ.Changed{{Key: "1", Change: differ.Updated, Revision: 1, Events: []string{"s.updated"}}}
+	want := []differ.Explained{{Key: "1", Change: differ.Updated, Revision: 1, Rules: []differ.Ruled{
+		{Rule: "s.created", Verdict: differ.RuleNotOn}, {Rule: "s.updated", Verdict: differ.RuleTold}, {Rule: "s.deleted", Verdict: differ.RuleNotOn}}}}
 	if diff := cmp.Diff(want, p.Changes); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if len(p.Events) != 1 || !json.Valid(p.Events[0].Diff) || !slices.Equal(p.Waiting, []string{"2"}) {
+	if len(p.Events) != 1 || !json.Valid(p.Events[0].Diff) || len(p.Others) != 1 || p.Others[0].Guard != differ.GuardAbsent {
 		t.Errorf("preview is %+v", p)
 	}
 	if len(b.store.commits) != 1 {

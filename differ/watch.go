@@ -22,7 +22,7 @@ type watch struct {
 	from   *origin // nil: no items of another source name keys
 }
 
-func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch {
+func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, names func() expr.Env) watch {
 	w := watch{id: s.ID, maxAge: s.MaxAge.Std(), from: s.From.compile(r.At("from"), nil)}
 	if s.ID != "" {
 		checkPath(r.At("id"), s.ID)
@@ -34,7 +34,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, ruleEnv(resp.fields()))
+		program, err := expr.CompileBool(s.Until, names())
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -48,8 +48,9 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings) watch 
 type part struct {
 	*poller.Answer
 	unit, watch string
-	split       bool // items are what the answer has of the key
-	lacking     bool // and it has none: the key is unknown in it
+	split       bool         // items are what the answer has of the key
+	lacking     bool         // and it has none: the key is unknown in it
+	why         *explanation // nil: nobody wants to know
 	items       []found
 }
 
@@ -165,7 +166,7 @@ func (d *Differ) over(ctx context.Context, out *outcome) (bool, error) {
 	if err == nil {
 		err = e.judgeKept(ctx)
 	}
-	d.reportRules(src, e.errs)
+	d.reportErrors(src, e.errs)
 	if errors.Is(err, errEnough) {
 		return false, nil
 	}
@@ -192,7 +193,7 @@ func (e *ending) judgeListed() error {
 		if f.deleted {
 			return nil
 		}
-		content, err := e.out.source.content(nil, f.raw)
+		content, err := e.out.source.content(new(room), f.raw)
 		if err != nil {
 			return err
 		}
@@ -247,8 +248,9 @@ func (e *ending) judge(key string, content, whole []byte) error {
 	} else if entry := e.out.memory.find(key); entry != nil {
 		ch.revision = entry.revision
 	}
+	ch.window = e.out.window(key)
 	until := e.out.source.watch.until
-	holds, err := until.matches(&facts{source: e.out.source.name, form: &e.out.source.form, watch: e.out.part.watch, change: &ch})
+	holds, err := until.holds(e.out.rules.facts(&ch))
 	if err != nil {
 		e.errs[until] = &ruleError{count: 1, key: key, err: err}
 	}
@@ -278,6 +280,7 @@ func (d *Differ) tellRetired(out *outcome) {
 		d.mu.Lock()
 		s := d.standing[p.unit]
 		s.retired = at
+		d.release(p.unit)
 		d.standing[p.unit] = s
 		d.mu.Unlock()
 		d.log.Info("watch key retired: it is polled no more", "source", p.Source, "watch", clip(p.watch))
@@ -409,7 +412,13 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.memories, unit)
 		delete(d.stored, unit)
 		delete(d.moved, unit)
+		delete(d.doubted, unit)
+		d.release(unit)
 		delete(d.standing, unit)
+		d.clock.set(task{unit: unit}, 0, false)
+		if q := d.quiets[source]; q != nil {
+			delete(q.silent, unit)
+		}
 		delete(d.holds, unit)
 	}
 	return err

@@ -25,7 +25,7 @@ func (e *Endpoint) keep(body io.Reader) []byte {
 	if err == nil {
 		_, _ = io.CopyN(io.Discard, body, maxRead-int64(len(head)))
 	}
-	text := strings.ToValidUTF8(e.redact(string(head)), string(utf8.RuneError))
+	text := strings.ToValidUTF8(e.redactor.Text(string(head)), string(utf8.RuneError))
 	limit := maxKept
 	if len(head) == maxKept+tail {
 		// The end may be the beginning of a secret: it goes, wherever
@@ -40,14 +40,7 @@ func (e *Endpoint) keep(body io.Reader) []byte {
 }
 
 // text is words of an error as they may be shown.
-func (e *Endpoint) text(s string) string { return clip(e.redact(s), maxReason) }
-
-func (e *Endpoint) redact(s string) string {
-	for _, r := range e.redactors {
-		s = r.Text(s)
-	}
-	return s
-}
+func (e *Endpoint) text(s string) string { return clip(e.redactor.Text(s), maxReason) }
 
 // clip is the beginning of s in valid UTF-8, at most limit bytes long.
 func clip(s string, limit int) string {

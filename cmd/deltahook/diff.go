@@ -19,13 +19,13 @@ import (
 const maxSaved = 1 << 30
 
 func (a *app) diffCommand() *cobra.Command {
-	var source string
+	var source, form string
 	cmd := &cobra.Command{
 		Use:     "diff OLD NEW --source NAME",
 		GroupID: "dry",
 		Short:   "Show what a source would tell between two saved answers",
 		Long: `Take OLD, a saved answer of a source, as its first answer, and show what NEW
-would change and tell. A deletion is shown at once, however often the source
+would change and tell, and why, rule by rule. A deletion is shown at once, however often the source
 must confirm it. Nothing is asked, stored or sent.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,16 +38,17 @@ must confirm it. Nothing is asked, stored or sent.`,
 					return a.usage("%s: %w", path, errors.Unwrap(err))
 				}
 			}
-			return a.diff(cmd.Context(), cfg, source, args[0], args[1])
+			return a.diff(cmd.Context(), cfg, source, form, args[0], args[1])
 		},
 	}
 	cmd.Flags().StringVar(&source, "source", "", "the source whose settings apply")
+	a.outputFlag(cmd, &form)
 	_ = cmd.MarkFlagRequired("source")
 	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSources)
 	return cmd
 }
 
-func (a *app) diff(ctx context.Context, cfg *configs.Config, name, before, after string) error {
+func (a *app) diff(ctx context.Context, cfg *configs.Config, name, form, before, after string) error {
 	s, err := sourceNamed(cfg, name)
 	if err != nil {
 		return err
@@ -79,7 +80,13 @@ func (a *app) diff(ctx context.Context, cfg *configs.Config, name, before, after
 	if err != nil {
 		return fmt.Errorf("%s would not be taken in, and would change nothing: %w", after, err)
 	}
-	show := &printer{w: a.out, hide: redactor, confirm: confirm}
+	if form == formJSON {
+		doc := &dryJSON{Source: name}
+		doc.take(outcome, redactor)
+		return a.print(doc)
+	}
+	show := a.printer(form, redactor)
+	show.confirm = confirm
 	show.outcome(outcome)
 	return show.err
 }

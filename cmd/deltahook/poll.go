@@ -15,15 +15,15 @@ import (
 )
 
 func (a *app) pollCommand() *cobra.Command {
-	var watch string
+	var watch, form string
 	cmd := &cobra.Command{
 		Use:     "poll SOURCE",
 		GroupID: "dry",
 		Short:   "Ask a source once and show what would be told; change nothing",
 		Long: `Ask a source once, from its stored cursor on if it has one, and show the request
 (secrets hidden), the shape of the answer, its items, what differs from the
-stored snapshot, and the events and payloads that would be sent. Nothing is
-stored and nothing is sent. It works beside a running daemon.
+stored snapshot, why each item makes an event or none, rule by rule, and the
+events and payloads that would be sent. Nothing is stored and nothing is sent. It works beside a running daemon.
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.
@@ -39,14 +39,15 @@ the store knows.`,
 			if err != nil {
 				return err
 			}
-			return a.poll(cmd.Context(), cfg, args[0], watch)
+			return a.poll(cmd.Context(), cfg, args[0], watch, form)
 		},
 	}
+	a.outputFlag(cmd, &form)
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key to ask for")
 	return cmd
 }
 
-func (a *app) poll(ctx context.Context, cfg *configs.Config, name, watch string) error {
+func (a *app) poll(ctx context.Context, cfg *configs.Config, name, watch, form string) error {
 	redactor := cfg.Redactor()
 	dry, err := newDryRun(cfg, name, redactor)
 	if err != nil {
@@ -56,7 +57,8 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name, watch string)
 	if err := a.pickWatch(ctx, cfg, dry, watch); err != nil {
 		return err
 	}
-	show := &printer{w: a.out, hide: redactor, confirm: 1} // the snapshot's own count confirms
+	show := a.printer(form, redactor)
+	show.confirm = 1 // the snapshot's own count confirms
 
 	snapshot, err := freeze(ctx, cfg, dry.polled.Unit())
 	if err != nil {
@@ -82,11 +84,18 @@ func (a *app) poll(ctx context.Context, cfg *configs.Config, name, watch string)
 	if err != nil {
 		return fmt.Errorf("the poll failed, and would have changed nothing: %w", err)
 	}
-	show.answer(answer, time.Since(start))
+	took := time.Since(start)
+	show.answer(answer, took)
 	show.section("Snapshot", snapshot.String())
 	outcome, err := d.Preview(ctx, answer)
 	if err != nil {
 		return fmt.Errorf("the answer is not taken in, and changes nothing: %w", err)
+	}
+	if form == formJSON {
+		doc := &dryJSON{Source: name, Snapshot: &snapshotJSON{snapshot.state.Version, len(snapshot.items)}}
+		doc.asked(preview, answer, took, redactor)
+		doc.take(outcome, redactor)
+		return a.print(doc)
 	}
 	show.outcome(outcome)
 	return show.err

@@ -29,6 +29,15 @@ type printer struct {
 	err     error
 }
 
+// printer is a printer to standard output, which other forms leave alone.
+func (a *app) printer(form string, hide *secret.Redactor) *printer {
+	p := &printer{w: a.out, hide: hide}
+	if form != formTable {
+		p.w = io.Discard
+	}
+	return p
+}
+
 // printf writes ours, the format, as it is, and of the text in args, which may
 // be a stranger's, what a terminal may have: no secret and no control
 // character.
@@ -101,41 +110,33 @@ func (p *printer) outcome(o *differ.Preview) {
 	if n := o.Listed - o.Unknown - len(o.Items); n > 0 && len(o.Items) > 0 {
 		p.more("… and %d more", n)
 	}
-	if o.Baseline {
-		p.section("Changes", "none: this is the first answer, it would be remembered without telling anything")
-		return
-	}
 	p.changes(o)
 	p.events(o.Events)
 }
 
+// changes writes why each item makes events or none, those with a change first.
 func (p *printer) changes(o *differ.Preview) {
-	p.section("Changes", fmt.Sprint(len(o.Changes)))
-	for i, c := range o.Changes {
-		if i == shownMost {
-			p.more("… and %d more", len(o.Changes)-i)
-			break
+	text := fmt.Sprint(len(o.Changes))
+	if o.Baseline {
+		text = "none: this is the first answer, it would be remembered without telling anything"
+		if n := len(o.Changes); n > 0 {
+			text = fmt.Sprintf("%d: this is the first answer, the other items would be remembered without telling anything", n)
 		}
-		p.more("%-8s %s (revision %d): %s", c.Change, c.Key, c.Revision, told(c))
 	}
-	if deleted := slices.ContainsFunc(o.Changes, func(c differ.Changed) bool { return c.Change == differ.Deleted }); deleted && p.confirm != 1 {
+	p.section("Changes", text)
+	if h := o.Hold; h != nil {
+		p.more("%s: %s; nothing is told or forgotten until it is released (deltahook holds)", h.State, h.Reason)
+	}
+	items, more := slices.Concat(o.Changes, o.Others), o.More
+	if o.Baseline { // that an item is remembered needs no row
+		items, more = slices.DeleteFunc(items, func(x differ.Explained) bool {
+			return x.Guard == differ.GuardBaseline && len(x.Rules) == 0
+		}), 0
+	}
+	p.why(items, more)
+	if deleted := slices.ContainsFunc(o.Changes, func(c differ.Explained) bool { return c.Change == differ.Deleted }); deleted && p.confirm != 1 {
 		p.more("a deletion is told once %d answers in a row lack the item", max(p.confirm, 2))
 	}
-	for _, key := range o.Waiting[:min(len(o.Waiting), shownMost)] {
-		p.more("absent   %s: not yet told as deleted, the next answers must confirm it", key)
-	}
-}
-
-// told names the events of a change, and the rules that could not be asked.
-func told(c differ.Changed) string {
-	parts := slices.Clone(c.Events)
-	for _, err := range c.Errors {
-		parts = append(parts, "not told by "+err)
-	}
-	if len(parts) == 0 {
-		return "no rule matches"
-	}
-	return strings.Join(parts, ", ")
 }
 
 // line shortens text to one line. Secrets are hidden first, for what is left

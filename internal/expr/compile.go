@@ -78,6 +78,8 @@ func natures(env Env) types.Map {
 			m[name] = types.Any
 		case types.Type:
 			m[name] = v
+		case Func:
+			m[name] = types.TypeOf(v.Func)
 		default:
 			m[name] = types.TypeOf(v)
 		}
@@ -124,22 +126,36 @@ func (v *inspector) identifier(n *ast.IdentifierNode) {
 		v.fail(n, `unknown name "$env"`)
 	}
 	v.program.names[n.Value] = true
-	if fn := v.env[n.Value]; fn != nil && reflect.TypeOf(fn).Kind() == reflect.Func {
+	fn := v.env[n.Value]
+	if checked, ok := fn.(Func); ok {
+		fn = checked.Func
+	}
+	if fn != nil && reflect.TypeOf(fn).Kind() == reflect.Func {
 		v.program.funcs[n.Value] = fn
 	}
 }
 
-// call checks a duration that is written out, at load.
+// call checks what is written out of a call's arguments: a duration, and what
+// a function of the Env checks itself.
 func (v *inspector) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
-	if !ok || callee.Value != "duration" || len(n.Arguments) != 1 {
-		return
-	}
-	arg, ok := n.Arguments[0].(*ast.StringNode)
 	if !ok {
 		return
 	}
-	if _, err := parseDuration(arg.Value); err != nil {
-		v.fail(arg, err.Error())
+	args := make([]*string, len(n.Arguments))
+	for i, arg := range n.Arguments {
+		if text, ok := arg.(*ast.StringNode); ok {
+			args[i] = &text.Value
+		}
+	}
+	if callee.Value == "duration" && len(args) == 1 && args[0] != nil {
+		if _, err := parseDuration(*args[0]); err != nil {
+			v.fail(n.Arguments[0], err.Error())
+		}
+	}
+	if fn, ok := v.env[callee.Value].(Func); ok && fn.Check != nil {
+		if i, err := fn.Check(args); err != nil {
+			v.fail(n.Arguments[i], err.Error())
+		}
 	}
 }

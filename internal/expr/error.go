@@ -56,6 +56,7 @@ var wordings = []struct {
 	{regexp.MustCompile(`^unexpected token (?:String|Bytes)\(.*$`), `unexpected string`},
 	{regexp.MustCompile(`^unexpected token [A-Za-z]+\((".*")\)$`), `unexpected $1`},
 	{regexp.MustCompile(`^unknown (name|field) (.+)$`), `unknown $1 "$2"`},
+	{regexp.MustCompile(`^type \S+ has no field (.+)$`), `unknown field "$1"`},
 	{regexp.MustCompile(`^expected bool, but got (.+)$`), `gives $1, not true or false`},
 	{regexp.MustCompile(`^compilation failed: expression exceeds maximum allowed nodes$`), fmt.Sprintf(`the expression has more than %d parts`, maxNodes)},
 	{regexp.MustCompile(`^memory budget exceeded$`), fmt.Sprintf(`more than %d elements`, maxMemory)},
@@ -66,7 +67,7 @@ var wordings = []struct {
 var goTypes = strings.NewReplacer(
 	"map[string]interface {}", "map", "[]interface {}", "list", "interface {}", "any",
 	"time.Time", "time", "time.Duration", "duration", "float64", "float", "int64", "int", "[]uint8", "bytes",
-	"unknown)", "any)",
+	"unknown)", "any)", "<nil>", "nil",
 )
 
 func plainer(message string) string {

@@ -39,8 +39,18 @@ const (
 // "" for any string, 0 for any int, nil for a value of any type. A types.Map
 // (github.com/expr-lang/expr/types) restricts the fields of a map, so that a
 // misspelt field is an error at load. A func is a function; it is called
-// where the variables of an evaluation hold none under its name.
+// where the variables of an evaluation hold none under its name. A Func is one
+// whose arguments are checked at load.
 type Env map[string]any
+
+// Func is a function of an Env that has its own word about a call at load.
+type Func struct {
+	Func any // as it would stand in the Env itself
+	// Check gets the arguments of a call: the text of each that is written
+	// out as text, nil for what shows only at run time. It says what is
+	// wrong, and with which argument, counted from 0.
+	Check func(args []*string) (wrong int, err error)
+}
 
 // Program is one compiled expression.
 type Program struct {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -72,7 +73,7 @@ func sameLetters(a, b string) bool {
 	return slices.Equal(x, y)
 }
 
-// fieldsAt are the fields of the map in which the field that err is about was
+// fieldsAt are the fields of the map, or of the struct, in which the field that err is about was
 // looked for.
 func fieldsAt(root ast.Node, err error) []string {
 	var fe *file.Error
@@ -85,6 +86,15 @@ func fieldsAt(root ast.Node, err error) []string {
 		return nil
 	}
 	nature := finder.found.Node.Nature()
+	if nature.Type != nil && nature.Type.Kind() == reflect.Struct {
+		var fields []string
+		for field := range nature.Type.Fields() {
+			if name := field.Tag.Get("expr"); name != "" {
+				fields = append(fields, name)
+			}
+		}
+		return fields
+	}
 	if nature.TypeData == nil {
 		return nil
 	}

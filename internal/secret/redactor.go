@@ -2,8 +2,6 @@ package secret
 
 import (
 	"cmp"
-	"encoding/base64"
-	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,31 +20,39 @@ const (
 	learnedEach     = 8        // values of one owner, the latest
 )
 
-// Redactor cuts known secrets out of text, in the spellings in which they
-// travel: as they are, percent-encoded, JSON-escaped and in base64. What it
-// was made with it knows for good; Learn adds what turns up at run time. It is
-// safe for concurrent use; nil cuts nothing.
+// Redactor cuts known secrets out of text, however they are spelt there: as
+// they are, percent-encoded by any encoder, escaped as JSON, Go or HTML do, two
+// of these one in the other, or within base64, which is cut out as a whole.
+// What it was made with it knows for good; Learn adds what turns up at run
+// time. It is safe for concurrent use; nil cuts nothing.
 type Redactor struct {
-	fixed []string // spellings
+	above *Redactor // knows further values; nil: there is none
+	fixed *index
 
 	mu      sync.Mutex
-	learned map[string][][]string // by owner: the spellings of each value, latest first
+	learned map[string][]string // by owner, latest first
 
-	// replacer knows all of the above. Learn makes a new one before it
-	// returns, so that a value may be used as soon as it was learned.
-	replacer atomic.Pointer[strings.Replacer]
+	// late is what was learned. Learn makes a new one before it returns, so
+	// that a value may be used as soon as it was learned.
+	late atomic.Pointer[index]
 }
 
 // NewRedactor knows values; those shorter than 6 bytes are left out.
 func NewRedactor(values ...string) *Redactor {
-	r := &Redactor{learned: map[string][][]string{}}
+	r := &Redactor{fixed: &index{}, learned: map[string][]string{}}
 	for _, v := range values {
-		if len(v) >= shortest {
-			r.fixed = append(r.fixed, spellings(v)...)
-		}
+		r.fixed.add(v)
 	}
-	r.rebuild()
+	r.late.Store(&index{})
 	return r
+}
+
+// And is a redactor that knows values beside all that r knows, and will learn.
+// r may be nil.
+func (r *Redactor) And(values ...string) *Redactor {
+	made := NewRedactor(values...)
+	made.above = r
+	return made
 }
 
 // Learn adds values that were found out at run time, such as tokens, under the
@@ -66,62 +72,27 @@ func (r *Redactor) Learn(owner string, values ...string) {
 		if len(v) < shortestLearned || len(v) > longestLearned {
 			continue
 		}
-		i := slices.IndexFunc(known, func(s []string) bool { return s[0] == v })
+		i := slices.Index(known, v)
 		if i == 0 {
 			continue
 		}
 		if i > 0 {
 			known = slices.Delete(known, i, i+1)
 		}
-		known = slices.Insert(known, 0, spellings(v))
+		known = slices.Insert(known, 0, v)
 		changed = true
 	}
 	if !changed {
 		return
 	}
 	r.learned[owner] = known[:min(len(known), learnedEach)]
-	r.rebuild()
-}
-
-// rebuild makes the replacer anew, the longest spellings first: one may be a
-// part of another.
-func (r *Redactor) rebuild() {
-	all := slices.Clone(r.fixed)
+	late := &index{}
 	for _, values := range r.learned {
-		for _, s := range values {
-			all = append(all, s...)
+		for _, v := range values {
+			late.add(v)
 		}
 	}
-	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	var pairs []string
-	for _, s := range slices.Compact(all) {
-		pairs = append(pairs, s, Mask)
-	}
-	if pairs != nil {
-		r.replacer.Store(strings.NewReplacer(pairs...))
-	}
-}
-
-// spellings are those of v in which it travels, v itself first.
-func spellings(v string) []string {
-	return []string{
-		v, inJSON(v, true), inJSON(v, false),
-		url.QueryEscape(v), url.PathEscape(v),
-		base64.StdEncoding.EncodeToString([]byte(v)), base64.URLEncoding.EncodeToString([]byte(v)),
-	}
-}
-
-// inJSON is v between the quotes of a JSON text, with <, > and & escaped, as
-// Go's encoder does, or left, as most others do.
-func inJSON(v string, html bool) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(html)
-	if err := e.Encode(v); err != nil {
-		return v
-	}
-	quoted := strings.TrimSuffix(b.String(), "\n")
-	return quoted[1 : len(quoted)-1]
+	r.late.Store(late)
 }
 
 // Text is s without the known secrets.
@@ -129,10 +100,46 @@ func (r *Redactor) Text(s string) string {
 	if r == nil {
 		return s
 	}
-	if known := r.replacer.Load(); known != nil {
-		return known.Replace(s)
+	var known []*index
+	for ; r != nil; r = r.above {
+		for _, x := range []*index{r.fixed, r.late.Load()} {
+			if len(x.byHead) > 0 {
+				known = append(known, x)
+			}
+		}
 	}
-	return s
+	if len(known) == 0 {
+		return s
+	}
+	var cuts []span
+	for v := range readings(s) {
+		for _, x := range known {
+			cuts = x.find(v, cuts)
+		}
+	}
+	return cut(s, cuts)
+}
+
+// span is a part of a text: from one offset to before another.
+type span struct{ from, to int }
+
+// cut puts Mask in the place of some parts. Those that overlap get one.
+func cut(s string, cuts []span) string {
+	if len(cuts) == 0 {
+		return s
+	}
+	slices.SortFunc(cuts, func(a, b span) int { return cmp.Or(a.from-b.from, b.to-a.to) })
+	var b strings.Builder
+	done := 0
+	for _, c := range cuts {
+		if c.from >= done {
+			b.WriteString(s[done:c.from])
+			b.WriteString(Mask)
+		}
+		done = max(done, c.to)
+	}
+	b.WriteString(s[done:])
+	return b.String()
 }
 
 // URL is what may be shown of a URL: scheme, host and path, without user,

@@ -123,7 +123,9 @@ func (h replays) list(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, ran{h.of.Jobs()})
 }
 
-func (h replays) get(w http.ResponseWriter, r *http.Request) { h.show(w, r, r.PathValue("id"), replayWait) }
+func (h replays) get(w http.ResponseWriter, r *http.Request) {
+	h.show(w, r, r.PathValue("id"), replayWait)
+}
 
 func (h replays) stop(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), replayWait)

@@ -32,8 +32,9 @@ func TestPollShowsWhatWouldBeTold(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^ +evil\\x1b\[2J\\nEvents 9: number$`,
 		`(?m)^Items +1 listed\n +a  \{"id":"a","v":`,
-		`(?m)^ +updated  a \(revision 1\): not told by s.dear: .+`,
-		`(?m)^ +deleted  b \(revision 1\): s.gone$`,
+		`(?m)^ +a +updated  1 +s.gone +updated is not in on$`,
+		`(?m)^ +s.dear +not told, it cannot be evaluated: .+$`,
+		`(?m)^ +b +deleted  1 +s.gone +told$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(stdout) {
 			t.Errorf("nothing shown is like %s:\n%s", want, stdout)

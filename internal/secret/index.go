@@ -1,0 +1,98 @@
+package secret
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+// index finds any of many values in a text, in one pass. A plus and a space are
+// one to it, for in forms and queries the first stands for the second.
+type index struct {
+	pairs  [1 << 16 / 64]uint64 // the first two bytes of values, a bit each
+	byHead map[[shortest]byte][]needle
+}
+
+// needle is what is looked for.
+type needle struct {
+	text string
+	blob bool // it is part of base64, all of which is cut out
+}
+
+// add makes a value known, and what is left of it in base64, with whatever
+// stands before it: user:secret in HTTP Basic. One that is too short is left out.
+func (x *index) add(v string) {
+	if len(v) < shortest {
+		return
+	}
+	x.insert(needle{text: v})
+	for before := range 3 {
+		encoded := base64.RawStdEncoding.EncodeToString(append(make([]byte, before), v...))
+		// The characters that are made of v's bits alone.
+		encoded = encoded[(8*before+5)/6 : 8*(before+len(v))/6]
+		x.insert(needle{encoded, true})
+		x.insert(needle{strings.NewReplacer("+", "-", "/", "_").Replace(encoded), true})
+	}
+}
+
+func (x *index) insert(n needle) {
+	n.text = folded(n.text)
+	if x.byHead == nil {
+		x.byHead = map[[shortest]byte][]needle{}
+	}
+	x.pairs[pair(n.text)/64] |= 1 << (pair(n.text) % 64)
+	head := [shortest]byte([]byte(n.text))
+	same := x.byHead[head]
+	if slices.Contains(same, n) {
+		return
+	}
+	i := slices.IndexFunc(same, func(m needle) bool { return len(m.text) < len(n.text) })
+	if i < 0 {
+		i = len(same)
+	}
+	x.byHead[head] = slices.Insert(same, i, n) // the longest first
+}
+
+func folded(s string) string { return strings.ReplaceAll(s, "+", " ") }
+
+func pair(s string) int { return int(s[0])<<8 | int(s[1]) }
+
+// find adds to cuts where values stand in r, by the offsets of the text that it
+// is a reading of.
+func (x *index) find(r reading, cuts []span) []span {
+	text := folded(r.text)
+	for i := 0; i+shortest <= len(text); i++ {
+		p := pair(text[i:])
+		if x.pairs[p/64]&(1<<(p%64)) == 0 {
+			continue
+		}
+		for _, n := range x.byHead[[shortest]byte([]byte(text[i:i+shortest]))] {
+			if !strings.HasPrefix(text[i:], n.text) {
+				continue
+			}
+			at := span{i, i + len(n.text)}
+			if n.blob {
+				at = blobAround(r.text, at)
+			}
+			cuts = append(cuts, r.source(at))
+			break
+		}
+	}
+	return cuts
+}
+
+// blobAround widens a part of a text to all of the base64 that it is in.
+func blobAround(text string, at span) span {
+	for at.from > 0 && isBase64(text[at.from-1]) {
+		at.from--
+	}
+	for at.to < len(text) && (isBase64(text[at.to]) || text[at.to] == '=') {
+		at.to++
+	}
+	return at
+}
+
+func isBase64(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '+' || c == '/' || c == '-' || c == '_'
+}
