@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,11 +52,11 @@ func (l *letters) Replay(_ context.Context, r emitter.Replay) (done emitter.Repl
 }
 
 // replaying runs Replays of an archive in a bubble.
-func replaying(t *testing.T, l *letters, test func(*emitter.Replays)) {
+func replaying(t *testing.T, l *letters, test func(*testing.T, *emitter.Replays)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		woken := 0
-		m := emitter.NewReplays(l, []string{"hook", "chat"}, func(names ...string) { woken += len(names) }, nil)
+		var woken atomic.Int64
+		m := emitter.NewReplays(l, []string{"hook", "chat"}, func(names ...string) { woken.Add(int64(len(names))) }, nil)
 		if _, err := m.Start(t.Context(), emitter.ReplayOrder{All: true}); err == nil {
 			t.Error("a replay began before Run")
 		}
@@ -63,13 +64,13 @@ func replaying(t *testing.T, l *letters, test func(*emitter.Replays)) {
 		ended := make(chan error)
 		go func() { ended <- m.Run(ctx) }()
 		synctest.Wait()
-		test(m)
+		test(t, m)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if woken != len(l.steps) && l.fails == nil {
-			t.Errorf("the emitter was woken %d times for %d steps", woken, len(l.steps))
+		if woken.Load() != int64(len(l.steps)) && l.fails == nil {
+			t.Errorf("the emitter was woken %d times for %d steps", woken.Load(), len(l.steps))
 		}
 	})
 }
@@ -86,7 +87,7 @@ func begin(t *testing.T, m *emitter.Replays, o emitter.ReplayOrder) emitter.Repl
 func TestReplayKeepsItsRate(t *testing.T) {
 	for rate, steps := range map[units.Rate]int{{}: 40, {N: 10, Per: time.Second}: 200, {N: 6, Per: time.Minute}: 200, {N: 10_000, Per: time.Second}: 2} {
 		l := &letters{n: 200}
-		replaying(t, l, func(m *emitter.Replays) {
+		replaying(t, l, func(t *testing.T, m *emitter.Replays) {
 			began := time.Now()
 			job := begin(t, m, emitter.ReplayOrder{Endpoint: "hook", Rate: rate})
 			job, err := m.Job(t.Context(), job.ID)
@@ -113,7 +114,7 @@ func TestReplayKeepsItsRate(t *testing.T) {
 
 func TestReplayOrder(t *testing.T) {
 	l := &letters{n: 1}
-	replaying(t, l, func(m *emitter.Replays) {
+	replaying(t, l, func(t *testing.T, m *emitter.Replays) {
 		now := time.Now()
 		job := begin(t, m, emitter.ReplayOrder{Source: "s", Type: "t", Key: "k", Watch: "w", Since: now.Add(-time.Hour), Until: now})
 		if _, err := m.Job(t.Context(), job.ID); err != nil {
@@ -168,7 +169,7 @@ func TestReplayOrder(t *testing.T) {
 
 func TestReplayStops(t *testing.T) {
 	l := &letters{n: 1_000}
-	replaying(t, l, func(m *emitter.Replays) {
+	replaying(t, l, func(t *testing.T, m *emitter.Replays) {
 		job := begin(t, m, emitter.ReplayOrder{All: true})
 		time.Sleep(time.Second)
 		soon, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -192,7 +193,7 @@ func TestReplayStops(t *testing.T) {
 		begin(t, m, emitter.ReplayOrder{All: true})
 	})
 	l = &letters{n: 1_000, fails: errors.New("the disk is gone")}
-	replaying(t, l, func(m *emitter.Replays) {
+	replaying(t, l, func(t *testing.T, m *emitter.Replays) {
 		job := begin(t, m, emitter.ReplayOrder{All: true})
 		if job, err := m.Job(t.Context(), job.ID); err != nil || job.State != emitter.ReplayFailed || job.Error != "the disk is gone" {
 			t.Errorf("failed: %+v, %v", job, err)
@@ -202,7 +203,7 @@ func TestReplayStops(t *testing.T) {
 
 func TestReplaysAreBounded(t *testing.T) {
 	l := &letters{n: 1_000}
-	replaying(t, l, func(m *emitter.Replays) {
+	replaying(t, l, func(t *testing.T, m *emitter.Replays) {
 		for range 4 {
 			begin(t, m, emitter.ReplayOrder{All: true})
 		}

@@ -80,7 +80,7 @@ func (a *app) readReplay(args []string, ask *listing, order *emitter.ReplayOrder
 
 // replay has the daemon replay, and waits for the end.
 func (a *app) replay(ctx context.Context, c *web.Client, order emitter.ReplayOrder, format string) error {
-	job, err := c.StartReplay(ctx, order)
+	job, err := c.StartReplay(context.WithoutCancel(ctx), order) // it could not be stopped without its id
 	for id := job.ID; err == nil && job.State == emitter.ReplayRunning; {
 		if job, err = c.Replay(ctx, id); ctx.Err() != nil {
 			job, err = c.StopReplay(context.WithoutCancel(ctx), id)

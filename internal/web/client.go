@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -118,11 +119,15 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	return c.send(ctx, method, path, http.NoBody)
 }
 
-func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+// send sends a body, and headers as names and values by turns.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader, header ...string) (*http.Response, error) {
 	// The host is not used to find the daemon; a URL must have one.
 	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, body)
 	if err != nil {
 		return nil, err
+	}
+	for pair := range slices.Chunk(header, 2) {
+		req.Header.Set(pair[0], pair[1])
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -59,8 +59,15 @@ func (h replays) start(w http.ResponseWriter, r *http.Request) {
 		refuseReplay(w, err)
 		return
 	}
-	h.show(w, r, job.ID)
+	wait := replayWait
+	if r.Header.Get("Prefer") == respondAsync {
+		wait = 0
+	}
+	h.show(w, r, job.ID, wait)
 }
+
+// respondAsync asks not to wait for what was begun (RFC 7240, section 4.1).
+const respondAsync = "respond-async"
 
 // readOrder reads an order, and nothing behind it.
 func readOrder(body io.Reader) (order emitter.ReplayOrder, err error) {
@@ -90,9 +97,9 @@ func refuseReplay(w http.ResponseWriter, err error) {
 }
 
 // show answers with a replay: 200 where it has ended, 202 where it still runs
-// after a few seconds.
-func (h replays) show(w http.ResponseWriter, r *http.Request, id string) {
-	ctx, cancel := context.WithTimeout(r.Context(), replayWait)
+// after wait.
+func (h replays) show(w http.ResponseWriter, r *http.Request, id string, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	job, err := h.of.Job(ctx, id)
 	if err != nil {
@@ -116,7 +123,9 @@ func (h replays) list(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, ran{h.of.Jobs()})
 }
 
-func (h replays) get(w http.ResponseWriter, r *http.Request) { h.show(w, r, r.PathValue("id")) }
+func (h replays) get(w http.ResponseWriter, r *http.Request) {
+	h.show(w, r, r.PathValue("id"), replayWait)
+}
 
 func (h replays) stop(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), replayWait)
@@ -129,13 +138,14 @@ func (h replays) stop(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, job)
 }
 
-// StartReplay has the daemon tell something again.
+// StartReplay has the daemon tell something again, and does not wait for the
+// end.
 func (c *Client) StartReplay(ctx context.Context, order emitter.ReplayOrder) (job emitter.ReplayJob, err error) {
 	body, err := json.Marshal(order)
 	if err != nil {
 		return job, err
 	}
-	resp, err := c.send(ctx, http.MethodPost, "/api/v1/replay", bytes.NewReader(body))
+	resp, err := c.send(ctx, http.MethodPost, "/api/v1/replay", bytes.NewReader(body), "Prefer", respondAsync)
 	if err != nil {
 		return job, err
 	}
