@@ -254,21 +254,7 @@ var plays = join(map[string]play{
 			{answer: recorded("uber_rides/current_processing.json"), told: []string{"trip.begun " + trip}},
 		},
 	},
-	"graph-auto-reply": {
-		env: []string{
-			"GRAPH_URL=API", "GRAPH_TOKEN_URL=API/token", "GRAPH_ID=client", "GRAPH_SECRET=hidden-secret",
-			"GRAPH_REFRESH_TOKEN=hidden-refresh",
-		},
-		tokens: refreshToken("/token", true),
-		refuse: all(bearer, path("/v1.0/me/mailboxSettings/automaticRepliesSetting")),
-		steps: []step{
-			{answer: recorded("ms_graph/auto_reply_seq_1_disabled.json")},
-			{answer: recorded("ms_graph/auto_reply_seq_2_scheduled.json"), told: []string{"autoreply.planned auto-reply status:disabled->scheduled"}},
-			{answer: recorded("ms_graph/auto_reply_seq_3_always_enabled.json"), told: []string{"autoreply.on auto-reply status:scheduled->alwaysEnabled"}},
-			{answer: recorded("ms_graph/auto_reply_seq_1_disabled.json"), told: []string{"autoreply.off auto-reply status:alwaysEnabled->disabled"}},
-		},
-	},
-}, shops, parcels, deltas)
+}, shops, parcels, deltas, calendars)
 
 const (
 	nwsFirst  = "urn:oid:2.49.0.1.840.0.3864c99e5b14ea65ea85a5300a0706927ff3fe0b.001.1"
