@@ -68,7 +68,7 @@ func (s Settings) Check(r fault.Report) {
 		r.At("concurrency").Warnf("%d at once, but order: endpoint sends one after the other", s.Concurrency)
 	}
 	if d := s.TTL.Std(); d < 0 || d > longestTTL {
-		r.At("ttl").Errorf("%s is not between 0 and %s", d, units.Duration(longestTTL))
+		r.At("ttl").Errorf("%s is not between 0 and %s", s.TTL, units.Duration(longestTTL))
 	}
 	if s.PauseAfter != nil && (s.PauseAfter.Std() < 0 || s.PauseAfter.Std() > longestWait) {
 		r.At("pause_after").Errorf("%s is not between 0 and 30d", s.PauseAfter)

@@ -193,6 +193,7 @@ type Verdict struct {
 // EndpointState is what is stored of an endpoint.
 type EndpointState struct {
 	Health
-	Waiting int `json:"waiting"` // deliveries in the queue, held ones included
-	Dead    int `json:"dead"`    // dead letters kept
+	Waiting int       `json:"waiting"`               // deliveries in the queue, held ones included
+	Dead    int       `json:"dead"`                  // dead letters kept
+	Last    time.Time `json:"last_attempt,omitzero"` // when the last attempt that was settled was made; zero: none was
 }

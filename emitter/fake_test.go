@@ -27,6 +27,7 @@ type memory struct {
 	state    map[string]emitter.EndpointState
 	orders   map[string]emitter.Order
 	hastened int
+	last     map[string]time.Time
 	damaged  map[string]bool // by item
 	slow     time.Duration   // what Settle takes
 	failing  error           // what Settle answers
@@ -106,6 +107,10 @@ func (q *memory) settle(o emitter.Outcome) {
 		return
 	}
 	q.settled = append(q.settled, o)
+	if q.last == nil {
+		q.last = map[string]time.Time{}
+	}
+	q.last[o.Delivery.Endpoint] = o.Attempt.At
 	v := o.Verdict
 	if v.State == emitter.Waiting {
 		q.waiting[i].Due, q.waiting[i].Attempts = v.Due, q.waiting[i].Attempts+1
@@ -191,6 +196,7 @@ func (q *memory) Endpoint(_ context.Context, name string) (emitter.EndpointState
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.state[name]
+	s.Last = q.last[name]
 	for _, d := range q.waiting {
 		if d.Endpoint == name {
 			s.Waiting++

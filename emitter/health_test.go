@@ -153,7 +153,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("told %q", got)
 		}
 		state("ok")
-		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s != (emitter.EndpointState{}) {
+		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Health != (emitter.Health{}) || s.Waiting != 0 {
 			t.Errorf("state %+v", s)
 		}
 		for _, want := range []string{

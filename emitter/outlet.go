@@ -170,6 +170,9 @@ func (o *outlet) restore(ctx context.Context) bool {
 		if err == nil {
 			o.stored = s.Health
 			o.gate.restore(s.Health)
+			if limit := o.endpoint.limit; limit != nil {
+				limit.Begin(now, s.Last)
+			}
 			o.news.begin(s.Health)
 			return true
 		}

@@ -149,6 +149,10 @@ func testFixture(t *testing.T, path string, notes []differ.Note, due time.Time) 
 	equal("pending", batch, emitter.Batch{Due: []emitter.Delivery{want}})
 	equal("pending error", err, nil)
 	endpoint, err := s.Endpoint(t.Context(), "hook")
+	if !endpoint.Last.IsZero() {
+		equal("last attempt", endpoint.Last, fixtureDay) // of a file of this schema
+	}
+	endpoint.Last = time.Time{}
 	equal("endpoint", endpoint, emitter.EndpointState{
 		Health:  emitter.Health{Hold: fixtureDay.Add(time.Hour), Pause: emitter.PauseGone, Reason: "gone"},
 		Waiting: 2, Dead: 1,

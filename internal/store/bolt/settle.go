@@ -111,6 +111,13 @@ func (t *tx) settle(o *emitter.Outcome) error {
 	if err != nil || !found {
 		return err
 	}
+	endpoint, err := t.endpoint(d.endpoint)
+	if err != nil {
+		return err
+	}
+	if o.Verdict.State != emitter.Expired && o.Attempt.At.After(endpoint.Last) {
+		endpoint.Last = o.Attempt.At
+	}
 	d.attempts++
 	key := attemptKey(number, d.attempts)
 	if err := t.put(bucketAttempts, key, attemptRecord(key, &o.Attempt)); err != nil {

@@ -59,6 +59,8 @@ type storedEndpoint struct {
 	Failing     bool      `json:"failing,omitempty"`
 	Hasten      bool      `json:"hasten,omitempty"`
 
+	Last time.Time `json:"last,omitzero"`
+
 	Order     order `json:"order,omitempty"`
 	Arranging bool  `json:"arranging,omitempty"` // some that wait may stand in lanes of another order
 }
@@ -78,7 +80,7 @@ func (e *storedEndpoint) state() emitter.EndpointState {
 	if e.Paused && h.Pause == "" {
 		h.Pause = emitter.PauseGone
 	}
-	return emitter.EndpointState{Health: h, Waiting: e.Waiting, Dead: e.Dead}
+	return emitter.EndpointState{Health: h, Waiting: e.Waiting, Dead: e.Dead, Last: e.Last}
 }
 
 // order is emitter.Order as a number.

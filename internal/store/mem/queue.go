@@ -267,6 +267,9 @@ func (s *Store) settle(d *delivery, o *emitter.Outcome, now time.Time) {
 	e, v := s.endpoint(d.Endpoint), &o.Verdict
 	d.Attempts++
 	d.tried = append(d.tried, o.Attempt.Record(d.Attempts))
+	if v.State != emitter.Expired && o.Attempt.Error != emitter.ErrorDropped && o.Attempt.At.After(e.Last) {
+		e.Last = o.Attempt.At
+	}
 	first := e.remove(d)
 	if v.State == emitter.Waiting {
 		d.Due = v.Due

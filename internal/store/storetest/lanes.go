@@ -283,6 +283,10 @@ func testHealth(t *testing.T, s Store) {
 	nobody.Number = 1 << 40
 	settle(t, s, with(delivered(nobody), h), with(dead(nobody), emitter.Health{Failed: 4}))
 	equal(t, "of a delivery that is not there", endpoint(t, s, "hook").Health, emitter.Health{Failed: 4})
+	e, err := s.Endpoint(t.Context(), "hook")
+	if err != nil || !e.Last.Equal(at(0)) {
+		t.Errorf("it was tried last at %s, %v", e.Last, err)
+	}
 	if err := s.SetHealth(t.Context(), "hook", h); err != nil {
 		t.Fatal(err)
 	}

@@ -215,12 +215,14 @@ func first(t *testing.T, s Store, endpoint string) emitter.Delivery {
 	return batch.Due[0]
 }
 
+// endpoint is the state of an endpoint, less when it was tried last.
 func endpoint(t *testing.T, s Store, name string) emitter.EndpointState {
 	t.Helper()
 	e, err := s.Endpoint(t.Context(), name)
 	if err != nil {
 		t.Fatalf("endpoint %s: %v", name, err)
 	}
+	e.Last = time.Time{}
 	return e
 }
 
