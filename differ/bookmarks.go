@@ -46,6 +46,8 @@ func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks, notes []Note
 	}
 	if before := d.moved[unit].Notes; still != b || len(notes) > 0 || len(before) > 0 {
 		d.moved[unit] = Kept{b, merge(before, notes)}
+	} else {
+		delete(d.moved, unit) // what waited is older
 	}
 }
 
