@@ -88,6 +88,7 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 		return nil, poller.Failf(poller.ClassStatus, "status 304, but no answer is remembered that it could stand for")
 	}
 	mem.round++
+	mem.pages = 0 // until it is taken in, rounds are not those of the last that was
 	c.found.read = true
 	if err := s.readPart(p, c.take); err != nil {
 		return nil, err

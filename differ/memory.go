@@ -106,7 +106,7 @@ func (m *memory) enter(key string) *entry {
 		copy(more, m.entries)
 		m.entries = more
 	}
-	m.entries = append(m.entries, entry{key: m.keys.clone(key)})
+	m.entries = append(m.entries, entry{key: m.keys.clone(key), round: m.round})
 	m.index.add(m.entries)
 	return &m.entries[len(m.entries)-1]
 }

@@ -56,7 +56,7 @@ func (d *Differ) sampleAll(ctx context.Context, out *outcome) error {
 		}
 		if p := mem.pasts[e.key]; p != nil && p.values != nil {
 			found.samples = append(found.samples, sample{e.key, p.values})
-		} else if mem.pages == 0 && !src.kept {
+		} else if mem.pages == 0 && !src.kept && !mem.unknown {
 			unread = append(unread, e.key)
 		}
 	}

@@ -116,8 +116,11 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		}
 		d.unclaim(src, unit, m)
 		marks[unit] = state.Bookmarks
-		if m.version > 0 && m.shape != src.shape || m.version == 0 {
+		switch {
+		case !src.reads(m):
 			marks[unit] = anew(state.Bookmarks)
+		case src.listens():
+			marks[unit] = withoutValidators(state.Bookmarks)
 		}
 		d.count(state.Source, m)
 		d.wind(unit, m)
