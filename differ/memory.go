@@ -115,10 +115,11 @@ func (m *memory) enter(key string) *entry {
 // spare stays for as long as the source.
 const growSlowly = 64
 
-// carry takes over from an older memory how often items were absent: only
-// the contents of a memory can be in doubt.
+// carry takes over from an older memory how often items were absent, what waits
+// to be confirmed and what was counted: only the contents of a memory can be in
+// doubt.
 func (m *memory) carry(old *memory) {
-	m.pending = old.pending
+	m.pending, m.counted = old.pending, old.counted
 	for key, n := range old.absent {
 		if e := m.find(key); e != nil && !e.gone() && m.absent[key] == 0 {
 			m.misses(key, n)
@@ -129,9 +130,10 @@ func (m *memory) carry(old *memory) {
 // partial reports whether the last answer left something open that only
 // another whole answer can settle: an absence or a change to be confirmed, or an
 // item that was refused. A validator that is stored then would hide it after a restart.
-func (m *memory) partial() bool {
-	return m.hold != nil || len(m.absent) > 0 || m.unknown || len(m.pending) > 0
-}
+func (m *memory) partial() bool { return m.hold != nil || m.open() }
+
+// open is partial of an answer that is not held.
+func (m *memory) open() bool { return len(m.absent) > 0 || m.unknown || len(m.pending) > 0 }
 
 // maxGone is how many gone items a source remembers for their revisions. Over
 // it, the half that was gone longest is forgotten.

@@ -145,7 +145,7 @@ func TestCooldown(t *testing.T) {
 	}
 }
 
-// counted is the sum of a counter.
+// counted is the sum of a counter, or of a gauge.
 func counted(t *testing.T, r *prometheus.Registry, name string) (n float64) {
 	t.Helper()
 	families, err := r.Gather()
@@ -155,7 +155,7 @@ func counted(t *testing.T, r *prometheus.Registry, name string) (n float64) {
 	for _, f := range families {
 		if f.GetName() == name {
 			for _, m := range f.GetMetric() {
-				n += m.GetCounter().GetValue()
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}

@@ -199,19 +199,30 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		for _, n := range out.notes {
 			out.memory.note(n)
 		}
-		d.mark(out.part.unit, out.memory, out.marks, out.notes)
+		d.moves(out)
 		d.reportHold(out)
 		d.heard(out)
 		d.reportRules(out)
 		return nil
 	}
 	out.commit.Notes = merge(out.commit.Notes, out.notes)
-	if err := d.commit(ctx, out.commit); err != nil {
+	if err := d.commit(ctx, out.commit, false); err != nil {
 		out.memory.doubtful = true
 		return storeFailure("committing", err)
 	}
 	d.settle(out)
 	return nil
+}
+
+// moves has what an answer moved without a commit written soon.
+func (d *Differ) moves(out *outcome) {
+	marks := out.marks
+	if out.memory.partial() {
+		marks = withoutValidators(marks)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mark(out.part.unit, marks, out.notes)
 }
 
 // plans is all of Take that writes nothing, of each part of the answer. With
@@ -237,14 +248,18 @@ func (d *Differ) plans(ctx context.Context, a *poller.Answer, explain bool) ([]*
 	return outs, nil
 }
 
-// commit writes c, and notes the bookmarks that the store has then.
-func (d *Differ) commit(ctx context.Context, c *Commit) error {
+// commit writes c, and notes the bookmarks that the store has then. beside: it
+// comes of no answer, and leaves them as they are.
+func (d *Differ) commit(ctx context.Context, c *Commit, beside bool) error {
 	if err := d.writing.Acquire(ctx, 1); err != nil {
 		return err
 	}
 	defer d.writing.Release(1)
 	unit := c.Unit()
 	d.mu.Lock()
+	if beside {
+		c.Bookmarks = d.marks(unit)
+	}
 	c.Bookmarks = d.stamp(unit, c.Bookmarks)
 	before := d.moved[unit]
 	c.Notes = merge(before.Notes, c.Notes)
@@ -255,12 +270,7 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stored[unit] = c.Bookmarks
-	if k := d.moved[unit]; k.Bookmarks == before.Bookmarks {
-		delete(d.moved, unit)
-	} else { // they moved on meanwhile
-		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
-	}
+	d.wrote(unit, before, c.Bookmarks)
 	return nil
 }
 
@@ -332,18 +342,34 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	if mem != nil && !mem.doubtful {
 		return mem, nil
 	}
+	fresh, err := d.reload(ctx, unit, mem)
+	if err != nil {
+		return nil, storeFailure("loading", err)
+	}
+	d.wind(unit, fresh)
+	return fresh, d.refeed(ctx, unit, fresh)
+}
+
+// reload makes the memory of a unit of what the store has, and of the notes
+// that wait for a flush; a flush that is under way ends before.
+func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memory, error) {
+	if err := d.writing.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer d.writing.Release(1)
 	var state State
 	for s, err := range d.store.Load(ctx, unit) {
 		if err != nil {
-			return nil, storeFailure("loading", err)
+			return nil, err
 		}
 		state = s
 	}
 	fresh := remember(state)
-	if mem != nil {
-		fresh.carry(mem)
+	if before != nil {
+		fresh.carry(before)
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.resolve(unit, state)
 	for _, n := range d.moved[unit].Notes {
 		fresh.note(n)
@@ -351,9 +377,7 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
 	d.requiet(unit, fresh)
-	d.mu.Unlock()
-	d.wind(unit, fresh)
-	return fresh, d.refeed(ctx, unit, fresh)
+	return fresh, nil
 }
 
 // settle moves on after a commit.
