@@ -344,23 +344,24 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	}
 	fresh, err := d.reload(ctx, unit, mem)
 	if err != nil {
-		return nil, storeFailure("loading", err)
+		return nil, err
 	}
 	d.wind(unit, fresh)
 	return fresh, d.refeed(ctx, unit, fresh)
 }
 
-// reload makes the memory of a unit of what the store has, and of the notes
-// that wait for a flush; a flush that is under way ends before.
+// reload is recall of one that is not at hand; before is the doubtful one. It
+// waits for a flush: what that writes is neither in the store yet nor on the
+// list of what moved.
 func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memory, error) {
 	if err := d.writing.Acquire(ctx, 1); err != nil {
-		return nil, err
+		return nil, storeFailure("waiting for", err)
 	}
 	defer d.writing.Release(1)
 	var state State
 	for s, err := range d.store.Load(ctx, unit) {
 		if err != nil {
-			return nil, err
+			return nil, storeFailure("loading", err)
 		}
 		state = s
 	}
@@ -369,7 +370,6 @@ func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memo
 		fresh.carry(before)
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.resolve(unit, state)
 	for _, n := range d.moved[unit].Notes {
 		fresh.note(n)
@@ -377,6 +377,7 @@ func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memo
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
 	d.requiet(unit, fresh)
+	d.mu.Unlock()
 	return fresh, nil
 }
 

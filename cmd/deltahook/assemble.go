@@ -44,7 +44,9 @@ func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 	})}
 	names := sortedNames(cfg.Endpoints)
 	for _, name := range names {
-		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{Version: version, Egress: endpoints, Redactor: in.redactor})
+		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{
+			Version: version, Egress: endpoints, Auth: p.client.Credentials(), Redactor: in.redactor,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -64,6 +66,16 @@ func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 		p.diffed = append(p.diffed, diffed)
 	}
 	return p, nil
+}
+
+// endpoint is the one of a name.
+func (p *parts) endpoint(name string) (*emitter.Endpoint, error) {
+	for _, e := range p.endpoints {
+		if e.Name() == name {
+			return e, nil
+		}
+	}
+	return nil, fmt.Errorf("endpoint %s is configured and was not assembled", name)
 }
 
 // close waits for refresh tokens that are being exchanged, and gives up the
