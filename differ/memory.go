@@ -36,7 +36,8 @@ type memory struct {
 	unknown bool   // that answer had items that item_ok refused
 	blind   bool   // one of them had no id
 	round   uint32 // counts the answers that were compared
-	read    int64  // when the last of them came, in Unix seconds; 0: none did
+	read    int64  // when the last of them came that was taken in, in Unix seconds; 0: none did
+	count   int    // items that it listed
 }
 
 // entry is an item in 56 bytes, beside the text of its key. What few items have
@@ -115,11 +116,11 @@ func (m *memory) enter(key string) *entry {
 // spare stays for as long as the source.
 const growSlowly = 64
 
-// carry takes over from an older memory how often items were absent, what waits
-// to be confirmed and what was counted: only the contents of a memory can be in
-// doubt.
+// carry takes over from an older memory what the last answer left open, and what
+// was counted: only the contents of a memory can be in doubt.
 func (m *memory) carry(old *memory) {
-	m.pending, m.counted = old.pending, old.counted
+	m.pending, m.unknown, m.blind = old.pending, old.unknown, old.blind
+	m.read, m.count, m.counted = old.read, old.count, old.counted
 	for key, n := range old.absent {
 		if e := m.find(key); e != nil && !e.gone() && m.absent[key] == 0 {
 			m.misses(key, n)
