@@ -91,7 +91,8 @@ func (a *app) listEvents(ctx context.Context, of web.Archive, ask *listing) erro
 			for _, d := range e.Deliveries {
 				to = append(to, d.Endpoint+" "+string(d.State))
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Created.UTC().Format(time.RFC3339), e.ID, e.Type, unitOf(&e), visible(e.Key), e.Revision, strings.Join(to, ", "))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n",
+				e.Created.UTC().Format(time.RFC3339), e.ID, e.Type, unitOf(&e), visible(e.Key), e.Revision, strings.Join(to, ", "))
 		}
 		if err := table.Flush(); err != nil {
 			return err

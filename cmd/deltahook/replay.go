@@ -82,7 +82,8 @@ func (a *app) readReplay(args []string, ask *listing, order *emitter.ReplayOrder
 func (a *app) replay(ctx context.Context, c *web.Client, order emitter.ReplayOrder, format string) error {
 	job, err := c.StartReplay(context.WithoutCancel(ctx), order) // it could not be stopped without its id
 	for id := job.ID; err == nil && job.State == emitter.ReplayRunning; {
-		if job, err = c.Replay(ctx, id); ctx.Err() != nil {
+		job, err = c.Replay(ctx, id)
+		if ctx.Err() != nil {
 			job, err = c.StopReplay(context.WithoutCancel(ctx), id)
 		}
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,7 +111,8 @@ func testLists(t *testing.T, s Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Source != "shop" || e.Key != "a" || e.Type != "shop.updated" || e.Change != differ.Updated || e.Revision != 1 || !e.Time.Equal(at(1)) || e.Created.IsZero() {
+	if e.Source != "shop" || e.Key != "a" || e.Type != "shop.updated" || e.Change != differ.Updated || e.Revision != 1 ||
+		!e.Time.Equal(at(1)) || e.Created.IsZero() {
 		t.Errorf("e1 is %+v", e)
 	}
 	if len(e.Deliveries) != 2 || e.Deliveries[0].Endpoint != "hook" || string(e.Deliveries[1].Payload) != "body of e1" {
@@ -120,7 +122,8 @@ func testLists(t *testing.T, s Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if one.Event.ID != "e1" || string(one.Payload) != "body of e1" || one.Attempts != 1 || one.State != emitter.Dead || one.Settled.IsZero() || !one.Queued.Equal(e.Created) {
+	if one.Event.ID != "e1" || string(one.Payload) != "body of e1" || one.Attempts != 1 || one.State != emitter.Dead ||
+		one.Settled.IsZero() || !one.Queued.Equal(e.Created) {
 		t.Errorf("the dead one is %+v of %+v", one, one.Event)
 	}
 	for name, err := range map[string]error{
@@ -142,7 +145,9 @@ func testAttempts(t *testing.T, s Store) {
 	number := first0(t, s, "hook").Number
 	for i := range 5 {
 		o := retry(first0(t, s, "hook"), time.Time{})
-		o.Attempt = emitter.Attempt{At: at(i), Took: 1500 * time.Millisecond, Status: 500 + i, Error: emitter.ErrorTimeout, Reason: "why", Response: []byte("no")}
+		o.Attempt = emitter.Attempt{
+			At: at(i), Took: 1500 * time.Millisecond, Status: 500 + i, Error: emitter.ErrorTimeout, Reason: "why", Response: []byte("no"),
+		}
 		settle(t, s, o)
 	}
 	var got []emitter.AttemptRecord
@@ -162,7 +167,9 @@ func testAttempts(t *testing.T, s Store) {
 	if len(got) != 5 {
 		t.Fatalf("%d attempts", len(got))
 	}
-	equal(t, "the last", got[0], emitter.AttemptRecord{Attempt: 5, At: at(4), Took: 1.5, Status: 504, Error: emitter.ErrorTimeout, Reason: "why", Response: "no"})
+	equal(t, "the last", got[0], emitter.AttemptRecord{
+		Attempt: 5, At: at(4), Took: 1.5, Status: 504, Error: emitter.ErrorTimeout, Reason: "why", Response: "no",
+	})
 	equal(t, "the first", got[4].Attempt, 1)
 }
 
@@ -254,7 +261,7 @@ func testReplay(t *testing.T, s Store) {
 	settle(t, s, delivered(first(t, s, "hook")))
 	settle(t, s, delivered(first(t, s, "hook")))
 	again := first(t, s, "hook")
-	if again.Number != step.Deliveries[0] || again.Event != "e1" || again.Revision != 1 || string(again.Body) != string(was.Body) ||
+	if again.Number != step.Deliveries[0] || again.Event != "e1" || again.Revision != 1 || !bytes.Equal(again.Body, was.Body) ||
 		again.Attempts != 0 || !again.Due.IsZero() || again.Created.Before(was.Created) || !again.Time.Equal(was.Time) {
 		t.Errorf("it came back as %+v, and was %+v", again, was)
 	}
@@ -317,7 +324,8 @@ func testReplayMany(t *testing.T, s Store) {
 	shop := emitter.Filter{Source: "shop", Endpoint: "hook", State: emitter.Dead}
 	equal(t, "a dry run", replay(t, s, emitter.Replay{Filter: shop, Dry: true}), emitter.Replayed{Replayed: 8, Unsendable: 1})
 	equal(t, "nothing settled so early", replay(t, s, emitter.Replay{Filter: shop, Settled: at(0)}), emitter.Replayed{})
-	equal(t, "no endpoint of the name", replay(t, s, emitter.Replay{Filter: shop, Endpoints: []string{"other"}}), emitter.Replayed{Unconfigured: 8, Unsendable: 1})
+	equal(t, "no endpoint of the name", replay(t, s, emitter.Replay{Filter: shop, Endpoints: []string{"other"}}),
+		emitter.Replayed{Unconfigured: 8, Unsendable: 1})
 
 	step, err := s.Replay(t.Context(), emitter.Replay{Filter: shop, Most: 3})
 	if err != nil || step.Replayed != 3 {
@@ -334,7 +342,8 @@ func testReplayMany(t *testing.T, s Store) {
 		settle(t, s, delivered(d))
 	}
 	equal(t, "in order", got, []string{"e0", "e1", "e2", "e4", "e5", "e6", "e7", "e8"})
-	equal(t, "any state", replay(t, s, emitter.Replay{Filter: emitter.Filter{Key: "k", Endpoint: "hook"}, Dry: true}), emitter.Replayed{Replayed: 18, Unsendable: 2})
+	equal(t, "any state", replay(t, s, emitter.Replay{Filter: emitter.Filter{Key: "k", Endpoint: "hook"}, Dry: true}),
+		emitter.Replayed{Replayed: 18, Unsendable: 2})
 }
 
 // testReplayOften replays one delivery more often than is remembered.
