@@ -74,8 +74,13 @@ func drawTroubled(t *rapid.T, patient bool) (s differ.Settings, r differ.Respons
 		c.ExpectWithin = units.Duration(time.Hour)
 	}
 	s.Events = drawTroubledRules(t, len(c.History) > 0)
+	if yes("at") {
+		s.Events = append(s.Events, timed)
+	}
 	return s, r
 }
+
+var timed = rule("rule.at", differ.RuleSettings{At: "1795424400 + new.v*60"})
 
 func drawTroubledRules(t *rapid.T, history bool) (rules ordered.Map[differ.RuleSettings]) {
 	whens := []string{"", "change == 'deleted' || new.v > 3", "change != 'deleted' && new.v % 2 == 0", "change != 'deleted' && new.v > 4 - (now().Minute() / 10)", `changed("v", "s")`}
@@ -94,9 +99,6 @@ func drawTroubledRules(t *rapid.T, history bool) (rules ordered.Map[differ.RuleS
 			r.On = []string{"created", "updated"}
 		}
 		rules = append(rules, rule(fmt.Sprintf("rule.%d", i), r))
-	}
-	if rapid.Bool().Draw(t, "at") {
-		rules = append(rules, rule("rule.at", differ.RuleSettings{At: "date(1795424400 + new.v*60)"}))
 	}
 	return rules
 }
@@ -208,11 +210,39 @@ func TestTroubleChangesNothing(t *testing.T) {
 			b.restart()
 		}
 		now := calm.received
-		body := drawItems(rt)
+		body, taken := drawItems(rt), ""
 		for range rapid.IntRange(3, 15).Draw(rt, "steps") {
 			now = now.Add(rapid.SampledFrom([]time.Duration{time.Minute, 3 * time.Minute, 10 * time.Minute}).Draw(rt, "later"))
 			if rapid.IntRange(0, 2).Draw(rt, "same") > 0 {
 				body = drawItems(rt)
+			}
+			if rapid.IntRange(0, 5).Draw(rt, "edit") == 0 {
+				s.Changes.History = nil
+				if rapid.Bool().Draw(rt, "history") {
+					s.Changes.History = history("v", rapid.SampledFrom([]time.Duration{10 * time.Minute, time.Hour}).Draw(rt, "kept for"))
+				}
+				at := s.Events[len(s.Events)-1].Key == timed.Key
+				if s.Events = drawTroubledRules(rt, len(s.Changes.History) > 0); at {
+					s.Events = append(s.Events, timed)
+				}
+				for _, b := range []*troubled{calm, hard} {
+					b.run(t)()
+					b.configure(s, r)
+					b.restart()
+				}
+				rt.Logf("edit")
+				if taken != "" && len(calm.differ.Holds()) == 0 && !patient {
+					now = now.Add(time.Minute)
+					for _, b := range []*troubled{calm, hard} {
+						if err := b.play(taken, now); err != nil {
+							rt.Fatal(err)
+						}
+					}
+					a, b := calm.told(), hard.told()
+					if len(a)+len(b) > 0 {
+						rt.Fatalf("an edit of rules told %v, %v", a, b)
+					}
+				}
 			}
 			twice := false
 			// After an answer that was not taken in, a 304 does not say which
@@ -267,6 +297,7 @@ func TestTroubleChangesNothing(t *testing.T) {
 			}
 			a, b := calm.told(), hard.told()
 			rt.Logf("%s %s\n\t%s", now.Format("15:04"), body, strings.Join(a, "\n\t"))
+			taken = body
 			if diff := cmp.Diff(a, b); diff != "" {
 				rt.Fatalf("events (-calm +hard):\n%s", diff)
 			}
