@@ -261,10 +261,7 @@ func (d *Differ) hold(out *outcome, h *Hold, first bool) error {
 	if !first {
 		return nil
 	}
-	mem, p := out.memory, out.part
-	c := &Commit{
-		Source: p.Source, Watch: p.watch, Version: mem.version, Shape: mem.shape, Since: mem.since, Bookmarks: out.marks,
-	}
+	c, p := out.bare(), out.part
 	e, ok, err := d.ownEvent(TypeHeld, p.unit, p.Received, heldData{h.Reason, h.Listed, h.Known, h.Created, h.Updated, h.Deleted, h.Events, h.Keys})
 	if err != nil {
 		return err
