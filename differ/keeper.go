@@ -78,11 +78,13 @@ func (k *keeper) put(key, field string, number int64, data []byte) {
 	k.notes = append(k.notes, Note{Key: key, Name: sampleName(field, number), Data: data})
 }
 
-// drop removes all samples of an item.
+// drop removes all samples of an item, but those that dropFields does.
 func (k *keeper) drop(key string) {
 	if p := k.mem.pasts[key]; p != nil {
 		for i := range p.series {
-			k.dropSeries(key, &p.series[i])
+			if s := &p.series[i]; k.history.find(s.field) != nil {
+				k.dropSeries(key, s)
+			}
 		}
 	}
 }
