@@ -239,7 +239,7 @@ func TestTroubleChangesNothing(t *testing.T) {
 						}
 					}
 					a, b := calm.told(), hard.told()
-					if len(a)+len(b) > 0 {
+					if slices.ContainsFunc(slices.Concat(a, b), func(e string) bool { return strings.HasPrefix(e, "rule.") && !strings.HasPrefix(e, differ.TypeFailing) }) {
 						rt.Fatalf("an edit of rules told %v, %v", a, b)
 					}
 				}
