@@ -60,12 +60,6 @@ func (k *keeper) dropGone(found *finding) (there map[string]bool) {
 	return there
 }
 
-// holds reports whether an item is remembered and there.
-func (m *memory) holds(key string) bool {
-	e := m.find(key)
-	return e != nil && !e.gone()
-}
-
 // keeper makes notes of samples.
 type keeper struct {
 	history history

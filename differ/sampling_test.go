@@ -49,6 +49,7 @@ func TestWhatIsConfirmedAfterARefusedCommitIsSampled(t *testing.T) {
 	equal(t, "the last of 1", h.windows["1"]["p 30m"].Last, any(7.0))
 	equal(t, "the last of 2", h.windows["2"]["p 30m"].Last, any(5.0))
 }
+
 // No note is there twice in a commit.
 func TestNotesOfACommitAreThereOnce(t *testing.T) {
 	s := atOnce(differ.Settings{})

@@ -80,8 +80,10 @@ func drawTroubled(t *rapid.T, patient bool) (s differ.Settings, r differ.Respons
 	return s, r
 }
 
+// timed is a rule whose timers are noted; its times never come here.
 var timed = rule("rule.at", differ.RuleSettings{At: "1795424400 + new.v*60"})
 
+// drawTroubledRules draws rules that edits may replace by others.
 func drawTroubledRules(t *rapid.T, history bool) (rules ordered.Map[differ.RuleSettings]) {
 	whens := []string{"", "change == 'deleted' || new.v > 3", "change != 'deleted' && new.v % 2 == 0", "change != 'deleted' && new.v > 4 - (now().Minute() / 10)", `changed("v", "s")`}
 	if history {
@@ -142,6 +144,7 @@ func (b *troubled) restart() {
 	differ.SetNow(b.differ, func() time.Time { return b.received.AddDate(-1, 0, 0) })
 }
 
+// request is the answer of a server that has body.
 func (b *troubled) request(body string, at time.Time) *poller.Answer {
 	a := &poller.Answer{Source: "s", Status: 200, Received: at}
 	tag := ""
@@ -157,6 +160,7 @@ func (b *troubled) request(body string, at time.Time) *poller.Answer {
 	return a
 }
 
+// play plays an answer; its bookmarks count where it was taken in.
 func (b *troubled) play(body string, at time.Time) error {
 	a := b.request(body, at)
 	err := b.differ.Take(b.t.Context(), a)
@@ -166,6 +170,7 @@ func (b *troubled) play(body string, at time.Time) error {
 	return err
 }
 
+// told is what was told since it was asked last.
 func (b *troubled) told() (out []string) {
 	for _, c := range b.store.commits[b.seenC:] {
 		for _, e := range c.Events {
@@ -176,6 +181,7 @@ func (b *troubled) told() (out []string) {
 	return out
 }
 
+// state is all that the store has, once everything is flushed.
 func (b *troubled) state() (out []string) {
 	b.run(b.t.(*testing.T))()
 	for s, err := range b.store.Load(b.t.Context()) {
