@@ -72,7 +72,7 @@ func (c *comparison) repeat() {
 			c.found.doubted = append(c.found.doubted, u.key)
 			continue
 		}
-		u.rules = nil
+		u.rules, u.sample = nil, 0
 		c.found.changes = append(c.found.changes, u.change)
 	}
 }

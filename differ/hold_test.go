@@ -303,3 +303,26 @@ func TestAPreviewShowsTheHold(t *testing.T) {
 	}
 	b.holds()
 }
+
+// A person may decide while the poller keeps bookmarks.
+func TestDecideBesideTheBookmarksOfAPoll(t *testing.T) {
+	b := guarded(t)
+	b.take(first(20))
+	b.take(first(1))
+	const polls = 2000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range polls {
+			b.differ.Keep("s", poller.Bookmarks{Failures: i + 1})
+		}
+	}()
+	for range 200 {
+		b.decide(differ.Discarded)
+	}
+	<-done
+	b.run(t)()
+	if marks := b.restart()["s"]; marks.Failures != polls {
+		t.Errorf("the bookmarks that were kept last are lost: %+v", marks)
+	}
+}
