@@ -239,6 +239,9 @@ func FuzzCursor(f *testing.F) {
 // to a size that it keeps. DELTAHOOK_TEST_CHURN=200000 has so many events.
 func TestChurn(t *testing.T) {
 	each, events := 200, 20_000
+	if testing.Short() {
+		each, events = 100, 8_000
+	}
 	if long := os.Getenv("DELTAHOOK_TEST_CHURN"); long != "" {
 		var err error
 		if events, err = strconv.Atoi(long); err != nil {
