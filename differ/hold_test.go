@@ -326,3 +326,21 @@ func TestDecideBesideTheBookmarksOfAPoll(t *testing.T) {
 		t.Errorf("the bookmarks that were kept last are lost: %+v", marks)
 	}
 }
+
+// An answer in which an item cannot be told does not say what is gone, and so
+// leaves a hold of deletions, and what was decided about it, as it is.
+func TestABlindAnswerLeavesAHold(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.options.Alerts = []string{"ops"}
+	r := listed
+	r.ItemOK = "item.error == nil"
+	b.configure(atOnce(differ.Settings{}), r)
+	b.take(first(20))
+	b.expect(first(2), "changes.held @0")
+	b.decide(differ.Discarded)
+	b.expect(`{"items":[{"id":1},{"error":"?"}]}`)
+	b.holds(differ.Discarded)
+	b.expect(first(2))
+	b.expect(first(20))
+	b.holds()
+}

@@ -25,7 +25,7 @@ type memory struct {
 	present int               // entries that are not gone
 	counted int               // of present, those that the metric has
 	absent  map[string]uint16 // answers in a row that lacked an item, by its key; none: the last one listed it
-	pending []unconfirmed     // changes to be confirmed: at most those of one answer
+	pending []unconfirmed     // changes to be confirmed: those of one answer, and maxUnlisted
 
 	timers    *timers    // nil: none, and there never were
 	quiet     *quietNote // nil: no change was noted

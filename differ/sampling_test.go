@@ -49,3 +49,26 @@ func TestWhatIsConfirmedAfterARefusedCommitIsSampled(t *testing.T) {
 	equal(t, "the last of 1", h.windows["1"]["p 30m"].Last, any(7.0))
 	equal(t, "the last of 2", h.windows["2"]["p 30m"].Last, any(5.0))
 }
+
+// No note is there twice in a commit.
+func TestNotesOfACommitAreThereOnce(t *testing.T) {
+	s := atOnce(differ.Settings{})
+	s.Changes.MaxDeletes = differ.Share{Of: 1, Set: true}
+	s.Changes.History = history("p", time.Hour, "q", time.Hour)
+	b := newBench(t, s, listed)
+	b.take(`{"items":[{"id":1,"p":1,"q":1},{"id":2,"p":1,"q":1}]}`)
+	b.run(t)()
+	s.Changes.History = history("p", 2*time.Hour)
+	b.configure(s, listed)
+	b.take(`{"items":[{"id":1,"p":1,"q":1}]}`)
+	for _, c := range b.store.commits {
+		seen := map[[2]string]bool{}
+		for _, n := range c.Notes {
+			at := [2]string{n.Key, n.Name}
+			if seen[at] {
+				t.Errorf("the note %s of %s is there twice", n.Name, n.Key)
+			}
+			seen[at] = true
+		}
+	}
+}

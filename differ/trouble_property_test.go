@@ -74,9 +74,16 @@ func drawTroubled(t *rapid.T, patient bool) (s differ.Settings, r differ.Respons
 		c.ExpectWithin = units.Duration(time.Hour)
 	}
 	s.Events = drawTroubledRules(t, len(c.History) > 0)
+	if yes("at") {
+		s.Events = append(s.Events, timed)
+	}
 	return s, r
 }
 
+// timed is a rule whose timers are noted; its times never come here.
+var timed = rule("rule.at", differ.RuleSettings{At: "1795424400 + new.v*60"})
+
+// drawTroubledRules draws rules that edits may replace by others.
 func drawTroubledRules(t *rapid.T, history bool) (rules ordered.Map[differ.RuleSettings]) {
 	whens := []string{"", "change == 'deleted' || new.v > 3", "change != 'deleted' && new.v % 2 == 0", "change != 'deleted' && new.v > 4 - (now().Minute() / 10)", `changed("v", "s")`}
 	if history {
@@ -94,9 +101,6 @@ func drawTroubledRules(t *rapid.T, history bool) (rules ordered.Map[differ.RuleS
 			r.On = []string{"created", "updated"}
 		}
 		rules = append(rules, rule(fmt.Sprintf("rule.%d", i), r))
-	}
-	if rapid.Bool().Draw(t, "at") {
-		rules = append(rules, rule("rule.at", differ.RuleSettings{At: "date(1795424400 + new.v*60)"}))
 	}
 	return rules
 }
@@ -140,6 +144,7 @@ func (b *troubled) restart() {
 	differ.SetNow(b.differ, func() time.Time { return b.received.AddDate(-1, 0, 0) })
 }
 
+// request is the answer of a server that has body.
 func (b *troubled) request(body string, at time.Time) *poller.Answer {
 	a := &poller.Answer{Source: "s", Status: 200, Received: at}
 	tag := ""
@@ -155,6 +160,7 @@ func (b *troubled) request(body string, at time.Time) *poller.Answer {
 	return a
 }
 
+// play plays an answer; its bookmarks count where it was taken in.
 func (b *troubled) play(body string, at time.Time) error {
 	a := b.request(body, at)
 	err := b.differ.Take(b.t.Context(), a)
@@ -164,6 +170,7 @@ func (b *troubled) play(body string, at time.Time) error {
 	return err
 }
 
+// told is what was told since it was asked last.
 func (b *troubled) told() (out []string) {
 	for _, c := range b.store.commits[b.seenC:] {
 		for _, e := range c.Events {
@@ -174,6 +181,7 @@ func (b *troubled) told() (out []string) {
 	return out
 }
 
+// state is all that the store has, once everything is flushed.
 func (b *troubled) state() (out []string) {
 	b.run(b.t.(*testing.T))()
 	for s, err := range b.store.Load(b.t.Context()) {
@@ -208,11 +216,39 @@ func TestTroubleChangesNothing(t *testing.T) {
 			b.restart()
 		}
 		now := calm.received
-		body := drawItems(rt)
+		body, taken := drawItems(rt), ""
 		for range rapid.IntRange(3, 15).Draw(rt, "steps") {
 			now = now.Add(rapid.SampledFrom([]time.Duration{time.Minute, 3 * time.Minute, 10 * time.Minute}).Draw(rt, "later"))
 			if rapid.IntRange(0, 2).Draw(rt, "same") > 0 {
 				body = drawItems(rt)
+			}
+			if rapid.IntRange(0, 5).Draw(rt, "edit") == 0 {
+				s.Changes.History = nil
+				if rapid.Bool().Draw(rt, "history") {
+					s.Changes.History = history("v", rapid.SampledFrom([]time.Duration{10 * time.Minute, time.Hour}).Draw(rt, "kept for"))
+				}
+				at := s.Events[len(s.Events)-1].Key == timed.Key
+				if s.Events = drawTroubledRules(rt, len(s.Changes.History) > 0); at {
+					s.Events = append(s.Events, timed)
+				}
+				for _, b := range []*troubled{calm, hard} {
+					b.run(t)()
+					b.configure(s, r)
+					b.restart()
+				}
+				rt.Logf("edit")
+				if taken != "" && len(calm.differ.Holds()) == 0 && !patient {
+					now = now.Add(time.Minute)
+					for _, b := range []*troubled{calm, hard} {
+						if err := b.play(taken, now); err != nil {
+							rt.Fatal(err)
+						}
+					}
+					a, b := calm.told(), hard.told()
+					if slices.ContainsFunc(slices.Concat(a, b), func(e string) bool { return strings.HasPrefix(e, "rule.") && !strings.HasPrefix(e, differ.TypeFailing) }) {
+						rt.Fatalf("an edit of rules told %v, %v", a, b)
+					}
+				}
 			}
 			twice := false
 			// After an answer that was not taken in, a 304 does not say which
@@ -267,6 +303,7 @@ func TestTroubleChangesNothing(t *testing.T) {
 			}
 			a, b := calm.told(), hard.told()
 			rt.Logf("%s %s\n\t%s", now.Format("15:04"), body, strings.Join(a, "\n\t"))
+			taken = body
 			if diff := cmp.Diff(a, b); diff != "" {
 				rt.Fatalf("events (-calm +hard):\n%s", diff)
 			}

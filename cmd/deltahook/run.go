@@ -15,6 +15,7 @@ import (
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
@@ -64,23 +65,17 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To, Hide: redactor.Text})
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
 	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Logger: log,
+		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Logger: log,
 		Ready: readiness(ctx, store),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
 	}
-	marks, err := diffing.Load(ctx)
-	if err != nil {
-		return errors.Join(err, admin.Close())
-	}
-	if err := diffing.LoadFeeds(ctx, keys.follow); err != nil {
-		return errors.Join(err, admin.Close())
-	}
-	used, err := store.Usage(ctx)
+	marks, used, err := remembered(ctx, store, diffing, keys)
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
@@ -104,6 +99,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
+	work.Go(func() error { return again.Run(ctx) })
 	work.Go(func() error {
 		select {
 		case err := <-broken:
@@ -118,6 +114,20 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// remembered reads what the stages go on from.
+func remembered(ctx context.Context, store *bolt.Store, diffing *differ.Differ, keys *watches) (
+	marks map[string]poller.Bookmarks, used map[string]budget.Usage, err error,
+) {
+	if marks, err = diffing.Load(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := diffing.LoadFeeds(ctx, keys.follow); err != nil {
+		return nil, nil, err
+	}
+	used, err = store.Usage(ctx)
+	return marks, used, err
 }
 
 // readiness says that the daemon is not ready once its end has begun, or
