@@ -73,7 +73,7 @@ func TestTimersBesideAllElse(t *testing.T) {
 	}
 	deadline := time.Now().Add(5 * time.Second) // a unit whose store failed waits for two of them at most
 	told, last := map[string]int{}, map[string]bool{}
-	for len(last) < 8 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for ; len(last) < 8 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		clear(told)
 		for _, e := range store.told() {
 			if e.Type != "soon" {
