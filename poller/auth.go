@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/fault"
@@ -25,6 +26,9 @@ type credential struct {
 	*credentials
 	name    string
 	keepers []*auth.Keeper // of each that is fetched
+
+	mu      sync.Mutex
+	sources []string // that use it
 }
 
 // credential gives the shared credential of a reference; nil: there is none.
@@ -86,7 +90,8 @@ func (c *Client) newCredential(name string, s *AuthSettings) (*credential, error
 			Name: name, Slack: k.slack, Refresh: k.refresh, Origin: k.origin, Store: c.tokens,
 			Exchange: c.exchangeOf(k, tokens),
 			Learn:    func(tokens ...string) { c.redactor.Learn(fmt.Sprintf("auth %s %d", name, i), tokens...) },
-			Expired:  func() { c.tellExpired(name) },
+			Expired:  func() { c.tellAccess(made, true) },
+			Renewed:  func() { c.tellAccess(made, false) },
 		}
 		if strings.HasPrefix(name, inline) {
 			o.Name = inline + k.origin // other settings may change, and the token is still good
@@ -99,14 +104,30 @@ func (c *Client) newCredential(name string, s *AuthSettings) (*credential, error
 	return made, nil
 }
 
-// tellExpired tells, once, that a person is needed.
-func (c *Client) tellExpired(name string) {
-	setting := "auth." + name
-	if strings.HasPrefix(name, inline) {
-		setting = "request.auth"
+// Access is whether the refresh token of credentials is still good.
+type Access struct {
+	Auth    string   // name in auth; "": they stand in the request of the source
+	Sources []string // that use them, in the order of their making
+	Setting string   // where a new refresh token goes
+	Expired bool     // the API takes it no longer: a person must allow access again
+}
+
+// tellAccess tells how a refresh token fared.
+func (c *Client) tellAccess(made *credential, expired bool) {
+	made.mu.Lock()
+	a := Access{Auth: made.name, Sources: slices.Clone(made.sources), Expired: expired}
+	made.mu.Unlock()
+	a.Setting = "auth." + a.Auth + ".oauth2.refresh_token"
+	if strings.HasPrefix(a.Auth, inline) {
+		a.Auth, a.Setting = "", "request.auth.oauth2.refresh_token"
 	}
-	c.log.Error("auth expired", "auth", name, "advice", "the API no longer takes the refresh token: allow access again, "+
-		"put the new token into "+setting+".oauth2.refresh_token, and start again; until then its sources rest")
+	if expired {
+		c.log.Error("auth expired", "auth", made.name, "advice", "the API no longer takes the refresh token: allow access again, "+
+			"put the new token into "+a.Setting+", and start again; until then its sources rest")
+	}
+	if c.access != nil {
+		c.access(a)
+	}
 }
 
 // signed is a request with its credentials.
@@ -282,6 +303,9 @@ func (s *Source) identify(q RequestSettings) (err error) {
 	}
 	s.request.bound = s.credential != nil || q.TLS != (TLSSettings{})
 	if s.credential != nil {
+		s.credential.mu.Lock()
+		s.credential.sources = append(s.credential.sources, s.name)
+		s.credential.mu.Unlock()
 		s.judge.fingerprint += "\n" + s.credential.id // another account gets other answers
 	}
 	return nil

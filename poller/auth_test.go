@@ -318,9 +318,12 @@ func TestExpired(t *testing.T) {
 		return true
 	}
 	var log bytes.Buffer
-	c := clientWith(t, poller.AuthSettings{OAuth2: refreshToken(a)}, poller.ClientOptions{
+	var told []poller.Access
+	o := poller.ClientOptions{
 		Tokens: &shelf{kept: map[string]auth.Record{}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	})
+		Access: func(a poller.Access) { told = append(told, a) },
+	}
+	c := clientWith(t, poller.AuthSettings{OAuth2: refreshToken(a)}, o)
 	for range 5 {
 		f := failure(t, source(t, c, named(a.URL), poller.ResponseSettings{}), poller.ClassAuth, "shop: the refresh token is no longer good (invalid_grant)")
 		if !strings.Contains(f.Error(), "<secret> was revoked") {
@@ -332,6 +335,15 @@ func TestExpired(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "auth.shop.oauth2.refresh_token") {
 		t.Errorf("logged %d lines: %s", n, log.String())
+	}
+	if len(told) != 1 || !told[0].Expired || told[0].Auth != "shop" || told[0].Setting != "auth.shop.oauth2.refresh_token" || len(told[0].Sources) == 0 {
+		t.Errorf("told %+v", told)
+	}
+	a.refuse = nil
+	own := poller.RequestSettings{URL: a.URL, Auth: poller.AuthRef{Own: &poller.AuthSettings{OAuth2: refreshToken(a)}}}
+	ask(t, source(t, clientWith(t, poller.AuthSettings{}, o), own, poller.ResponseSettings{}))
+	if len(told) != 2 || told[1].Expired || told[1].Auth != "" || told[1].Setting != "request.auth.oauth2.refresh_token" {
+		t.Errorf("told %+v", told)
 	}
 }
 

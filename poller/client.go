@@ -35,6 +35,7 @@ type ClientOptions struct {
 	Tokens   auth.Store               // where refresh tokens are kept; nil: none is exchanged
 	Logger   *slog.Logger             // where credentials are told of that a person must renew; nil: nowhere
 	Limits   map[string]LimitSettings // budgets that sources may name
+	Access   func(Access)             // told when a refresh token was exchanged or refused; waits for nothing; nil: nobody is told
 }
 
 // Client is the process's HTTP client for polling: one pool of connections
@@ -46,6 +47,7 @@ type Client struct {
 	auth      map[string]AuthSettings
 	tokens    auth.Store
 	log       *slog.Logger
+	access    func(Access)
 	limits    map[string]*limit
 	buffers   sync.Pool // of *bytes.Buffer
 	inflater  decode.Inflater
@@ -74,6 +76,7 @@ func NewClient(o ClientOptions) *Client {
 		auth:     o.Auth,
 		tokens:   o.Tokens,
 		log:      log,
+		access:   o.Access,
 		limits:   newLimits(o.Limits),
 		transport: &http.Transport{
 			DialContext:            dialer.DialContext,
