@@ -3,6 +3,7 @@ package differ_test
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -59,4 +60,43 @@ func BenchmarkTake(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkRulesThatRemember is Take of items that all stand inside of a rule,
+// with what they cost in memory.
+func BenchmarkRulesThatRemember(b *testing.B) {
+	for name, when := range map[string]string{"none": "", "enter": "new.weight > 5", "enter-now": `new.weight > 5 and now().Year() > 2000`} {
+		for _, changed := range []int{0, 100} {
+			b.Run(fmt.Sprintf("rule=%s/items=10000/changed=%d", name, changed), func(b *testing.B) {
+				s := ruled(rule("any", differ.RuleSettings{When: "true"}))
+				if when != "" {
+					s = ruled(rule("any", entering(when)))
+				}
+				before := heap()
+				bench := newBench(b, s, listed)
+				bodies := [2]string{list(10_000, changed, 0), list(10_000, changed, 1)}
+				bench.take(bodies[0])
+				bench.store.commits = nil
+				bench.restart()
+				after := heap()
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					i++
+					if err := bench.differ.Take(b.Context(), bench.answer(bodies[i%2])); err != nil {
+						b.Fatal(err)
+					}
+					bench.store.commits = nil
+				}
+				b.ReportMetric(float64(after-before)/10_000, "B/item") // the store's too
+			})
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -1,6 +1,9 @@
 package differ
 
-import "unicode/utf8"
+import (
+	"maps"
+	"unicode/utf8"
+)
 
 // TypeFailing is the event of a rule that cannot be evaluated.
 const TypeFailing = "rule.failing"
@@ -65,7 +68,8 @@ func (d *Differ) claim(r *rule, out *outcome) bool {
 }
 
 // unclaim brings who tells that rules fail into line with what a unit knows.
-// d.mu is held.
+// One that is polled no more tells nothing, and keeps no other from it. d.mu is
+// held.
 func (d *Differ) unclaim(src *Source, unit string, mem *memory) {
 	if len(d.failing) == 0 && len(mem.standings.events) == 0 {
 		return
@@ -73,13 +77,19 @@ func (d *Differ) unclaim(src *Source, unit string, mem *memory) {
 	for i := range src.rules {
 		r := &src.rules[i]
 		holder, held := d.failing[r]
-		switch failing := mem.standings.events[r.event].Failing; {
+		switch failing := mem.standings.events[r.event].Failing && d.standing[unit].retired.IsZero(); {
 		case failing && !held:
 			d.failing[r] = unit
 		case !failing && held && holder == unit:
 			delete(d.failing, r)
 		}
 	}
+}
+
+// release has a unit that is polled no more keep no other from telling. d.mu is
+// held.
+func (d *Differ) release(unit string) {
+	maps.DeleteFunc(d.failing, func(_ *rule, holder string) bool { return holder == unit })
 }
 
 // errorText is an error as an event may say it: no secret, no more than fits.

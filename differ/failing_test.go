@@ -224,3 +224,34 @@ func TestExplainOfAWatchKeyThatIsNotInTheAnswer(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A watch key that is polled no more keeps no other from telling.
+func TestARetiredKeyDoesNotSilenceAFailingRule(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		s := ruled(rule("high", differ.RuleSettings{When: "new.v > 5"}))
+		s.Watch.Until = "new.done == true"
+		b := newBench(t, s, differ.ResponseSettings{})
+		b.options.Alerts = []string{"ops"}
+		b.restart()
+		next := func(key, body string) int {
+			t.Helper()
+			a := b.answer(body)
+			a.Keys = []string{key}
+			if err := b.differ.Take(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			return len(b.alerts())
+		}
+		told := []int{
+			next("x", `{"v":1}`), next("y", `{"v":1}`), next("z", `{"v":1}`),
+			next("x", `{"v":"?"}`), next("y", `{"v":"?"}`), next("x", `{"v":"?","done":true}`),
+		}
+		if restarted {
+			b.restart()
+		}
+		told = append(told, next("y", `{"v":"!"}`), next("z", `{"v":"!"}`))
+		if want := []int{0, 0, 0, 1, 0, 0, 1, 0}; !slices.Equal(told, want) {
+			t.Errorf("restarted %t: alerts %v, want %v", restarted, told, want)
+		}
+	}
+}

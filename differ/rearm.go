@@ -20,14 +20,17 @@ func (d *Differ) rearm(ctx context.Context, out *outcome) error {
 	if out.part.lacking || out.silent || out.held {
 		return nil
 	}
-	changed := map[string]bool{}
-	for i := range found.changes {
-		changed[found.changes[i].key] = true
-	}
+	var changed map[string]bool
 	for i := range w.src.rules {
 		r := &w.src.rules[i]
 		if !r.drifts() || len(mem.standings.of[r.event]) == 0 {
 			continue
+		}
+		if changed == nil {
+			changed = make(map[string]bool, len(found.changes))
+			for i := range found.changes {
+				changed[found.changes[i].key] = true
+			}
 		}
 		whole, ok, err := w.whole(r)
 		if err != nil {

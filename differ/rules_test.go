@@ -430,3 +430,43 @@ func TestALostReplyIsNotUndone(t *testing.T) {
 		b.expect(one(3))
 	}
 }
+
+// What is held moves no rule; what a person lets pass does.
+func TestAHeldAnswerMovesNoRule(t *testing.T) {
+	flood := func(v int) string {
+		return fmt.Sprintf(`{"items":[{"id":1,"v":%d},{"id":2,"v":%d},{"id":3,"v":%d}]}`, v, v, v)
+	}
+	start := func() *bench {
+		s := ruled(rule("high", entering("new.v > 5")))
+		s.Changes.MaxEvents = 2
+		b := newBench(t, s, listed)
+		b.expect(flood(1))
+		b.expect(flood(9))
+		if len(b.differ.Holds()) != 1 {
+			t.Fatal("the answer is not held")
+		}
+		return b
+	}
+	decide := func(b *bench, state differ.HoldState) {
+		t.Helper()
+		if err := b.differ.Decide(t.Context(), "s", "", state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := start()
+	b.restart()
+	b.expect(flood(1)) // it was wrong
+	b.expect(`{"items":[{"id":1,"v":9},{"id":2,"v":1},{"id":3,"v":1}]}`, "high 1@1")
+
+	b = start()
+	decide(b, differ.Released)
+	b.expect(flood(9), "high 1@1", "high 2@1", "high 3@1")
+	b.expect(flood(8))
+
+	b = start()
+	decide(b, differ.ReleasedSilently)
+	b.expect(flood(9))
+	b.expect(flood(8)) // they are in it all the same
+	b.expect(`{"items":[{"id":1,"v":1},{"id":2,"v":8},{"id":3,"v":8}]}`)
+	b.expect(`{"items":[{"id":1,"v":6},{"id":2,"v":8},{"id":3,"v":8}]}`, "high 1@3")
+}

@@ -280,6 +280,7 @@ func (d *Differ) tellRetired(out *outcome) {
 		d.mu.Lock()
 		s := d.standing[p.unit]
 		s.retired = at
+		d.release(p.unit)
 		d.standing[p.unit] = s
 		d.mu.Unlock()
 		d.log.Info("watch key retired: it is polled no more", "source", p.Source, "watch", clip(p.watch))
@@ -412,6 +413,7 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.stored, unit)
 		delete(d.moved, unit)
 		delete(d.doubted, unit)
+		d.release(unit)
 		delete(d.standing, unit)
 		delete(d.holds, unit)
 	}

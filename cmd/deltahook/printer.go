@@ -127,7 +127,13 @@ func (p *printer) changes(o *differ.Preview) {
 	if h := o.Hold; h != nil {
 		p.more("%s: %s; nothing is told or forgotten until it is released (deltahook holds)", h.State, h.Reason)
 	}
-	p.why(slices.Concat(o.Changes, o.Others), o.More)
+	items, more := slices.Concat(o.Changes, o.Others), o.More
+	if o.Baseline { // that an item is remembered needs no row
+		items, more = slices.DeleteFunc(items, func(x differ.Explained) bool {
+			return x.Guard == differ.GuardBaseline && len(x.Rules) == 0
+		}), 0
+	}
+	p.why(items, more)
 	if deleted := slices.ContainsFunc(o.Changes, func(c differ.Explained) bool { return c.Change == differ.Deleted }); deleted && p.confirm != 1 {
 		p.more("a deletion is told once %d answers in a row lack the item", max(p.confirm, 2))
 	}

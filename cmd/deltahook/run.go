@@ -62,7 +62,8 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
-	diffing := differ.New(parts.diffed, store, telling, differ.Options{Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To, Hide: redactor.Text})
+	diffing := differ.New(parts.diffed, store, telling, differ.Options{
+		Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To, Hide: redactor.Text})
 	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,

@@ -84,6 +84,9 @@ func guarded(item differ.Explained) string {
 func ruled(item differ.Explained, r differ.Ruled) string {
 	switch r.Verdict {
 	case differ.RuleTold:
+		if item.Guard != "" {
+			return "would be told"
+		}
 		return "told"
 	case differ.RuleNotOn:
 		return fmt.Sprintf("%s is not in on", item.Change)

@@ -14,7 +14,7 @@ import (
 type told struct {
 	sighting
 	thing
-	kind     string // any or third: which of the source's two rules
+	kind     string // any, enter or third: which of the source's rules
 	change   string
 	revision int
 	new, old string // states; "" for null
@@ -130,7 +130,7 @@ func (v *verdict) order(at lane, all []told) {
 func (v *verdict) story(at lane, all []told) {
 	revision, state, serial := 0, "", 0
 	for _, t := range all {
-		if t.kind == "third" {
+		if t.kind != "any" {
 			continue
 		}
 		for revision++; revision < t.revision; revision++ {
@@ -190,27 +190,42 @@ func (v *verdict) step(t told, state string, serial int) int {
 
 // rules holds that each revision made the events that the rules say.
 func (v *verdict) rules(at lane, all []told) {
-	third := map[int]bool{}
-	for _, t := range all {
-		third[t.revision] = third[t.revision] || t.kind == "third"
+	others := map[string]bool{} // events of the other rules, by kind and revision
+	name := func(kind string, revision int) string {
+		return fmt.Sprintf("the %s event of revision %d", kind, revision)
 	}
 	for _, t := range all {
-		if t.kind == "third" {
+		if t.kind != "any" {
+			others[name(t.kind, t.revision)] = true
+		}
+	}
+	even := func(state string) bool { return state != "" && v.truth.served[at.thing][state]%2 == 0 }
+	last, entered := "", false // the state, and whether the rule enter holds for it
+	for _, t := range all {
+		if t.kind != "any" {
 			continue
 		}
-		want := at.endpoint == "audit" && t.new != "" && v.truth.served[at.thing][t.new]%3 == 0
-		switch {
-		case want && !third[t.revision]:
-			v.add("lost: at %s the second event of %s", at.endpoint, t)
-		case !want && third[t.revision]:
-			v.add("misruled: at %s a second event of %s", at.endpoint, t)
+		if t.old != last { // a silent start, or a gap that was found already
+			entered = even(t.old)
 		}
-		delete(third, t.revision)
+		want := map[string]bool{
+			"third": t.new != "" && v.truth.served[at.thing][t.new]%3 == 0,
+			"enter": even(t.new) && !entered,
+		}
+		last, entered = t.new, even(t.new)
+		for _, kind := range []string{"enter", "third"} {
+			wanted, event := want[kind] && at.endpoint == "audit", name(kind, t.revision)
+			switch {
+			case wanted && !others[event]:
+				v.add("lost: at %s %s of %s", at.endpoint, event, t)
+			case !wanted && others[event]:
+				v.add("misruled: at %s %s of %s", at.endpoint, event, t)
+			}
+			delete(others, event)
+		}
 	}
-	for revision, is := range third {
-		if is {
-			v.add("lost: at %s the first event of %s/%s revision %d", at.endpoint, at.thing.source, at.thing.key, revision)
-		}
+	for event := range others {
+		v.add("lost: at %s the first event of %s/%s, which has %s", at.endpoint, at.thing.source, at.thing.key, event)
 	}
 }
 
@@ -233,7 +248,7 @@ func readTold(s sighting) (told, error) {
 	}
 	d := body.Data
 	source, kind, _ := strings.Cut(body.Type, ".")
-	if source != d.Source || kind != "any" && kind != "third" || d.Revision < 1 {
+	if source != d.Source || !slices.Contains([]string{"any", "enter", "third"}, kind) || d.Revision < 1 {
 		return told{}, fmt.Errorf("no rule makes %s", s.body)
 	}
 	t := told{sighting: s, thing: thing{d.Source, d.Key}, kind: kind, change: d.Change, revision: d.Revision, time: body.Time}

@@ -33,6 +33,10 @@ func TestViolationsFindsWhatIsPlanted(t *testing.T) {
 		{"deletion lost", "lost: ", without("shop c 2")},
 		{"second rule's event lost", "lost: ", without("audit a 3 third")},
 		{"first rule's event lost", "lost: ", without("audit a 3")},
+		{"event of the rule that remembers lost", "lost: ", without("audit a 2 enter")},
+		{"told while it holds still", "misruled: ", func(all []sighting) []sighting {
+			return insertAfter(all, "audit a 3", notice{1, "audit", "a", 3, "enter", `{"n":2}`, `{"n":3}`}.sighting())
+		}},
 		{"doubled", "doubled: ", func(all []sighting) []sighting {
 			return insertAfter(all, "shop a 2", renamed(sightingOf(all, "shop a 2")))
 		}},
@@ -132,6 +136,9 @@ func story() (truth, []sighting) {
 		}
 		for _, endpoint := range []string{"shop", "audit"} {
 			all = append(all, notice{run, endpoint, key, revision, "any", before, after}.sighting())
+			if endpoint == "audit" && after != "null" && revision%2 == 0 {
+				all = append(all, notice{run, endpoint, key, revision, "enter", before, after}.sighting())
+			}
 			if endpoint == "audit" && after != "null" && revision%3 == 0 {
 				all = append(all, notice{run, endpoint, key, revision, "third", before, after}.sighting())
 			}

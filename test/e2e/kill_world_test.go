@@ -346,6 +346,7 @@ sources:
     changes: {baseline: %[4]s, confirm_deletes: %[5]d}
     events:
       %[1]s.any: {}
+      %[1]s.enter: {when: (new.n ?? 1) %% 2 == 0, trigger: enter, to: [audit]}
       %[1]s.third: {on: [created, updated], when: new.n %% 3 == 0, to: [audit]}
 `, name, w.URL, items, baseline, k.confirm)
 	}

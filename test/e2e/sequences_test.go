@@ -73,6 +73,51 @@ var sequences = []struct {
 		},
 	},
 	{
+		name: "a quote falls by four per cent in a day, once", api: "alpha_vantage",
+		source: `
+  quote:
+    schedule: "@every 1s"
+    request: {url: "%s/query?function=GLOBAL_QUOTE&symbol=MSFT", timeout: 60s}
+    response:
+      require: [Global Quote]
+      pick: {price: 'Global Quote.05\\. price', percent: 'Global Quote.10\\. change percent'}
+      numbers: {price: {}, percent: {}}
+    changes: {history: {price: 24h}}
+    events:
+      quote.low: {when: 'pct(window("price", "24h").max, new.price) <= -4', trigger: enter}
+`,
+		steps: []step{
+			{name: "global_quote.json"},
+			{name: "global_quote_drop_5pct.json", told: []string{`quote.low quote 1 {"percent":-0.5852,"price":112.13} -> {"percent":-5.3906,"price":106.71}`}},
+			{name: "limit_200_note.json", failed: "require"},
+			{name: "global_quote_drop_5pct.json"},
+			{name: "global_quote.json"},
+			{name: "global_quote_drop_5pct.json", told: []string{`quote.low quote 3 {"percent":-0.5852,"price":112.13} -> {"percent":-5.3906,"price":106.71}`}},
+		},
+	},
+	{
+		name: "a parcel is delivered once", api: "fedex_track",
+		source: `
+  shipments:
+    schedule: "@every 1s"
+    request: {url: "%s/track/v1/trackingnumbers", timeout: 60s, json: {}}
+    response:
+      items: output.completeTrackResults.#.trackResults|@flatten
+      id: trackingNumberInfo.trackingNumberUniqueId
+      pick: {status: latestStatusDetail.code}
+    events:
+      shipment.delivered: {when: new.status == "DL", trigger: enter}
+`,
+		steps: []step{
+			{name: "seq_2_in_transit.json"},
+			{name: "seq_2b_in_transit_unchanged.json"},
+			{name: "seq_3_out_for_delivery.json"},
+			{name: "seq_4_delivered.json", told: []string{`shipment.delivered 12028~123456789012~FDEG 2 {"status":"OD"} -> {"status":"DL"}`}},
+			{name: "error_503.json", status: 503, failed: "status"},
+			{name: "seq_4_delivered.json"},
+		},
+	},
+	{
 		name: "a throttled GraphQL answer", api: "shopify",
 		source: `
   orders:
