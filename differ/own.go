@@ -10,11 +10,18 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Types of Deltahook's own events about a source.
+// Types of Deltahook's own events. That of rules is TypeFailing.
 const (
-	TypeHeld   = "changes.held"
-	TypeQuiet  = "source.quiet"
-	TypeActive = "source.active"
+	TypeSourceFailing     = "source.failing"
+	TypeSourceStale       = "source.stale"
+	TypeSourceRecovered   = "source.recovered"
+	TypeQuiet             = "source.quiet"
+	TypeActive            = "source.active"
+	TypeHeld              = "changes.held"
+	TypeEndpointFailing   = "endpoint.failing"
+	TypeEndpointPaused    = "endpoint.paused"
+	TypeEndpointRecovered = "endpoint.recovered"
+	TypeAuthExpired       = "auth.expired"
 )
 
 // ownEvent is an event of Deltahook's own about a unit, for those that
