@@ -24,35 +24,53 @@ const (
 	TypeAuthExpired       = "auth.expired"
 )
 
-// ownEvent is an event of Deltahook's own about a unit, for those that
-// `alerts` names. data is a struct; source and watch come before what it says.
+// ownEvent is an event of Deltahook's own about a unit or another subject, for
+// those endpoints. data is a struct; source and watch come before what it says.
 // Where there is nobody to be told, ok is false.
-func (d *Differ) ownEvent(kind, unit string, at time.Time, data any) (e Event, ok bool, err error) {
-	if len(d.alerts) == 0 {
+func (d *Differ) ownEvent(kind, unit string, at time.Time, data any, to []string) (e Event, ok bool, err error) {
+	if len(to) == 0 {
 		return Event{}, false, nil
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Event{}, false, err
 	}
-	source, watch := poller.CutUnit(unit)
-	e = Event{ID: "evt_" + id.String(), Type: kind, Source: source, Watch: watch, Time: at.UTC()}
-	about, err := json.Marshal(struct {
-		Source string `json:"source"`
+	e = Event{ID: "evt_" + id.String(), Type: kind, Time: at.UTC()}
+	var about struct {
+		Source string `json:"source,omitempty"`
 		Watch  string `json:"watch,omitempty"`
-	}{source, watch})
-	if err != nil {
-		return Event{}, false, err
 	}
-	said, err := json.Marshal(data)
-	if err != nil {
-		return Event{}, false, err
+	switch source := sourceOf(unit); {
+	case source != "":
+		e.Source, about.Source = source, source
+	case isSubject(unit):
+		e.Source = unit
+	default:
+		e.Source, e.Watch = poller.CutUnit(unit)
+		about.Source, about.Watch = e.Source, e.Watch
 	}
-	if e.Data = about; !bytes.Equal(said, []byte("{}")) {
-		e.Data = append(append(about[:len(about)-1], ','), said[1:]...)
+	if e.Data, err = joined(about, data); err == nil {
+		err = d.address(&e, to)
 	}
-	err = d.address(&e, d.alerts)
 	return e, err == nil, err
+}
+
+// joined is an object with the members of both.
+func joined(first, second any) (json.RawMessage, error) {
+	a, err := json.Marshal(first)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(second)
+	switch none := []byte("{}"); {
+	case err != nil:
+		return nil, err
+	case bytes.Equal(a, none):
+		return b, nil
+	case bytes.Equal(b, none):
+		return a, nil
+	}
+	return append(append(a[:len(a)-1], ','), b[1:]...), nil
 }
 
 // address adds the bodies for endpoints.

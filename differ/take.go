@@ -27,6 +27,10 @@ type Options struct {
 	// Alerts are the endpoints that are told of Deltahook's own events. None:
 	// those are only logged.
 	Alerts []string
+	// After so many failed polls in a row source.failing is told; 0: never.
+	FailingAfter int
+	// After so long without a successful poll source.stale is told; 0: never.
+	StaleAfter time.Duration
 	// Hide takes secrets out of a text that is told. Nil: there are none.
 	Hide func(string) string
 }
@@ -62,7 +66,9 @@ type Differ struct {
 	// it alone.
 	writing *semaphore.Weighted
 
-	units locks // held from the comparison of a unit to the end of its commit
+	units    locks // held from the comparison of a unit to the end of its commit
+	alerting *alerting
+
 	feeds feeds // what items say of the watch keys of other sources
 }
 
@@ -73,7 +79,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		log: o.Logger, wake: o.Wake, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
-		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		alerting: newAlerting(o), holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -95,6 +101,10 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 	for state, err := range d.store.Load(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("loading what is remembered: %w", err)
+		}
+		if isSubject(state.Source) {
+			d.loadAlerts(state)
+			continue
 		}
 		src, ok := d.sources[state.Source]
 		if !ok {
