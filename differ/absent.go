@@ -76,7 +76,7 @@ func (c *comparison) forget() {
 		return
 	}
 	for i := range c.mem.entries {
-		if e := &c.mem.entries[i]; !e.gone() && e.round != c.mem.round && e.seen < oldest {
+		if e := &c.mem.entries[i]; !e.gone() && e.round != c.mem.round && int64(e.seen) < oldest {
 			if len(c.found.forgot) == forgetAtOnce {
 				return
 			}
@@ -91,7 +91,7 @@ func (c *comparison) crowded(n int) int64 {
 	var seen []int64
 	for i := range c.mem.entries {
 		if e := &c.mem.entries[i]; !e.gone() && e.round != c.mem.round {
-			seen = append(seen, e.seen)
+			seen = append(seen, int64(e.seen))
 		}
 	}
 	if len(seen) == 0 {

@@ -2,6 +2,7 @@ package differ
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/deltahook/deltahook/poller"
@@ -95,15 +96,19 @@ func anew(b poller.Bookmarks) poller.Bookmarks {
 	return b
 }
 
-// Run writes moved bookmarks to the store every five seconds until ctx is
-// done, and once more then. It must outlive the poller.
+// Run tells what is due at a time, and writes moved bookmarks to the store every
+// five seconds, until ctx is done, and once more then. It must outlive the
+// poller.
 func (d *Differ) Run(ctx context.Context) error {
+	var clock sync.WaitGroup
+	clock.Go(func() { d.keepTime(ctx) })
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	failing := false
 	for {
 		select {
 		case <-ctx.Done():
+			clock.Wait()
 			d.flushLast(ctx)
 			return nil
 		case <-tick.C:

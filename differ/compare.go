@@ -36,7 +36,7 @@ type change struct {
 	key      string
 	revision uint64
 	hash     Hash
-	item     []byte // the whole item; nil where deleted
+	item     []byte // the whole item, a part of the page; nil where deleted
 	new, old json.RawMessage
 	diff     json.RawMessage
 	window   windowFunc // nil: no history is kept
@@ -62,8 +62,7 @@ type comparison struct {
 
 	seen  int             // present items that were listed
 	fresh map[string]bool // keys that the memory does not have
-	buf   []byte
-	canon []byte
+	room  room
 }
 
 // compare finds what p says that mem does not. It is a *poller.Failure where
@@ -77,9 +76,9 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	c.now = p.Received.Unix()
 	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h) && !s.stale(mem.read, c.now)
 	if same && !c.found.baseline {
-		c.found.listed = mem.present - mem.absent
-		if mem.absent > 0 && !mem.blind {
-			c.absences(func(e *entry) bool { return e.missing == 0 })
+		c.found.listed = mem.present - len(mem.absent)
+		if len(mem.absent) > 0 && !mem.blind {
+			c.absences(func(e *entry) bool { return mem.absent[e.key] == 0 })
 		}
 		c.why.same(mem)
 		c.repeat()
@@ -150,8 +149,10 @@ func (c *comparison) take(f found) error {
 		if c.fresh == nil {
 			c.fresh = map[string]bool{}
 		}
+		f.key = strings.Clone(f.key) // so that nobody who keeps it keeps the page
 		c.fresh[f.key] = true
 	} else {
+		f.key = e.key
 		e.round = c.mem.round
 		if !e.gone() {
 			c.seen++
@@ -172,19 +173,17 @@ func (c *comparison) take(f found) error {
 		c.remove(e)
 		return nil
 	}
-	renew := e != nil && !e.gone() && c.src.stale(e.seen, c.now) && !c.found.baseline
+	renew := e != nil && !e.gone() && c.src.stale(int64(e.seen), c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
 	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew && c.sampleAgain(f.key) {
 		c.why.say(f.key, e.revision, GuardUnchanged, "")
 		return nil
 	}
-	content, err := c.src.content(c.buf[:0], f.raw)
+	content, err := c.src.content(&c.room, f.raw)
 	if err != nil {
 		return err
 	}
-	c.buf = content
-	var hash Hash
-	hash, c.canon = c.src.form.hash(c.canon, content)
+	hash := c.src.form.hash(&c.room, content)
 	c.note(e, f, content, hash)
 	values := c.sample(f.key, content)
 	if e != nil && e.hash == hash {
@@ -204,6 +203,9 @@ func (c *comparison) take(f found) error {
 // note adds the change that an item's new content is, if it is one. At a
 // silent baseline each item is noted, at the revision that it has.
 func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
+	if e != nil && e.hash == hash && !c.found.baseline {
+		return
+	}
 	ch := change{key: f.key, hash: hash, kind: Created}
 	switch {
 	case c.found.baseline && !c.src.emits(c.mem):
@@ -223,12 +225,10 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 		ch.revision = 1
 	case e.gone():
 		ch.revision = e.revision + 1
-	case e.hash == hash:
-		return
 	default:
 		ch.kind, ch.revision = Updated, e.revision+1
 	}
-	ch.item = []byte(f.raw)
+	ch.item = bytesOf(f.raw)
 	ch.new = slices.Clone(content)
 	c.found.changes = append(c.found.changes, ch)
 }
@@ -243,13 +243,15 @@ func (c *comparison) absences(listed func(*entry) bool) {
 	}()
 	for i := range c.mem.entries {
 		e := &c.mem.entries[i]
-		switch {
-		case e.gone() || listed(e):
-		case int(e.missing)+1 >= c.src.confirmDeletes:
+		if e.gone() || listed(e) {
+			continue
+		}
+		switch n := int(c.mem.absent[e.key]) + 1; {
+		case n >= c.src.confirmDeletes:
 			c.found.changes = append(c.found.changes, change{kind: Deleted, key: e.key, revision: e.revision + 1})
 		default:
 			c.found.waiting = append(c.found.waiting, e.key)
-			c.why.waits(e, c.src.confirmDeletes)
+			c.why.waits(e, n, c.src.confirmDeletes)
 		}
 	}
 }
@@ -279,22 +281,21 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 }
 
 // miss counts one more answer in a row that did not list an item.
-func (m *memory) miss(key string) {
-	e := m.find(key)
-	if e.missing == 0 {
-		m.absent++
+func (m *memory) miss(key string) { m.misses(key, m.absent[key]+1) }
+
+// misses notes that n answers in a row did not list an item.
+func (m *memory) misses(key string, n uint16) {
+	if m.absent == nil {
+		m.absent = map[string]uint16{}
 	}
-	e.missing++
+	m.absent[key] = n
 }
 
 // returned forgets the absence of items that the last answer lists.
 func (m *memory) returned() {
-	if m.absent == 0 {
-		return
-	}
-	for i := range m.entries {
-		if e := &m.entries[i]; e.missing > 0 && e.round == m.round {
-			e.missing, m.absent = 0, m.absent-1
+	for key := range m.absent {
+		if m.find(key).round == m.round {
+			delete(m.absent, key)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package differ
 
+import "bytes"
+
 // unconfirmed is a change that was not seen in enough answers in a row yet.
 type unconfirmed struct {
 	change
@@ -29,12 +31,18 @@ func (c *finding) confirm(s *Source, mem *memory) {
 	confirmed := c.changes[:0]
 	for _, ch := range c.changes {
 		if seen := before[ch.key].seen + 1; ch.kind != Deleted && seen < s.confirm {
-			c.pending = append(c.pending, unconfirmed{ch, seen, true})
+			c.pending = append(c.pending, unconfirmed{ch.apart(), seen, true})
 		} else {
 			confirmed = append(confirmed, ch)
 		}
 	}
 	c.changes = confirmed
+}
+
+// apart is c without what would keep the page in memory that it was read from.
+func (c change) apart() change {
+	c.item = bytes.Clone(c.item)
+	return c
 }
 
 // unlisted are the changes that wait of items which the answer does not list:

@@ -115,14 +115,14 @@ func (p *patch) array(path string, place canon.Place, before, after []gjson.Resu
 	for _, s := range align(place, before, after) {
 		pairs := min(len(s.before), len(s.after))
 		for i := range pairs {
-			p.value(index(path, at), place.Element(at), s.before[i], s.after[i])
+			p.value(element(path, at), place.Element(at), s.before[i], s.after[i])
 			at++
 		}
 		for range s.before[pairs:] {
-			p.op("remove", index(path, at), "")
+			p.op("remove", element(path, at), "")
 		}
 		for _, v := range s.after[pairs:] {
-			p.op("add", index(path, at), v.Raw)
+			p.op("add", element(path, at), v.Raw)
 			at++
 		}
 	}
@@ -134,18 +134,18 @@ func (p *patch) list(path string, place canon.Place, before, after []gjson.Resul
 	next := 0 // of before: what stands at the index that comes now
 	for at, from := range pair(place, before, after) {
 		if from < next {
-			p.op("add", index(path, at), after[at].Raw)
+			p.op("add", element(path, at), after[at].Raw)
 			continue
 		}
 		for ; next < from; next++ {
-			p.op("remove", index(path, at), "")
+			p.op("remove", element(path, at), "")
 		}
-		p.value(index(path, at), place.Element(at), before[from], after[at])
+		p.value(element(path, at), place.Element(at), before[from], after[at])
 		next++
 	}
 	for range before[next:] {
-		p.op("remove", index(path, len(after)), "")
+		p.op("remove", element(path, len(after)), "")
 	}
 }
 
-func index(path string, i int) string { return path + "/" + strconv.Itoa(i) }
+func element(path string, i int) string { return path + "/" + strconv.Itoa(i) }

@@ -21,7 +21,7 @@ type Ruled struct {
 	Rule    string // the type of its event
 	Verdict Verdict
 	Error   string    // of RuleError
-	Until   time.Time // of RuleCooling
+	Until   time.Time // of RuleCooling; of RuleWaiting and RulePassed when it is, or was, due
 }
 
 // Guard is what stands between an item and the rules.
@@ -54,6 +54,9 @@ const (
 	RuleCooling Verdict = "cooling" // cooldown: an event of this item was made lately
 	RuleError   Verdict = "error"   // when could not be evaluated
 	RuleSilent  Verdict = "silent"  // when holds, and nothing is told at a baseline
+	RuleWaiting Verdict = "waiting" // at: it is told when its time comes
+	RulePassed  Verdict = "passed"  // at: its time has come, and was told or is too long ago
+	RuleNoTime  Verdict = "no_time" // at: the item names no time
 )
 
 // explainedMost is how many items without a change are explained.
@@ -87,10 +90,10 @@ func (x *explanation) say(key string, revision uint64, guard Guard, detail strin
 	x.items = append(x.items, said)
 }
 
-// waits notes an item whose absence waits to be confirmed.
-func (x *explanation) waits(e *entry, most int) {
+// waits notes an item whose absence, in n answers by now, waits to be confirmed.
+func (x *explanation) waits(e *entry, n, most int) {
 	if x != nil {
-		x.say(e.key, e.revision, GuardAbsent, fmt.Sprintf("%d of %d answers", e.missing+1, most))
+		x.say(e.key, e.revision, GuardAbsent, fmt.Sprintf("%d of %d answers", n, most))
 	}
 }
 
@@ -100,7 +103,7 @@ func (x *explanation) same(mem *memory) {
 		return
 	}
 	for i := range mem.entries {
-		if e := &mem.entries[i]; !e.gone() && e.missing == 0 {
+		if e := &mem.entries[i]; !e.gone() && mem.absent[e.key] == 0 {
 			x.say(e.key, e.revision, GuardUnchanged, "the answer is the last one again")
 		}
 	}

@@ -94,6 +94,9 @@ func decodeOrEmpty(raw []byte) (any, error) {
 // changed reports whether one of the named fields differs between old and
 // new, as the source compares them; a field that only one of them has does.
 func (f *facts) changed(names ...string) bool {
+	if f.change.kind == Due { // nothing has
+		return false
+	}
 	before, after := gjson.ParseBytes(f.change.old), gjson.ParseBytes(f.change.new)
 	for _, name := range names {
 		path := gjson.Escape(name)

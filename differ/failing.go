@@ -27,8 +27,7 @@ func (d *Differ) alertFailing(out *outcome) error {
 	if c == nil || out.held || out.reset {
 		return nil
 	}
-	for i := range out.source.rules {
-		r := &out.source.rules[i]
+	for r := range out.source.all {
 		e, bad := w.errs[r]
 		switch {
 		case !bad:
@@ -74,8 +73,7 @@ func (d *Differ) unclaim(src *Source, unit string, mem *memory) {
 	if len(d.failing) == 0 && len(mem.standings.events) == 0 {
 		return
 	}
-	for i := range src.rules {
-		r := &src.rules[i]
+	for r := range src.all {
 		holder, held := d.failing[r]
 		switch failing := mem.standings.events[r.event].Failing && d.standing[unit].retired.IsZero(); {
 		case failing && !held:

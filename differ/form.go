@@ -16,11 +16,18 @@ type form struct {
 	arranged bool // there are lists whose order is none
 }
 
-// hash is the hash of what of content counts; buf is scratch room.
-func (f *form) hash(buf, content []byte) (Hash, []byte) {
-	buf = f.alike.Root().Append(buf[:0], content)
-	sum := sha256.Sum256(buf)
-	return Hash(sum[:16]), buf
+// room is what is used again from item to item.
+type room struct {
+	copier          canon.Copier
+	picked, content []byte
+	form            []byte
+}
+
+// hash is the hash of what of content counts.
+func (f *form) hash(r *room, content []byte) Hash {
+	r.form = r.copier.Append(r.form[:0], content, f.alike.Root())
+	sum := sha256.Sum256(r.form)
+	return Hash(sum[:16])
 }
 
 // sift takes out of the changes those that are none once it is known what the
@@ -47,8 +54,11 @@ func (s *Source) sift(found *finding, p *part, mem *memory, h hasher) {
 func (s *Source) tolerate(found *finding, p *part, mem *memory, h hasher, ch *change) {
 	found.tolerated = append(found.tolerated, ch.key)
 	e := mem.find(ch.key)
-	e.raw = h.text(string(ch.item))
-	if now := p.Received.Unix(); s.stale(e.seen, now) && len(found.renewed) < forgetAtOnce {
+	e.raw = h.text(textOf(ch.item))
+	if len(s.history) > 0 {
+		mem.pastOf(e.key).values = s.history.values(ch.new) // as raw
+	}
+	if now := p.Received.Unix(); s.stale(int64(e.seen), now) && len(found.renewed) < forgetAtOnce {
 		found.renewed = append(found.renewed, Item{
 			Key: e.key, Hash: e.hash, Revision: e.revision, Content: slices.Clone(ch.old), Seen: p.Received.UTC(),
 		})

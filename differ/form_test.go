@@ -146,6 +146,7 @@ func TestToleranceWithinLists(t *testing.T) {
 	b := newBench(t, differ.Settings{}, r)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[100,101]}]}`)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":2.0,"amount":"9.5"},{"kind":"a","zone":1,"amount":0.5}],"prices":[100.9,100.1]}]}`)
+	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[100.9,99.5]}]}`)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[101.9,100.9]}]}`)
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":1},{"kind":"a","zone":2,"amount":9}],"prices":[101.9,101.8]}]}`, "s.updated 1@1")
 	b.expect(`{"items":[{"id":1,"fees":[{"kind":"a","zone":1,"amount":9},{"kind":"a","zone":2,"amount":1}],"prices":[101.9,101.8]}]}`, "s.updated 1@2")
@@ -357,6 +358,22 @@ func TestAnEditOfWhatIsCarriedIsNoChange(t *testing.T) {
 	b.expect(`{"items":[{"id":1,"s":1,"c":7}]}`)
 	b.expect(`{"items":[{"id":1,"s":2,"c":8}]}`, "s.updated 1@1")
 	b.says(`{"s":1}`, `{"s":2,"c":8}`, `[{"op":"replace","path":"/s","value":2},{"op":"add","path":"/c","value":8}]`)
+}
+
+// What is tolerated is a sample of the history still, also where a preview was
+// the first to see it.
+func TestToleratedIsSampled(t *testing.T) {
+	r := listed
+	r.Numbers = numbers("p", 1.0)
+	s := differ.Settings{Events: ordered.Map[differ.RuleSettings]{{Key: "rose", Value: differ.RuleSettings{When: `window("p", "1h").max == 1.4`}}}}
+	s.Changes.History = ordered.Map[units.Duration]{{Key: "p", Value: units.Duration(time.Hour)}}
+	b := newBench(t, s, r)
+	b.expect(`{"items":[{"id":1,"p":"1","v":1}]}`)
+	if _, err := b.differ.Preview(t.Context(), b.answer(`{"items":[{"id":1,"p":"1.4","v":1}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	b.expect(`{"items":[{"id":1,"p":"1.4","v":1}]}`)
+	b.expect(`{"items":[{"id":1,"p":"1.2","v":2}]}`, "rose 1@1")
 }
 
 // An item that differs by what is tolerated must not be forgotten as one that

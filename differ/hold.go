@@ -288,7 +288,7 @@ func (c *finding) unsettle(mem *memory, confirm int) {
 	}
 	for _, ch := range c.changes {
 		if ch.kind != Deleted && confirm > 1 {
-			c.pending = append(c.pending, unconfirmed{ch, confirm - 1, true})
+			c.pending = append(c.pending, unconfirmed{ch.apart(), confirm - 1, true})
 		}
 	}
 	mem.pending = c.pending

@@ -2,8 +2,8 @@ package differ
 
 import (
 	"hash/maphash"
+	"math"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -19,14 +19,17 @@ type memory struct {
 	pasts  map[string]*past // of items with a history, by key
 	fields map[string]int   // items that have samples of a field
 
-	index   map[string]int // by key, into entries
+	index   index // of entries
 	entries []entry
-	present int           // entries that are not gone
-	counted int           // of present, those that the metric has
-	absent  int           // entries that are not confirmed gone: missing > 0
-	pending []unconfirmed // changes to be confirmed: at most those of one answer
+	keys    keyring           // their keys
+	present int               // entries that are not gone
+	counted int               // of present, those that the metric has
+	absent  map[string]uint16 // answers in a row that lacked an item, by its key; none: the last one listed it
+	pending []unconfirmed     // changes to be confirmed: at most those of one answer
 
-	hold      *Hold // why the last answer was not taken in; nil: it was
+	timers    *timers    // nil: none, and there never were
+	quiet     *quietNote // nil: no change was noted
+	hold      *Hold      // why the last answer was not taken in; nil: it was
 	standings standings
 	alerts    alerts
 
@@ -37,22 +40,32 @@ type memory struct {
 	read    int64  // when the last of them came, in Unix seconds; 0: none did
 }
 
+// entry is an item in 56 bytes, beside the text of its key. What few items have
+// is kept in maps beside the entries.
 type entry struct {
 	key      string
 	hash     Hash // zero: gone
 	revision uint64
 	raw      uint64 // hash of the item as it was spelled last; 0: not known
 	round    uint32 // the last answer that listed it
-	missing  uint16 // answers in a row that did not
-	seen     int64  // Mark.Seen in Unix seconds
+	seen     uint32 // Mark.Seen in Unix seconds, until the year 2106
 }
+
+// seconds are the Unix seconds of t as an entry has them.
+func seconds(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), math.MaxUint32)) }
 
 func (e *entry) gone() bool { return e.hash == Hash{} }
 
 // remember makes the memory of a stored state.
 func remember(s State) *memory {
-	m := &memory{version: s.Version, shape: s.Shape, since: s.Since, index: make(map[string]int, len(s.Items))}
+	m := &memory{version: s.Version, shape: s.Shape, since: s.Since}
 	m.entries = make([]entry, 0, len(s.Items))
+	m.index = newIndex(m.index.seed, len(s.Items))
+	total := 0
+	for key := range s.Items {
+		total += len(key)
+	}
+	m.keys.room(total)
 	for key, mark := range s.Items {
 		m.put(key, mark)
 	}
@@ -65,20 +78,16 @@ func remember(s State) *memory {
 // clear forgets all items, for a baseline that takes their place. What was
 // noted stays.
 func (m *memory) clear() {
-	m.index, m.entries, m.present, m.absent = map[string]int{}, nil, 0, 0
+	m.index, m.entries, m.keys, m.present, m.absent = index{}, nil, keyring{}, 0, nil
 	m.pages, m.unknown, m.blind, m.pending = 0, false, false, nil
 }
 
 // put takes in the stored mark of an item.
 func (m *memory) put(key string, mark Mark) {
-	i, ok := m.index[key]
-	if !ok {
-		key = strings.Clone(key)
-		i = len(m.entries)
-		m.index[key] = i
-		m.entries = append(m.entries, entry{key: key})
+	e := m.find(key)
+	if e == nil {
+		e = m.enter(key)
 	}
-	e := &m.entries[i]
 	if was, is := !e.gone(), mark.Hash != (Hash{}); was != is {
 		if is {
 			m.present++
@@ -86,22 +95,34 @@ func (m *memory) put(key string, mark Mark) {
 			m.present--
 		}
 	}
-	if e.missing > 0 {
-		e.missing, m.absent = 0, m.absent-1
-	}
-	e.hash, e.revision, e.seen = mark.Hash, mark.Revision, mark.Seen.Unix()
+	delete(m.absent, key)
+	e.hash, e.revision, e.seen = mark.Hash, mark.Revision, seconds(mark.Seen)
 	e.raw = 0 // the spelling that is known was that of the content before
 }
+
+// enter adds an entry for a key that is not there.
+func (m *memory) enter(key string) *entry {
+	if n := len(m.entries); n == cap(m.entries) && n >= growSlowly {
+		more := make([]entry, n, n+n/8)
+		copy(more, m.entries)
+		m.entries = more
+	}
+	m.entries = append(m.entries, entry{key: m.keys.clone(key)})
+	m.index.add(m.entries)
+	return &m.entries[len(m.entries)-1]
+}
+
+// growSlowly is from how many entries on they grow by an eighth only: what is
+// spare stays for as long as the source.
+const growSlowly = 64
 
 // carry takes over from an older memory how often items were absent: only
 // the contents of a memory can be in doubt.
 func (m *memory) carry(old *memory) {
 	m.pending = old.pending
-	for i := range old.entries {
-		if was := &old.entries[i]; was.missing > 0 {
-			if e := m.find(was.key); e != nil && !e.gone() && e.missing == 0 {
-				e.missing, m.absent = was.missing, m.absent+1
-			}
+	for key, n := range old.absent {
+		if e := m.find(key); e != nil && !e.gone() && m.absent[key] == 0 {
+			m.misses(key, n)
 		}
 	}
 }
@@ -110,7 +131,7 @@ func (m *memory) carry(old *memory) {
 // another whole answer can settle: an absence or a change to be confirmed, or an
 // item that was refused. A validator that is stored then would hide it after a restart.
 func (m *memory) partial() bool {
-	return m.hold != nil || m.absent > 0 || m.unknown || len(m.pending) > 0
+	return m.hold != nil || len(m.absent) > 0 || m.unknown || len(m.pending) > 0
 }
 
 // maxGone is how many gone items a source remembers for their revisions. Over
@@ -131,7 +152,7 @@ func (m *memory) trim() {
 	slices.Sort(gone)
 	oldest := gone[len(gone)/2]
 	left := len(gone) - maxGone/2 // to be dropped, at most
-	kept := m.entries[:0]
+	kept := make([]entry, 0, len(m.entries)-left)
 	for _, e := range m.entries {
 		if e.gone() && e.round <= oldest && left > 0 {
 			left--
@@ -139,16 +160,17 @@ func (m *memory) trim() {
 		}
 		kept = append(kept, e)
 	}
-	clear(m.entries[len(kept):])
-	m.entries = kept
-	m.index = make(map[string]int, len(kept))
-	for i := range kept {
-		m.index[kept[i].key] = i
+	m.entries, m.keys = nil, keyring{} // so that what is dropped is freed
+	m.index = newIndex(m.index.seed, len(kept))
+	for _, e := range kept {
+		left := m.enter(e.key)
+		e.key = left.key
+		*left = e
 	}
 }
 
 func (m *memory) find(key string) *entry {
-	if i, ok := m.index[key]; ok {
+	if i := m.index.find(m.entries, key); i >= 0 {
 		return &m.entries[i]
 	}
 	return nil

@@ -9,6 +9,7 @@ type metrics struct {
 	ruleErrors *prometheus.CounterVec
 	cooled     *prometheus.CounterVec
 	foreign    *prometheus.CounterVec
+	timers     *prometheus.CounterVec
 	held       prometheus.Gauge
 }
 
@@ -30,8 +31,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		held: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deltahook_held", Help: "Sources, or watch keys of them, whose last answer is held."}),
 	}
+	m.timers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deltahook_timers_total", Help: "Times of rules with at that have come, by result: told, untrue, cooldown, error, late.",
+	}, []string{"source", "type", "result"})
 	if r != nil {
-		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.cooled, m.foreign, m.held)
+		r.MustRegister(m.items, m.changes, m.events, m.ruleErrors, m.cooled, m.foreign, m.held, m.timers)
 	}
 	return m
 }

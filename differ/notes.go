@@ -10,7 +10,7 @@ import (
 const (
 	noteRule   = "rule/"   // + type of the event
 	noteSample = "sample/" // + field and bucket
-	noteTimer  = "timer/"  // + type of the event
+	noteTimer  = "timer/"  // + type of the event; of a unit: the rules that its timers are of
 	noteHold   = "hold"    // of a unit
 	noteQuiet  = "quiet"   // of a source
 	noteAlerts = "alerts"  // of a subject
@@ -21,6 +21,10 @@ const (
 // commit and after a restart.
 func (m *memory) note(n Note) {
 	switch kind, _, _ := strings.Cut(n.Name, "/"); {
+	case kind+"/" == noteTimer:
+		m.noteTimer(n)
+	case kind == noteQuiet:
+		m.quiet = readQuiet(n.Data)
 	case kind+"/" == noteSample:
 		m.noteSample(n)
 	case kind == noteAlerts:

@@ -51,6 +51,8 @@ func (d *Differ) complete(out *outcome) error {
 			return err
 		}
 	}
+	d.remindAll(out, c)
+	d.noteChange(out, c)
 	out.commit = c
 	return nil
 }

@@ -45,7 +45,7 @@ func PayloadEnv() expr.Env {
 // true of them. now() is when the change was seen, so that the same event
 // always makes the same payload.
 func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
-	f := &facts{change: &change{old: e.Old, new: e.New}}
+	f := &facts{change: &change{kind: e.Change, old: e.Old, new: e.New}}
 	vars := map[string]any{
 		"change": string(e.Change), "key": e.Key, "source": e.Source, "watch": e.Watch, "type": e.Type, "id": e.ID,
 		"revision": int(e.Revision), "changed": f.changed, "pct": pct, "window": noWindow,

@@ -26,6 +26,11 @@ type Preview struct {
 
 // Preview says what Take would do with an answer, and does none of it.
 func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
+	release, err := d.units.lock(ctx, a.Units()...)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	outs, err := d.plans(ctx, a, true)
 	if err != nil {
 		return nil, err
@@ -71,7 +76,7 @@ func (s *Source) first(a *poller.Answer, n int) ([]Item, error) {
 		if f.unknown || f.deleted {
 			return nil
 		}
-		content, err := s.content(nil, f.raw)
+		content, err := s.content(new(room), f.raw)
 		if err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (s *Source) readPage(body []byte, watch string, n *int, take func(found) er
 	if s.response.Items == "" {
 		return s.readWhole(body, cmp.Or(watch, s.name), judge, take)
 	}
-	list := gjson.GetBytes(body, s.response.Items)
+	list := gjson.Get(textOf(body), s.response.Items)
 	switch {
 	case !list.Exists():
 		return poller.Failf(poller.ClassItems, "items: nothing is at %s", s.response.Items)
@@ -80,7 +80,7 @@ func (s *Source) readPage(body []byte, watch string, n *int, take func(found) er
 
 // readWhole takes a whole page as one item. Its key is what id says, or name.
 func (s *Source) readWhole(body []byte, name string, judge judge, take func(found) error) error {
-	item := gjson.ParseBytes(body)
+	item := gjson.Parse(textOf(body))
 	f := found{key: name, raw: item.Raw}
 	if len(s.response.ID) > 0 {
 		var err error
@@ -184,36 +184,46 @@ func (s *Source) judge(body []byte) (judge, error) {
 	}, nil
 }
 
-// content appends what of an item is compared and told: the picked fields in
-// the order of the configuration, then the carried ones, less what is ignored,
+// content is what of an item is compared and told: the picked fields in the
+// order of the configuration, then the carried ones, less what is ignored,
 // spelled as the API spells them but for text that is to be a number. A field
-// that the item lacks is left out.
-func (s *Source) content(dst []byte, raw string) ([]byte, error) {
-	if len(s.response.Pick) == 0 {
-		return canon.Compact(dst, []byte(raw), s.form.told), nil
+// that the item lacks is left out. It is r's, until the next content.
+func (s *Source) content(r *room, raw string) ([]byte, error) {
+	whole := bytesOf(raw)
+	if len(s.response.Pick) > 0 {
+		var err error
+		if whole, err = s.pick(r, raw); err != nil {
+			return nil, err
+		}
 	}
-	picked := []byte{'{'}
-	for _, fields := range []ordered.Map[string]{s.response.Pick, s.response.Carry} {
+	r.content = r.copier.Compact(r.content[:0], whole, s.form.told)
+	return r.content, nil
+}
+
+// pick makes an object of the picked and the carried fields of an item.
+func (s *Source) pick(r *room, raw string) ([]byte, error) {
+	r.picked = append(r.picked[:0], '{')
+	for _, fields := range [...]ordered.Map[string]{s.response.Pick, s.response.Carry} {
 		for _, p := range fields {
 			value := gjson.Get(raw, p.Value)
 			if !value.Exists() || value.Raw == "" {
 				continue
 			}
-			if len(picked) > 1 {
-				picked = append(picked, ',')
+			if len(r.picked) > 1 {
+				r.picked = append(r.picked, ',')
 			}
-			picked = canon.Quote(picked, p.Key)
-			picked = append(picked, ':')
-			picked = append(picked, value.Raw...)
+			r.picked = canon.Quote(r.picked, p.Key)
+			r.picked = append(r.picked, ':')
+			r.picked = append(r.picked, value.Raw...)
 		}
 	}
-	picked = append(picked, '}')
-	// A path may compute its value (a literal, a modifier), so what was
-	// valid before need not be now.
-	if err := canon.Valid(picked); err != nil {
-		return nil, poller.Failf(poller.ClassItems, "pick: %w", err)
+	r.picked = append(r.picked, '}')
+	if s.computes {
+		if err := canon.Valid(r.picked); err != nil {
+			return nil, poller.Failf(poller.ClassItems, "pick: %w", err)
+		}
 	}
-	return canon.Compact(dst, picked, s.form.told), nil
+	return r.picked, nil
 }
 
 func kind(v gjson.Result) string {

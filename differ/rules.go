@@ -19,6 +19,7 @@ type rule struct {
 	when  *expr.Program
 	to    []string // names of endpoints
 
+	timing   *timing       // nil: it tells at changes
 	enter    bool          // trigger: enter
 	print    string        // of an enter rule, the fingerprint of its when
 	cooldown time.Duration // 0: none
@@ -26,7 +27,7 @@ type rule struct {
 
 // compileRules compiles the rules of source name, in the order of the file;
 // where there are none, the three that tell every change to all.
-func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], h history, picked, endpoints []string) []rule {
+func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], endpoints []string, zone string, names func() expr.Env) []rule {
 	if len(rules) == 0 {
 		var out []rule
 		for _, kind := range []Change{Created, Updated, Deleted} {
@@ -44,8 +45,13 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 		for _, kind := range entry.Value.On {
 			compiled.on = append(compiled.on, Change(kind))
 		}
+		env := names()
+		if entry.Value.At != "" {
+			env = timingEnv(env)
+		}
+		compiled.timing = compileTiming(r.At(entry.Key), entry.Value, env, zone)
 		if src := entry.Value.When; src != "" {
-			program, err := expr.CompileBool(src, h.windowIn(ruleEnv(picked)))
+			program, err := expr.CompileBool(src, env)
 			if err != nil {
 				r.At(entry.Key, "when").Errorf("%v", err)
 			}

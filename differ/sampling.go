@@ -51,7 +51,7 @@ func (d *Differ) sampleAll(ctx context.Context, out *outcome) error {
 	var unread []string
 	for i := range mem.entries {
 		e := &mem.entries[i]
-		if e.gone() || e.missing > 0 {
+		if e.gone() || mem.absent[e.key] > 0 {
 			continue
 		}
 		if p := mem.pasts[e.key]; p != nil && p.values != nil {

@@ -29,6 +29,9 @@ func (d *Differ) seed(ctx context.Context, out *outcome) error {
 			fresh = append(fresh, r) // to forget who has entered
 		}
 	}
+	for i := range src.timed {
+		stateful[src.timed[i].event] = false // but whether it fails is known
+	}
 	for event := range mem.standings.events {
 		if _, there := stateful[event]; !there {
 			w.knows(event, func(k *known) { *k = known{} })

@@ -80,8 +80,11 @@ type NumberSettings struct {
 // Settings is the differ's part of a source in the configuration.
 type Settings struct {
 	// Watch keys. See `watch`.
-	Watch   WatchSettings  `yaml:"-" json:"-"`
-	Changes ChangeSettings `yaml:"changes" json:"changes,omitempty"`
+	Watch WatchSettings `yaml:"-" json:"-"`
+	// The poller's setting of this name: the zone of times in items that say
+	// none.
+	Timezone string         `yaml:"-" json:"-"`
+	Changes  ChangeSettings `yaml:"changes" json:"changes,omitempty"`
 	// What is told, by name of the event's type. Each rule that matches a
 	// change makes one event, in this order. Absent: SOURCE.created,
 	// SOURCE.updated and SOURCE.deleted, to all endpoints.
@@ -147,7 +150,9 @@ type RuleSettings struct {
 	// At most one event of an item in this time. Default: 0, no limit.
 	Cooldown units.Duration `yaml:"cooldown" json:"cooldown,omitempty"`
 	// An expression that gives a time: the event is told then, also between
-	// polls, and not at a change. See docs/reminders.md for what is a time.
+	// polls, once for each time that an item names, and not at a change. Text
+	// in RFC 3339, also without an offset (then in the source's timezone), a
+	// date, Unix seconds or milliseconds, a mapping with dateTime and timeZone.
 	At string `yaml:"at" json:"at,omitempty"`
 	// How long before that time.
 	Before units.Duration `yaml:"before" json:"before,omitempty"`

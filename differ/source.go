@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/internal/expr"
@@ -22,11 +23,16 @@ type Source struct {
 	shape    string
 	response ResponseSettings
 	form     form
+	computes bool          // what it picks may be no part of the item: a path can make a value
 	itemOK   *expr.Program // nil: every item is
 	deleted  *expr.Program // nil: no item says of itself that it is
 	kept     bool          // an item that is not listed stays
 	forget   time.Duration // 0: never
 	rules    []rule
+	timed    []rule // those that tell when a time has come
+	timedBy  []byte // their fingerprints
+	moments  *moments
+	expect   time.Duration // a change is expected within it; 0: at no time
 	watch    watch
 	history  history
 
@@ -67,6 +73,8 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
+		moments:        newMoments(s.Timezone),
+		expect:         s.Changes.ExpectWithin.Std(),
 	}
 	src.checkBaseline(r.At("changes", "baseline"))
 	if src.confirmDeletes == 0 {
@@ -74,8 +82,11 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 	}
 	src.compileResponse(r.At("response"), resp)
 	src.history = compileHistory(r.At("changes", "history"), s.Changes.History, resp)
-	src.watch = compileWatch(r.At("watch"), s.Watch, resp, src.history)
-	src.rules = compileRules(r.At("events"), name, s.Events, src.history, resp.fields(), endpoints)
+	names := func() expr.Env { return src.moments.env(src.history.windowIn(ruleEnv(resp.fields()))) }
+	src.watch = compileWatch(r.At("watch"), s.Watch, resp, names)
+	src.rules = compileRules(r.At("events"), name, s.Events, endpoints, s.Timezone, names)
+	src.rules, src.timed = apart(src.rules)
+	src.timedBy = timedBy(src.timed)
 	for i := range src.rules {
 		r := &src.rules[i]
 		src.follows = src.follows || r.enter || r.cooldown > 0
@@ -104,6 +115,9 @@ func (s *Source) compileResponse(r fault.Report, resp ResponseSettings) {
 	checkIDs(r.At("id"), resp.ID)
 	for _, p := range resp.Pick {
 		checkPath(r.At("pick", p.Key), p.Value)
+	}
+	for _, p := range slices.Concat(resp.Pick, resp.Carry) {
+		s.computes = s.computes || !jsonpath.Plain(p.Value)
 	}
 	s.form = compileForm(r, resp)
 	if resp.ItemOK != "" {

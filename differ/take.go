@@ -66,10 +66,14 @@ type Differ struct {
 	// it alone.
 	writing *semaphore.Weighted
 
-	units    locks // held from the comparison of a unit to the end of its commit
-	alerting *alerting
-
+	units locks // held from the comparison of a unit to the end of its commit
 	feeds feeds // what items say of the watch keys of other sources
+
+	now    func() time.Time // the clock on the wall
+	clock  *clock
+	quiets map[string]*quiet // by source, of those that expect changes; guarded by mu
+
+	alerting *alerting
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
@@ -79,7 +83,8 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		log: o.Logger, wake: o.Wake, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
-		alerting: newAlerting(o), holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		now: time.Now, clock: newClock(), quiets: map[string]*quiet{}, alerting: newAlerting(o),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -89,6 +94,9 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	}
 	for _, s := range sources {
 		d.sources[s.name] = s
+		if s.expect > 0 {
+			d.quiets[s.name] = &quiet{}
+		}
 	}
 	return d
 }
@@ -122,6 +130,8 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 			marks[unit] = anew(state.Bookmarks)
 		}
 		d.count(state.Source, m)
+		d.wind(unit, m)
+		d.loadQuiet(src, state.Bookmarks, unit, m)
 		d.showHold(unit, m)
 	}
 	return marks, nil
@@ -198,6 +208,7 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		}
 		d.mark(out.part.unit, out.memory, out.marks, out.notes)
 		d.reportHold(out)
+		d.heard(out)
 		d.reportRules(out)
 		return nil
 	}
@@ -242,7 +253,8 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	unit := c.Unit()
 	d.mu.Lock()
 	c.Bookmarks = d.stamp(unit, c.Bookmarks)
-	c.Notes = merge(d.moved[unit].Notes, c.Notes)
+	before := d.moved[unit]
+	c.Notes = merge(before.Notes, c.Notes)
 	d.mu.Unlock()
 	if err := d.store.Commit(ctx, c); err != nil {
 		d.doubt(unit, c.Version)
@@ -251,7 +263,11 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stored[unit] = c.Bookmarks
-	delete(d.moved, unit)
+	if k := d.moved[unit]; k.Bookmarks == before.Bookmarks {
+		delete(d.moved, unit)
+	} else { // they moved on meanwhile
+		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
+	}
 	return nil
 }
 
@@ -341,7 +357,9 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	}
 	d.memories[unit] = fresh
 	d.stored[unit] = state.Bookmarks
+	d.requiet(unit, fresh)
 	d.mu.Unlock()
+	d.wind(unit, fresh)
 	return fresh, d.refeed(ctx, unit, fresh)
 }
 
@@ -365,6 +383,8 @@ func (d *Differ) settle(out *outcome) {
 	if !out.held {
 		d.feed(out)
 	}
+	d.wind(out.part.unit, mem)
+	d.heard(out)
 	d.announce(c)
 }
 

@@ -22,7 +22,7 @@ type watch struct {
 	from   *origin // nil: no items of another source name keys
 }
 
-func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, h history) watch {
+func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, names func() expr.Env) watch {
 	w := watch{id: s.ID, maxAge: s.MaxAge.Std(), from: s.From.compile(r.At("from"), nil)}
 	if s.ID != "" {
 		checkPath(r.At("id"), s.ID)
@@ -34,7 +34,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, h hist
 		r.At("max_age").Errorf("expected a duration that is not negative")
 	}
 	if s.Until != "" {
-		program, err := expr.CompileBool(s.Until, h.windowIn(ruleEnv(resp.fields())))
+		program, err := expr.CompileBool(s.Until, names())
 		if err != nil {
 			r.At("until").Errorf("%v", err)
 		}
@@ -193,7 +193,7 @@ func (e *ending) judgeListed() error {
 		if f.deleted {
 			return nil
 		}
-		content, err := e.out.source.content(nil, f.raw)
+		content, err := e.out.source.content(new(room), f.raw)
 		if err != nil {
 			return err
 		}
@@ -415,6 +415,10 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 		delete(d.doubted, unit)
 		d.release(unit)
 		delete(d.standing, unit)
+		d.clock.set(task{unit: unit}, 0, false)
+		if q := d.quiets[source]; q != nil {
+			delete(q.silent, unit)
+		}
 		delete(d.holds, unit)
 	}
 	return err

@@ -95,15 +95,20 @@ func (w *weighing) weigh(r *rule, f *facts, silent bool) Ruled {
 		}
 	}
 	if on && err == nil && !silent && r.when != nil {
-		if w.fine == nil {
-			w.fine = map[*rule]bool{}
-		}
-		w.fine[r] = true
+		w.works(r)
 	}
 	if after != before {
 		w.move(r, ch.key, after)
 	}
 	return said
+}
+
+// works notes that a rule could be evaluated.
+func (w *weighing) works(r *rule) {
+	if w.fine == nil {
+		w.fine = map[*rule]bool{}
+	}
+	w.fine[r] = true
 }
 
 // fail notes that a rule could not be evaluated.

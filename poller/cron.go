@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/deltahook/deltahook/internal/zone"
 )
 
 // allHours are the bits of a cron hour field that matches every hour.
@@ -41,18 +43,18 @@ func (c *cronSchedule) Next(after time.Time) time.Time {
 // nextReal is the first instant after t whose wall time matches.
 func (c *cronSchedule) nextReal(t time.Time) time.Time {
 	for {
-		w := c.wallAfter(wall(t))
+		w := c.wallAfter(zone.Wall(t))
 		if w.IsZero() {
 			return w
 		}
-		next := t.Add(w.Sub(wall(t)))
+		next := t.Add(w.Sub(zone.Wall(t)))
 		end := offsetEnd(t)
 		if end.IsZero() || next.Before(end) {
 			return next
 		}
 		// The offset may change before that: go on from there. The
 		// instant of the change may itself match.
-		if w := wall(end); c.wallAfter(w.Add(-1)).Equal(w) {
+		if w := zone.Wall(end); c.wallAfter(w.Add(-1)).Equal(w) {
 			return end
 		}
 		t = end
@@ -61,11 +63,11 @@ func (c *cronSchedule) nextReal(t time.Time) time.Time {
 
 // nextOnce is the first instant after t that stands for a matching wall time.
 func (c *cronSchedule) nextOnce(t time.Time) time.Time {
-	from := wall(t)
+	from := zone.Wall(t)
 	if start, _ := t.ZoneBounds(); !start.IsZero() {
 		// Wall times before the one at which the clock was last put back
 		// had their turn.
-		if before := wall(start.Add(-1)).Add(1); before.After(from) {
+		if before := zone.Wall(start.Add(-1)).Add(1); before.After(from) {
 			from = before.Add(-1)
 		}
 	}
@@ -74,35 +76,11 @@ func (c *cronSchedule) nextOnce(t time.Time) time.Time {
 		if w.IsZero() {
 			return w
 		}
-		if next := c.instant(w); next.After(t) {
+		if next := zone.Instant(w, c.zone); next.After(t) {
 			return next
 		}
 		from = w
 	}
-}
-
-// instant is when the zone's wall clock shows w: for the first time, or, where
-// it skips w, the end of the gap.
-func (c *cronSchedule) instant(w time.Time) time.Time {
-	t := time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), w.Nanosecond(), c.zone)
-	start, end := t.ZoneBounds()
-	if !wall(t).Equal(w) { // skipped; time.Date moved it to one side of the gap
-		if wall(t).After(w) {
-			return start
-		}
-		return end
-	}
-	if start.IsZero() {
-		return t
-	}
-	// Where the offset before this one was larger, w may have been shown
-	// before the clock was put back.
-	_, was := start.Add(-1).Zone()
-	_, is := t.Zone()
-	if first := t.Add(time.Duration(is-was) * time.Second); first.Before(start) && wall(first.In(c.zone)).Equal(w) {
-		return first
-	}
-	return t
 }
 
 // offsetEnd is a time after t up to which the zone's offset stays as it is at
@@ -128,9 +106,4 @@ func (c *cronSchedule) wallAfter(w time.Time) time.Time {
 		w = time.Date(w.Year()+5, 1, 1, 0, 0, 0, 0, time.UTC).Add(-1)
 	}
 	return time.Time{}
-}
-
-// wall is what the clock on the wall shows at t, as if it were UTC.
-func wall(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }

@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 	"strings"
 	"time"
-	_ "time/tzdata" // the container has no zone files
 
 	"github.com/robfig/cron/v3"
 

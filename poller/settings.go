@@ -9,7 +9,8 @@ type Settings struct {
 	// When the source is polled: a cron spec of 5 or 6 fields, @hourly and
 	// its kin, or "@every 30s" (at least 1s).
 	Schedule string `yaml:"schedule" json:"schedule" jsonschema:"required"`
-	// IANA zone that a cron spec is read in. Default: UTC.
+	// IANA zone that a cron spec is read in, and times in items that say no
+	// zone (events.*.at). Default: UTC.
 	Timezone string `yaml:"timezone" json:"timezone,omitempty"`
 	// Polls start up to this much later, by an amount that the source's
 	// name decides. "@every" schedules are spread by the name anyway.

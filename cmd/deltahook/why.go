@@ -98,6 +98,12 @@ func ruled(item differ.Explained, r differ.Ruled) string {
 		return "cooling down until " + r.Until.Format(time.RFC3339)
 	case differ.RuleError:
 		return "not told, it cannot be evaluated: " + r.Error
+	case differ.RuleWaiting:
+		return "waits for its time, " + r.Until.Format(time.RFC3339)
+	case differ.RulePassed:
+		return "its time has come, " + r.Until.Format(time.RFC3339)
+	case differ.RuleNoTime:
+		return "the item names no time"
 	case differ.RuleSilent:
 		return "when holds: entered without telling"
 	default:

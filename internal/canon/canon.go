@@ -28,17 +28,31 @@ func Append(dst, raw []byte) []byte { return Place{}.Append(dst, raw) }
 // Append appends what of raw counts where it stands at l, in a canonical form:
 // equal for two values that differ only in what l says is no difference. raw
 // must have passed Valid. The form is for comparing, and need not be JSON.
-func (l Place) Append(dst, raw []byte) []byte {
-	w := writer{in: raw, out: dst, sorted: true, nulls: l.paths != nil && l.paths.NullIsAbsent}
-	w.value(l)
-	return w.out
-}
+func (l Place) Append(dst, raw []byte) []byte { return new(Copier).Append(dst, raw, l) }
 
 // Compact appends raw to dst without white space, without what paths has left
 // out, and with numbers where text is one that paths says may be. Everything
 // else stays as it was spelled. raw must have passed Valid.
-func Compact(dst, raw []byte, paths *Paths) []byte {
-	w := writer{in: raw, out: dst}
-	w.value(paths.Root())
-	return w.out
+func Compact(dst, raw []byte, paths *Paths) []byte { return new(Copier).Compact(dst, raw, paths) }
+
+// Copier makes many copies in the same room. The zero value is ready; it is
+// not safe for concurrent use.
+type Copier struct{ w writer }
+
+// Append is that of a Place.
+func (c *Copier) Append(dst, raw []byte, at Place) []byte {
+	return c.copy(dst, raw, at, true, at.paths != nil && at.paths.NullIsAbsent)
+}
+
+// Compact is the function of that name.
+func (c *Copier) Compact(dst, raw []byte, paths *Paths) []byte {
+	return c.copy(dst, raw, paths.Root(), false, false)
+}
+
+func (c *Copier) copy(dst, raw []byte, at Place, sorted, nulls bool) []byte {
+	w := &c.w
+	w.in, w.pos, w.out, w.sorted, w.nulls = raw, 0, dst, sorted, nulls
+	w.value(at)
+	w.in, w.out, dst = nil, nil, w.out
+	return dst
 }

@@ -160,19 +160,32 @@ func (l Place) Plain() bool { return l.sense == nil && len(l.at) == 0 }
 
 // Member is the place of a member of the object that stands here.
 func (l Place) Member(name string) Place {
-	if len(l.at) == 0 {
-		return Place{paths: l.paths}
+	next := Place{paths: l.paths}
+	for _, here := range l.at {
+		here = next.deeper(here)
+		if match.Match(name, l.paths.patterns[here.pattern][here.step]) {
+			next.enter(here)
+		}
 	}
-	return l.step(func(step string) bool { return match.Match(name, step) })
+	return next.open()
 }
 
 // Element is the place of an element of the array that stands here.
 func (l Place) Element(i int) Place {
-	if len(l.at) == 0 {
-		return Place{paths: l.paths}
+	next := Place{paths: l.paths}
+	for _, here := range l.at {
+		here = next.deeper(here)
+		step := l.paths.patterns[here.pattern][here.step]
+		if step == "#" || step == "*" || isIndex(step, i) {
+			next.enter(here)
+		}
 	}
-	index := strconv.Itoa(i)
-	return l.step(func(step string) bool { return step == "#" || step == "*" || step == index })
+	return next.open()
+}
+
+func isIndex(step string, i int) bool {
+	n, err := strconv.Atoi(step)
+	return err == nil && n == i && (step[0] != '0' || step == "0") && step[0] != '+'
 }
 
 // member is Member of the name that is the JSON string which raw starts with.
@@ -189,27 +202,31 @@ func (l Place) member(raw []byte) Place {
 	return l.Member(string(Unquote(raw[:end+1])))
 }
 
-func (l Place) step(matches func(string) bool) Place {
-	next := Place{paths: l.paths}
-	for _, here := range l.at {
-		steps := l.paths.patterns[here.pattern]
-		if steps[here.step] == "**" {
-			next.at = append(next.at, here)
-			here.step++
-		}
-		if !matches(steps[here.step]) {
-			continue
-		}
-		if here.step < len(steps)-1 {
-			next.at = append(next.at, place{here.pattern, here.step + 1})
-		} else {
-			next.sense = next.sense.and(&l.paths.senses[here.pattern])
-		}
+// deeper has ** at here go on, and gives the step that a name must match.
+func (l *Place) deeper(here place) place {
+	if l.paths.patterns[here.pattern][here.step] == "**" {
+		l.at = append(l.at, here)
+		here.step++
 	}
-	if next.sense != nil && next.sense.Drop {
-		next.at = nil
+	return here
+}
+
+// enter notes that the step of here matches: the part is named, or lies on the
+// way to what is.
+func (l *Place) enter(here place) {
+	if here.step < len(l.paths.patterns[here.pattern])-1 {
+		l.at = append(l.at, place{here.pattern, here.step + 1})
+	} else {
+		l.sense = l.sense.and(&l.paths.senses[here.pattern])
 	}
-	return next
+}
+
+// open is l, of which no part is looked at where all of it is left out.
+func (l Place) open() Place {
+	if l.dropped() {
+		l.at = nil
+	}
+	return l
 }
 
 // and is what both say; of what only one can, the first.

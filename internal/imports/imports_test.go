@@ -74,6 +74,7 @@ var table = map[string]row{
 	"internal/retryafter": {why: leaf},
 	"internal/secret":     {why: leaf},
 	"internal/units":      {why: leaf},
+	"internal/zone":       {why: leaf},
 }
 
 // fenced are modules of others that only some of our folders may import

@@ -13,15 +13,15 @@ import (
 func TestRulesRememberOverKills(t *testing.T) {
 	t.Parallel()
 	a, hooks, dir := newAPI(t), newReceiver(t, nil), t.TempDir()
-	rules := func(text string) {
-		write(t, dir, "deltahook.yaml", configured(hooks, oneSource(a.URL, "@every 1s")+`
+	rules := func(schedule, text string) {
+		write(t, dir, "deltahook.yaml", configured(hooks, oneSource(a.URL, schedule)+`
     response: {items: list, id: id}
     events:
 `+text))
 	}
 	const high = "      high: {when: new.v > 5, trigger: enter}\n"
 	const calm = "      calm: {on: [updated], cooldown: 1h}\n"
-	rules(high + calm)
+	rules("@every 1s", high+calm)
 	d := start(t, binary(t), dir, "run")
 	killed := func() {
 		d.kill()
@@ -51,8 +51,9 @@ func TestRulesRememberOverKills(t *testing.T) {
 	answers(`{"list":[{"id":"a","v":7},{"id":"b","v":8}]}`, `calm b 1 {"id":"b","v":9} -> {"id":"b","v":8}`)
 	killed()
 
-	// A new rule holds for both already. Of what is there, nothing is told.
-	rules(high + calm + "      there: {when: new.v > 0, trigger: enter}\n")
+	// A new rule holds for both already. Of what is there, nothing is told; and
+	// another schedule moves nothing.
+	rules("* * * * * *", high+calm+"      there: {when: new.v > 0, trigger: enter}\n")
 	poll := start(t, binary(t), dir, "poll", "s", "-o", "json")
 	a.play(t, body([]byte(`{"list":[{"id":"a","v":8},{"id":"b","v":2}]}`)))
 	if status := poll.exit(t, patience); status != 0 {
