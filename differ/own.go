@@ -3,6 +3,7 @@ package differ
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,22 +56,22 @@ func (d *Differ) ownEvent(kind, unit string, at time.Time, data any, to []string
 	return e, err == nil, err
 }
 
-// joined is an object with the members of both.
-func joined(first, second any) (json.RawMessage, error) {
-	a, err := json.Marshal(first)
-	if err != nil {
-		return nil, err
+// joined is an object with the members of several.
+func joined(structs ...any) (json.RawMessage, error) {
+	var all [][]byte
+	for _, v := range structs {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return nil, err
+		}
+		members := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))[1:]
+		if len(members) > 0 {
+			all = append(all, members)
+		}
 	}
-	b, err := json.Marshal(second)
-	switch none := []byte("{}"); {
-	case err != nil:
-		return nil, err
-	case bytes.Equal(a, none):
-		return b, nil
-	case bytes.Equal(b, none):
-		return a, nil
-	}
-	return append(append(a[:len(a)-1], ','), b[1:]...), nil
+	return slices.Concat([]byte("{"), bytes.Join(all, []byte(",")), []byte("}")), nil
 }
 
 // address adds the bodies for endpoints.

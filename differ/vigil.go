@@ -10,14 +10,14 @@ import (
 
 // vigil is how the polls of a source ended since the start.
 type vigil struct {
-	last     poller.End // the last that ended; Source "": none did
-	due      time.Time  // when the next is due; zero: not known
-	streak   poller.End // the last before the answer that ended what is told to be wrong
-	open     bool       // something is told to be wrong
-	told     bool       // that it is stale was logged
-	armed    bool       // the clock has it looked at, at
-	at       int64      // in Unix milliseconds
-	deadline time.Time  // when it will be stale; zero: never
+	last   poller.End // the last that ended; Source "": none did
+	due    time.Time  // when the next is due; zero: not known
+	streak poller.End // the last before the answer that ended what is told to be wrong
+	open   bool       // something is told to be wrong
+	told   bool       // that it is stale was logged
+	armed  bool       // the clock has it looked at, at
+	at     int64      // in Unix milliseconds
+	judged time.Time  // v.last.At of the last look
 }
 
 // Polls is called by the poller for each source that it polls, when it starts.
@@ -63,8 +63,8 @@ func (d *Differ) vigilOf(source string) *vigil {
 // windVigil has a source looked at when it will be stale, unless it is looked
 // at before: each answer puts that off, and the look finds out.
 func (d *Differ) windVigil(source string, v *vigil) {
-	if v.deadline = d.alerting.deadline(v); !v.deadline.IsZero() && !v.told {
-		d.armVigil(source, v, v.deadline)
+	if at := d.alerting.deadline(v); !at.IsZero() && !v.told {
+		d.armVigil(source, v, at)
 	}
 }
 
@@ -101,7 +101,7 @@ func (d *Differ) watchOn(source string, open bool, again time.Time) {
 	if d.windVigil(source, v); !again.IsZero() {
 		d.armVigil(source, v, again)
 	}
-	if open && v.answered() {
+	if open && v.answered() && v.last.At.After(v.judged) {
 		d.armVigil(source, v, v.last.At)
 	}
 }
@@ -140,7 +140,7 @@ type recoveredData struct {
 // judgeSource says how a source is.
 func (d *Differ) judgeSource(source string, now time.Time) verdict {
 	a, v := d.alerting, d.vigilOf(source)
-	v.armed = false // this is the look
+	v.armed, v.judged = false, v.last.At // this is the look
 	j := verdict{to: d.alerts}
 	failure := d.failureData(v.last)
 	if f := v.last; f.Failure != nil && a.failingAfter > 0 && f.Failures >= a.failingAfter {
