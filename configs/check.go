@@ -84,14 +84,16 @@ func (l *loader) carriesCredential(path []string, n *node) bool {
 	return false
 }
 
-// belowAuth is a path from auth.NAME on, or from the request's auth; nil: it is
-// not in credentials.
+// belowAuth is a path from auth.NAME on, or from the auth of a request or of an
+// endpoint; nil: it is not in credentials.
 func belowAuth(path []string) []string {
 	switch {
 	case len(path) > 2 && path[0] == "auth":
 		return path[2:]
 	case len(path) > 4 && path[2] == "request" && path[3] == "auth":
 		return path[4:]
+	case len(path) > 3 && path[0] == "endpoints" && path[2] == "auth":
+		return path[3:]
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ package configs
 import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
 	"github.com/deltahook/deltahook/poller"
@@ -38,7 +39,7 @@ type Config struct {
 	// Budgets that sources share, by name: they belong to an account.
 	Limits map[string]poller.LimitSettings `yaml:"limits"`
 	// Credentials that sources share, by name: one token, fetched once.
-	Auth map[string]poller.AuthSettings `yaml:"auth"`
+	Auth map[string]credential.Settings `yaml:"auth"`
 	// What is polled, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Who is told, by name.
@@ -147,7 +148,7 @@ func standard() *Config {
 		Egress:    Egress{Sources: Reach{AllowPrivate: true}},
 		Retention: Retention{Events: 7 * day, Attempts: 7 * day, Dead: 30 * day},
 		Limits:    map[string]poller.LimitSettings{},
-		Auth:      map[string]poller.AuthSettings{},
+		Auth:      map[string]credential.Settings{},
 		Sources:   map[string]Source{},
 		Endpoints: map[string]emitter.Settings{},
 	}

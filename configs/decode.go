@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/deltahook/deltahook/emitter"
-	"github.com/deltahook/deltahook/poller"
+	"github.com/deltahook/deltahook/internal/credential"
 )
 
 // decode fills the structs from what has no fault so far: a setting with a
@@ -43,6 +43,10 @@ func (l *loader) decode() *Config {
 		for _, f := range all.fields {
 			var s emitter.Settings
 			l.into([]string{"endpoints", f.name}, f.value, &s)
+			s.TLS = l.placed(s.TLS)
+			if own := s.Auth.Own; own != nil {
+				own.TLS = l.placed(own.TLS)
+			}
 			cfg.Endpoints[f.name] = s
 		}
 	}
@@ -53,7 +57,7 @@ func (l *loader) decode() *Config {
 }
 
 // placed is t with the paths of its files from the configuration's folder.
-func (l *loader) placed(t poller.TLSSettings) poller.TLSSettings {
+func (l *loader) placed(t credential.TLSSettings) credential.TLSSettings {
 	t.CA, t.Cert, t.Key = l.path(t.CA), l.path(t.Cert), l.path(t.Key)
 	return t
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -35,6 +37,10 @@ func (l *loader) checkMeaning(cfg *Config) {
 	l.checkShared(r, cfg)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
 		cfg.Endpoints[name].Check(r.At("endpoints", name))
+		l.checkAuth(r.At("endpoints", name, "auth"), cfg.Endpoints[name].Auth)
+		if named, ok := cfg.Auth[cfg.Endpoints[name].Auth.Name]; ok {
+			emitter.CheckAuth(r.At("endpoints", name, "auth"), named)
+		}
 	}
 	if all := l.root.get("sources"); all == nil || len(all.fields) == 0 {
 		r.At("sources").Warnf("no source is configured: nothing will be polled")
@@ -86,7 +92,25 @@ func (l *loader) checkShared(r fault.Report, cfg *Config) {
 		cfg.Limits[name].Check(r.At("limits", name))
 	}
 	poller.CheckLimits(r, cfg.Limits, sources)
-	poller.CheckGrants(r, cfg.Auth, sources)
+	credential.CheckGrants(r, credentialsOf(cfg))
+}
+
+// credentialsOf are all of a configuration.
+func credentialsOf(cfg *Config) (all []credential.Use) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Auth)) {
+		all = append(all, credential.Use{Path: []string{"auth", name}, Settings: cfg.Auth[name], Named: true})
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		if own := cfg.Sources[name].Poll.Request.Auth.Own; own != nil {
+			all = append(all, credential.Use{Path: []string{"sources", name, "request", "auth"}, Settings: *own})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
+		if own := cfg.Endpoints[name].Auth.Own; own != nil {
+			all = append(all, credential.Use{Path: []string{"endpoints", name, "auth"}, Settings: *own})
+		}
+	}
+	return all
 }
 
 // checkFrom reports a source of watch keys that is not there.
@@ -104,7 +128,7 @@ func (l *loader) checkLimit(r fault.Report, name string) {
 }
 
 // checkAuth reports a name of credentials that are not there.
-func (l *loader) checkAuth(r fault.Report, a poller.AuthRef) {
+func (l *loader) checkAuth(r fault.Report, a credential.Ref) {
 	if names := l.names("auth"); a.Name != "" && !slices.Contains(names, a.Name) {
 		r.Errorf("no auth is called %q%s", clip(a.Name), didYouMean(closest(a.Name, names)))
 	}

@@ -16,10 +16,10 @@ import (
 
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/ordered"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
-	"github.com/deltahook/deltahook/poller"
 )
 
 var update = flag.Bool("update", false, "write schema.json, docs/configuration.md and the expected faults anew")
@@ -88,12 +88,12 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 
 	plain := r
 	plain.Mapper = func(t reflect.Type) *jsonschema.Schema {
-		if t == reflect.TypeFor[poller.BearerSettings]() {
+		if t == reflect.TypeFor[credential.BearerSettings]() {
 			return nil
 		}
 		return mapped(t)
 	}
-	bearer := plain.Reflect(&poller.BearerSettings{}) // a text or this
+	bearer := plain.Reflect(&credential.BearerSettings{}) // a text or this
 	bearer.Version = ""
 	s.Definitions["Bearer"] = bearer
 
@@ -137,7 +137,7 @@ func generate(t *testing.T) (s *jsonschema.Schema, needed map[string][]string) {
 // comments reads the doc comments of the packages that hold settings.
 func comments(t *testing.T, r *jsonschema.Reflector) {
 	t.Helper()
-	for _, dir := range []string{".", "../poller", "../differ", "../emitter"} {
+	for _, dir := range []string{".", "../poller", "../differ", "../emitter", "../internal/credential"} {
 		if err := r.AddGoComments("github.com/deltahook/deltahook/configs", dir, jsonschema.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func descriptionOf(s *jsonschema.Schema) string {
 func defName(t reflect.Type) string {
 	name := strings.TrimSuffix(t.Name(), "Settings")
 	if name == "" {
-		name = map[string]string{"emitter": "Endpoint"}[filepath.Base(t.PkgPath())]
+		name = map[string]string{"emitter": "Endpoint", "credential": "Auth"}[filepath.Base(t.PkgPath())]
 	}
 	return name
 }
@@ -201,9 +201,9 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Title: "rate", Type: "string", Pattern: units.RatePattern}
 	case reflect.TypeFor[secret.Text]():
 		return &jsonschema.Schema{Title: "secret", Type: "string", WriteOnly: true}
-	case reflect.TypeFor[poller.AuthRef]():
+	case reflect.TypeFor[credential.Ref]():
 		return union("name", &jsonschema.Schema{Type: "string"}, "Auth")
-	case reflect.TypeFor[poller.BearerSettings]():
+	case reflect.TypeFor[credential.BearerSettings]():
 		return union("token", &jsonschema.Schema{Type: "string", WriteOnly: true}, "Bearer")
 	case reflect.TypeFor[differ.Paths]():
 		one := uint64(1)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/deltahook/deltahook/poller"
 )
 
 // alertPause is how long an alert of one kind about one subject is not told
@@ -24,7 +22,7 @@ const (
 	ofSource   = "sources/"
 	ofEndpoint = "endpoints/"
 	ofAuth     = "auth/"
-	authOf     = "/auth" // after a source: of credentials that stand in its request
+	authOf     = "/auth" // after one of the first two: credentials that stand there
 )
 
 func isSubject(unit string) bool { return strings.Contains(unit, "/") }
@@ -74,13 +72,13 @@ type alerting struct {
 	mu        sync.Mutex
 	vigils    map[string]*vigil // by source
 	endpoints map[string]EndpointHealth
-	access    map[string]poller.Access // by unit
+	access    map[string]Access // by unit
 }
 
 func newAlerting(o Options) *alerting {
 	return &alerting{
 		failingAfter: o.FailingAfter, staleAfter: o.StaleAfter,
-		vigils: map[string]*vigil{}, endpoints: map[string]EndpointHealth{}, access: map[string]poller.Access{},
+		vigils: map[string]*vigil{}, endpoints: map[string]EndpointHealth{}, access: map[string]Access{},
 	}
 }
 
@@ -149,10 +147,11 @@ func (d *Differ) lookAtAlerts(ctx context.Context, unit string) (err error) {
 func (d *Differ) judge(unit string, now time.Time) verdict {
 	d.alerting.mu.Lock()
 	defer d.alerting.mu.Unlock()
-	switch source, endpoint := sourceOf(unit), strings.TrimPrefix(unit, ofEndpoint); {
+	endpoint, isEndpoint := strings.CutPrefix(unit, ofEndpoint)
+	switch source := sourceOf(unit); {
 	case source != "":
 		return d.judgeSource(source, now)
-	case endpoint != unit:
+	case isEndpoint && !strings.HasSuffix(endpoint, authOf):
 		return d.judgeEndpoint(endpoint)
 	}
 	return d.judgeAccess(unit)

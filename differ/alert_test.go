@@ -354,11 +354,11 @@ func TestEndpointsThatAllFail(t *testing.T) {
 
 func TestAuthExpired(t *testing.T) {
 	runAlerts(t, func(t *testing.T, p *polled) {
-		shared := poller.Access{Auth: "shop", Sources: []string{"s", "t"}, Setting: "auth.shop.oauth2.refresh_token", Expired: true}
-		own := poller.Access{Sources: []string{"s"}, Setting: "request.auth.oauth2.refresh_token", Expired: true}
+		shared := differ.Access{Auth: "shop", Sources: []string{"s", "t"}, Endpoints: []string{"mail"}, Setting: "auth.shop.oauth2.refresh_token", Expired: true}
+		own := differ.Access{Sources: []string{"s"}, Setting: "sources.s.request.auth.oauth2.refresh_token", Expired: true}
 		p.differ.AccessIs(shared)
-		p.expectAlerts("auth.expired ops mail")
-		want := `{"auth":"shop","sources":["s","t"],"setting":"auth.shop.oauth2.refresh_token",` +
+		p.expectAlerts("auth.expired ops") // mail needs it
+		want := `{"auth":"shop","sources":["s","t"],"endpoints":["mail"],"setting":"auth.shop.oauth2.refresh_token",` +
 			`"advice":"allow access again, put the new refresh token into the setting, and start again"}`
 		if got := p.data(); got != want {
 			t.Errorf("it says %s\nwant    %s", got, want)
@@ -381,7 +381,7 @@ func TestAuthExpired(t *testing.T) {
 		p.restart()
 		p.differ.AccessIs(shared)
 		p.differ.AccessIs(own)
-		p.expectAlerts("auth.expired ops mail")
+		p.expectAlerts("auth.expired ops")
 	})
 }
 

@@ -1,6 +1,7 @@
 package differ_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -16,6 +17,9 @@ type modelSample struct {
 	at int64 // Unix milliseconds
 	v  float64
 }
+
+// byTime orders samples of a model.
+func byTime(a, b modelSample) int { return cmp.Compare(a.at, b.at) }
 
 // model is all samples of an item, with no more cleverness than the documents
 // have: buckets of 61 seconds for a day, of which those of up to two samples

@@ -339,6 +339,22 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	if mem != nil && !mem.doubtful {
 		return mem, nil
 	}
+	fresh, err := d.reload(ctx, unit, mem)
+	if err != nil {
+		return nil, err
+	}
+	d.wind(unit, fresh)
+	return fresh, d.refeed(ctx, unit, fresh)
+}
+
+// reload is recall of one that is not at hand; before is the doubtful one. It
+// waits for a flush: what that writes is neither in the store yet nor on the
+// list of what moved.
+func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memory, error) {
+	if err := d.writing.Acquire(ctx, 1); err != nil {
+		return nil, storeFailure("waiting for", err)
+	}
+	defer d.writing.Release(1)
 	var state State
 	for s, err := range d.store.Load(ctx, unit) {
 		if err != nil {
@@ -347,8 +363,8 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 		state = s
 	}
 	fresh := remember(state)
-	if mem != nil {
-		fresh.carry(mem)
+	if before != nil {
+		fresh.carry(before)
 	}
 	d.mu.Lock()
 	d.resolve(unit, state)
@@ -359,8 +375,7 @@ func (d *Differ) recall(ctx context.Context, unit string) (*memory, error) {
 	d.stored[unit] = state.Bookmarks
 	d.requiet(unit, fresh)
 	d.mu.Unlock()
-	d.wind(unit, fresh)
-	return fresh, d.refeed(ctx, unit, fresh)
+	return fresh, nil
 }
 
 // settle moves on after a commit.

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // Bounds of the settings.
@@ -40,6 +40,14 @@ func (s Settings) Check(r fault.Report) {
 	s.checkFormat(r)
 	s.checkSignature(r)
 	s.checkHeaders(r.At("headers"))
+	if s.Auth.Own != nil {
+		s.Auth.Own.Check(r.At("auth"))
+		CheckAuth(r.At("auth"), *s.Auth.Own)
+	}
+	s.TLS.Check(r.At("tls"))
+	if _, err := parseProxy(s.Proxy.Reveal()); err != nil {
+		r.At("proxy").Errorf("%v", err)
+	}
 	if d := s.Timeout.Std(); d < 0 || d > longestTimeout {
 		r.At("timeout").Errorf("%s is not between 0 and %s", d, longestTimeout)
 	}
@@ -159,25 +167,15 @@ func (s Settings) checkSecrets(list fault.Report) {
 func (s Settings) checkHeaders(r fault.Report) {
 	for name, value := range s.Headers {
 		switch {
-		case !isToken(name):
+		case !request.IsToken(name):
 			r.At(name).Errorf("%q is not the name of a header", name)
-		case slices.Contains(reserved, strings.ToLower(name)):
+		case isReserved(name):
 			r.At(name).Errorf("%s is set by deltahook itself", name)
-		case strings.ContainsFunc(value.Reveal(), isControl):
+		case !request.ValidValue(value.Reveal()):
 			r.At(name).Errorf("the value has a line end or another control character")
 		}
 	}
 }
-
-// isToken reports whether s may be a header's name (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
-	})
-}
-
-func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
 func (s RetrySettings) check(r fault.Report) {
 	list := r.At("schedule")

@@ -40,5 +40,10 @@ func (s Settings) confidential(u *url.URL) []string {
 	if password, ok := u.User.Password(); ok {
 		values = append(values, u.User.String(), u.User.Username()+":"+password, password)
 	}
+	if proxy, err := parseProxy(s.Proxy.Reveal()); err == nil && proxy != nil {
+		if password, ok := proxy.User.Password(); ok {
+			values = append(values, password)
+		}
+	}
 	return values
 }

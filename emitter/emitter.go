@@ -114,6 +114,7 @@ const (
 	ErrorNetwork ErrorClass = "network" // no connection, cut connection, TLS
 	ErrorRefused ErrorClass = "refused" // the egress guard refused the address
 	ErrorTimeout ErrorClass = "timeout"
+	ErrorAuth    ErrorClass = "auth"    // there was no token for the request
 	ErrorRequest ErrorClass = "request" // the request could not be made
 	ErrorPayload ErrorClass = "payload" // nothing was sent: the payload could not be made at the commit
 )

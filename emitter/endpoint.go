@@ -2,10 +2,7 @@ package emitter
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,6 +11,7 @@ import (
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/budget"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/secret"
@@ -30,6 +28,7 @@ const (
 type EndpointOptions struct {
 	Version  string           // for the user agent; "": dev
 	Egress   egress.Policy    // whom the endpoint may be
+	Auth     *credential.Book // credentials that the endpoint may name; nil: it has none
 	Redactor *secret.Redactor // cuts further secrets out of what is kept of answers; nil: none
 	// Transport makes the requests instead of the endpoint's own, which
 	// guards addresses. For tests.
@@ -50,6 +49,7 @@ type Endpoint struct {
 	policy      Policy
 	concurrency int
 	disabled    bool
+	credential  *credential.Credential // nil: none
 	client      *retryablehttp.Client
 	closeIdle   func()
 	redactor    *secret.Redactor
@@ -104,7 +104,12 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 	if err := e.sign(s); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", name, err)
 	}
-	e.connect(o)
+	if err := e.identify(s.Auth, o.Auth); err != nil {
+		return nil, fmt.Errorf("endpoint %s: auth: %w", name, err)
+	}
+	if err := e.connect(s, o); err != nil {
+		return nil, fmt.Errorf("endpoint %s: %w", name, err)
+	}
 	return e, nil
 }
 
@@ -136,59 +141,3 @@ func (e *Endpoint) Host() string { return e.url.Scheme + "://" + e.url.Host }
 // Close drops the connections that are kept open for the next attempt. The
 // endpoint stays usable.
 func (e *Endpoint) Close() { e.closeIdle() }
-
-// connect builds the client. Each endpoint has its own connections: as many
-// as it has attempts in flight, kept for the next ones.
-func (e *Endpoint) connect(o EndpointOptions) {
-	transport := o.Transport
-	e.closeIdle = func() {}
-	if transport == nil {
-		dialer := &net.Dialer{Timeout: e.timeout, Control: o.Egress.Control}
-		own := &http.Transport{
-			Proxy:                  nil, // the guard sees addresses, and a proxy would hide them
-			DialContext:            dialer.DialContext,
-			ForceAttemptHTTP2:      true,
-			TLSHandshakeTimeout:    e.timeout,
-			MaxIdleConns:           e.concurrency,
-			MaxIdleConnsPerHost:    e.concurrency,
-			IdleConnTimeout:        10 * time.Minute, // outlasts the usual polling interval
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true, // what is kept of the answer is as it was sent
-		}
-		transport, e.closeIdle = own, own.CloseIdleConnections
-	}
-	e.client = &retryablehttp.Client{
-		HTTPClient: &http.Client{
-			Transport:     still{transport},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		RetryMax:     1, // two tries
-		CheckRetry:   retryDial,
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 100 * time.Millisecond },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
-}
-
-// retryDial permits a second try where no byte of the request can have been
-// written, because there was no connection, and where trying again at once may
-// help: neither after a refused address nor after a timeout.
-func retryDial(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	op, ok := errors.AsType[*net.OpError](err)
-	_, refused := errors.AsType[*egress.Refused](err)
-	return ok && op.Op == "dial" && !op.Timeout() && !refused && ctx.Err() == nil, nil
-}
-
-// still is a transport whose answers lead nowhere: without a Location
-// net/http hands a redirect over as it came, even one whose Location it can't
-// parse. It also hides CloseIdleConnections, which go-retryablehttp would call
-// after each attempt that failed, at the cost of the other connections.
-type still struct{ http.RoundTripper }
-
-// RoundTrip is the transport's, less the answer's Location.
-func (s still) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := s.RoundTripper.RoundTrip(r)
-	if err == nil {
-		answer.Header.Del("Location")
-	}
-	return answer, err
-}

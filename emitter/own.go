@@ -32,8 +32,10 @@ func ownText(e *differ.Event, source string) string {
 		return of("endpoint") + " takes webhooks again"
 	case differ.TypeAuthExpired:
 		whose := of("auth")
-		if whose == "" {
-			whose = of("sources.0")
+		for _, users := range []string{"sources.0", "endpoints.0"} {
+			if whose == "" {
+				whose = of(users)
+			}
 		}
 		return "access for " + whose + " has expired: a person must allow it again"
 	}

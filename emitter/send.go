@@ -38,14 +38,12 @@ func (e *Endpoint) Send(ctx context.Context, d Delivery) Attempt {
 
 // exchange sends the request and enters what comes back into a.
 func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *Attempt) {
-	request := &retryablehttp.Request{Request: e.request(ctx, d, now)}
-	if err := request.SetBody(d.Body); err != nil {
-		a.Error, a.Reason = ErrorRequest, e.text(err.Error())
-		return
-	}
-	answer, err := e.client.Do(request)
+	answer, err := e.identified(ctx, d, now, a)
 	if err != nil {
 		a.Error, a.Reason = e.classify(err)
+		if missing, ok := errors.AsType[*noToken](err); ok {
+			a.RetryAfter = missing.after()
+		}
 		return
 	}
 	defer answer.Body.Close()
@@ -62,6 +60,18 @@ func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *A
 		*a = e.format.judge(*a, answer.Header)
 	}
 }
+
+// post sends a request with a body.
+func (e *Endpoint) post(r *http.Request, body []byte) (*http.Response, error) {
+	request := &retryablehttp.Request{Request: r}
+	if err := request.SetBody(body); err != nil {
+		return nil, &unsendable{err}
+	}
+	return e.client.Do(request)
+}
+
+// unsendable is why a request could not be made.
+type unsendable struct{ error }
 
 func (e *Endpoint) request(ctx context.Context, d Delivery, now time.Time) *http.Request {
 	header := maps.Clone(e.header)
@@ -102,7 +112,13 @@ func (e *Endpoint) classify(err error) (ErrorClass, string) {
 	}
 	refused, isRefused := errors.AsType[*egress.Refused](err)
 	timeout, isNet := errors.AsType[net.Error](err)
+	missing, isMissing := errors.AsType[*noToken](err)
+	unmade, isUnmade := errors.AsType[*unsendable](err)
 	switch {
+	case isMissing:
+		return ErrorAuth, e.text(missing.Error())
+	case isUnmade:
+		return ErrorRequest, e.text(unmade.Error())
 	case isRefused:
 		return ErrorRefused, e.text(fmt.Sprintf("%s: %v", e.Host(), refused))
 	case errors.Is(err, context.Canceled):

@@ -3,6 +3,7 @@ package emitter
 import (
 	"slices"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
 )
@@ -28,6 +29,15 @@ type Settings struct {
 	Signature string `yaml:"signature" json:"signature,omitempty" jsonschema:"enum=standard,enum=github,enum=none"`
 	// Headers added to each attempt. Values are not shown.
 	Headers map[string]secret.Text `yaml:"headers" json:"headers,omitempty"`
+	// Whose credentials the requests carry: a name in auth, or a mapping of
+	// bearer, basic, api_key, oauth2 and login. They win over headers.
+	Auth credential.Ref `yaml:"auth" json:"auth,omitzero"`
+	// Certificates: a private authority, one of our own.
+	TLS credential.TLSSettings `yaml:"tls" json:"tls,omitzero"`
+	// A proxy that webhooks go through: http://HOST:PORT or
+	// socks5://HOST:PORT, with USER:PASSWORD@ where it asks for them. None of
+	// the environment is used.
+	Proxy secret.Text `yaml:"proxy" json:"proxy,omitempty"`
 	// Time for one attempt. Default: 20s.
 	Timeout units.Duration `yaml:"timeout" json:"timeout,omitempty"`
 	Retry   RetrySettings  `yaml:"retry" json:"retry,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/internal/auth"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/decode"
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/secret"
@@ -28,14 +29,14 @@ const (
 
 // ClientOptions is what all sources' exchanges have in common.
 type ClientOptions struct {
-	Version  string                   // told in the user agent, Deltahook/VERSION; empty: no version is told
-	Egress   egress.Policy            // whom sources may reach; the zero value is public addresses only
-	Redactor *secret.Redactor         // cuts secrets out of errors and previews, and learns tokens; nil cuts nothing
-	Auth     map[string]AuthSettings  // credentials that sources may name
-	Tokens   auth.Store               // where refresh tokens are kept; nil: none is exchanged
-	Logger   *slog.Logger             // where credentials are told of that a person must renew; nil: nowhere
-	Limits   map[string]LimitSettings // budgets that sources may name
-	Access   func(Access)             // told when a refresh token was exchanged or refused; waits for nothing; nil: nobody is told
+	Version  string                         // told in the user agent, Deltahook/VERSION; empty: no version is told
+	Egress   egress.Policy                  // whom sources may reach; the zero value is public addresses only
+	Redactor *secret.Redactor               // cuts secrets out of errors and previews, and learns tokens; nil cuts nothing
+	Auth     map[string]credential.Settings // credentials that sources may name
+	Tokens   auth.Store                     // where refresh tokens are kept; nil: none is exchanged
+	Logger   *slog.Logger                   // where credentials are told of that a person must renew; nil: nowhere
+	Limits   map[string]LimitSettings       // budgets that sources may name
+	Access   func(credential.Access)        // as credential.Options.Access
 }
 
 // Client is the process's HTTP client for polling: one pool of connections
@@ -44,17 +45,13 @@ type Client struct {
 	transport http.RoundTripper
 	base      http.Header // of every request, to any host; not changed
 	redactor  *secret.Redactor
-	auth      map[string]AuthSettings
-	tokens    auth.Store
-	log       *slog.Logger
-	access    func(Access)
+	book      *credential.Book
 	limits    map[string]*limit
 	buffers   sync.Pool // of *bytes.Buffer
 	inflater  decode.Inflater
 
-	mu          sync.Mutex
-	transports  map[TLSSettings]*http.Transport // for sources with certificates of their own
-	credentials map[string]*credential
+	mu         sync.Mutex
+	transports map[credential.TLSSettings]*http.Transport // for sources with certificates of their own
 }
 
 // NewClient makes the client. It opens no connection. A proxy named in the
@@ -66,17 +63,9 @@ func NewClient(o ClientOptions) *Client {
 	if o.Version != "" {
 		agent += "/" + o.Version
 	}
-	log := o.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Client{
+	c := &Client{
 		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "Accept-Encoding": {decode.AcceptEncoding}, "User-Agent": {agent}},
 		redactor: o.Redactor,
-		auth:     o.Auth,
-		tokens:   o.Tokens,
-		log:      log,
-		access:   o.Access,
 		limits:   newLimits(o.Limits),
 		transport: &http.Transport{
 			DialContext:            dialer.DialContext,
@@ -90,22 +79,24 @@ func NewClient(o ClientOptions) *Client {
 			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		},
 	}
+	c.book = credential.NewBook(credential.Options{
+		Named: o.Auth, Base: c.base, Over: c.over, Tokens: o.Tokens, Redactor: o.Redactor, Logger: o.Logger, Access: o.Access,
+	})
+	return c
 }
+
+// Credentials are those of the configuration, which endpoints share with the
+// sources. They end with the client.
+func (c *Client) Credentials() *credential.Book { return c.book }
 
 // Close waits for refresh tokens that are being exchanged, at most 30 s, and
 // closes the connections that are idle. Those in use close when their exchange
 // ends.
 func (c *Client) Close() {
+	c.book.Close()
 	c.mu.Lock()
-	credentials, transports := slices.Collect(maps.Values(c.credentials)), slices.Collect(maps.Values(c.transports))
+	transports := slices.Collect(maps.Values(c.transports))
 	c.mu.Unlock()
-	var closing sync.WaitGroup
-	for _, credential := range credentials {
-		for _, k := range credential.keepers {
-			closing.Go(k.Close)
-		}
-	}
-	closing.Wait()
 	for _, t := range transports {
 		t.CloseIdleConnections()
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // cursor is a CursorSettings, compiled.
@@ -184,7 +184,7 @@ func (s *Source) render(marks Bookmarks, vars map[string]any) (w *wire, before s
 		return nil, "", err
 	}
 	w, err = s.request.wire(s.client.base, s.judge.fingerprint, vars)
-	if err == nil && marks.Cursor != "" && s.request.url.Uses("cursor") {
+	if err == nil && marks.Cursor != "" && s.request.UsesInURL("cursor") {
 		err = s.stay(w, vars)
 	}
 	return w, before, err
@@ -214,16 +214,12 @@ func (s *Source) stay(w *wire, vars map[string]any) error {
 	if vars, err = s.cursor.put(vars, initial); err != nil {
 		return err
 	}
-	raw, err := s.request.url.String(vars)
+	home, err := s.request.URL(vars)
 	if err != nil {
-		return fmt.Errorf("url with the initial cursor: %w", err)
+		return fmt.Errorf("with the initial cursor: %w", err)
 	}
-	home, err := parseURL(raw)
-	if err != nil {
-		return fmt.Errorf("url with the initial cursor: %w", err)
-	}
-	switch to := origin(w.url); {
-	case to == origin(home):
+	switch to := request.Origin(w.url); {
+	case to == request.Origin(home):
 		return nil
 	case home.Scheme == "https" && w.url.Scheme == "http":
 		return fmt.Errorf("the cursor leads to %s: a step down from https is not taken", to)
@@ -265,14 +261,7 @@ func (s *Source) checkCursor(r fault.Report) {
 	case s.cursor == nil:
 	case s.watch != nil && s.watch.batch > 0:
 		r.Errorf("not together with watch.batch: each key would need a cursor of its own")
-	case !s.request.uses("cursor"):
+	case !s.request.Uses("cursor"):
 		r.Warnf("nothing in the request uses {{ cursor.%s }}", s.cursor.name)
 	}
-}
-
-// uses reports whether an expression of the request uses a name.
-func (q *request) uses(name string) bool {
-	used := func(p pair) bool { return p.text.Uses(name) }
-	return q.url != nil && q.url.Uses(name) || slices.ContainsFunc(q.query, used) || slices.ContainsFunc(q.headers, used) ||
-		q.body != nil && q.body.uses(name)
 }

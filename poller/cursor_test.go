@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
 	"github.com/deltahook/deltahook/poller"
@@ -196,15 +197,15 @@ func TestCursorOfALink(t *testing.T) {
 // A cursor that is a whole URL may not lead the credentials elsewhere.
 func TestCursorStaysAtHome(t *testing.T) {
 	home, other := script(t), script(t)
-	token := &poller.AuthSettings{Bearer: &poller.BearerSettings{Token: secret.New(hidden)}}
+	token := &credential.Settings{Bearer: &credential.BearerSettings{Token: secret.New(hidden)}}
 	for _, c := range []struct {
 		name string
 		q    poller.RequestSettings
 		link string
 		want string // of the error; "": it is followed
 	}{
-		{"home", poller.RequestSettings{Auth: poller.AuthRef{Own: token}}, home.URL + "/delta?$token=1", ""},
-		{"credentials to another host", poller.RequestSettings{Auth: poller.AuthRef{Own: token}}, other.URL + "/delta", "not sent to another host"},
+		{"home", poller.RequestSettings{Auth: credential.Ref{Own: token}}, home.URL + "/delta?$token=1", ""},
+		{"credentials to another host", poller.RequestSettings{Auth: credential.Ref{Own: token}}, other.URL + "/delta", "not sent to another host"},
 		{"a header to another host", poller.RequestSettings{Headers: map[string]string{"Authorization": "x"}}, other.URL + "/delta", "not sent to another host"},
 		{"nothing to another host", poller.RequestSettings{}, other.URL + "/delta", ""},
 		{"no URL", poller.RequestSettings{}, "delta", "the scheme"},

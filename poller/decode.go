@@ -11,6 +11,7 @@ import (
 	"github.com/deltahook/deltahook/internal/canon"
 	"github.com/deltahook/deltahook/internal/decode"
 	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // growth is how many times request.max_body the JSON may take that is made of
@@ -67,7 +68,7 @@ func (s ResponseSettings) columns() (names []string) {
 // compileReader reads what the settings say of formats.
 func (s ResponseSettings) compileReader(r fault.Report) *reader {
 	words := slices.Sorted(maps.Keys(nouns))
-	oneOf(r.At("format"), s.Format, append([]string{formatAuto}, words...)...)
+	r.At("format").OneOf(s.Format, append([]string{formatAuto}, words...)...)
 	read := &reader{format: s.Format, charset: s.Charset, limit: growth * int64(defaultMaxBody)}
 	if read.format == "" {
 		read.format = formatAuto
@@ -110,7 +111,7 @@ func (s XMLSettings) compile(r fault.Report) *decode.XML {
 	for _, prefix := range slices.Sorted(maps.Keys(s.Namespaces)) {
 		uri, at := s.Namespaces[prefix], r.At("namespaces", prefix)
 		switch other, twice := uris[uri]; {
-		case !isToken(prefix) || strings.Contains(prefix, ":"):
+		case !request.IsToken(prefix) || strings.Contains(prefix, ":"):
 			at.Errorf("%q is not a prefix", prefix)
 		case uri == "":
 			at.Errorf("the URI of a namespace was expected")

@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -180,8 +181,8 @@ func TestTokenIsDecompressed(t *testing.T) {
 		a.now = "granted-token-1"
 		return true
 	}
-	l := poller.LoginSettings{Token: "d.session", Request: poller.LoginRequestSettings{URL: a.URL + "/login"}}
-	s := source(t, clientWith(t, poller.AuthSettings{Login: &l}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
+	l := credential.LoginSettings{Token: "d.session", Request: credential.LoginRequestSettings{URL: a.URL + "/login"}}
+	s := source(t, clientWith(t, credential.Settings{Login: &l}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
 	if _, err := s.Ask(t.Context(), poller.Bookmarks{}); err != nil {
 		t.Error(err)
 	}

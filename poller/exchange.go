@@ -3,9 +3,8 @@ package poller
 import (
 	"context"
 	"net/http"
-	"net/url"
-	"strings"
 
+	"github.com/deltahook/deltahook/internal/request"
 	"github.com/deltahook/deltahook/internal/secret"
 )
 
@@ -20,7 +19,7 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		given.set(req.Header)
 	}
 	sent := func() {} // fetch knows of the first one
-	for hops, home := 1, origin(w.url); ; hops++ {
+	for hops, home := 1, request.Origin(w.url); ; hops++ {
 		over := s.transport
 		if w.away {
 			over = s.client.transport // a client's certificate is a credential, too
@@ -39,7 +38,7 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 				status(resp), secret.Host(w.url.String()), s.redirects)
 		}
 		sending := ctx
-		if origin(w.url) == home { // another one is no matter of this account
+		if request.Origin(w.url) == home { // another one is no matter of this account
 			if sending, sent, err = s.spend(ctx); err != nil {
 				return nil, nil, err
 			}
@@ -48,7 +47,7 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 	}
 }
 
-// redirects reports whether resp names another place to ask.
+// redirects reports whether resp names another place to request.
 func redirects(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -85,7 +84,7 @@ func (s *Source) redirected(w *wire, resp *http.Response) (*wire, error) {
 		next.header = w.header.Clone()
 		next.header.Del("Content-Type")
 	}
-	if origin(target) != origin(w.url) {
+	if request.Origin(target) != request.Origin(w.url) {
 		if next.body != nil {
 			return nil, Failf(ClassRedirect, "%s to %s: a body is not sent on to another host", status(resp), shown)
 		}
@@ -95,13 +94,4 @@ func (s *Source) redirected(w *wire, resp *http.Response) (*wire, error) {
 		next.header, next.host, next.away = w.base, "", true
 	}
 	return next, nil
-}
-
-// origin is what must be equal for two URLs to belong to one server.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }

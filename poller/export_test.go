@@ -1,6 +1,10 @@
 package poller
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/deltahook/deltahook/internal/request"
+)
 
 // NewClientOver is a client over a transport of the test's own.
 func NewClientOver(rt http.RoundTripper, o ClientOptions) *Client {
@@ -12,7 +16,7 @@ func NewClientOver(rt http.RoundTripper, o ClientOptions) *Client {
 // Parsers, for fuzzing.
 var (
 	NextOf   = nextOf
-	SetQuery = setQuery
+	SetQuery = request.SetQuery
 	SetJSON  = setJSON
 )
 

@@ -24,7 +24,7 @@ func (s GraphQLSettings) given() bool { return s.Query != "" || s.Variables != n
 
 // compile makes the body. The query takes no expressions: what is put into its
 // text could change what it means, which a variable cannot.
-func (s GraphQLSettings) compile(r fault.Report, env expr.Env) body {
+func (s GraphQLSettings) compile(r fault.Report, env expr.Env) *expr.Tree {
 	switch {
 	case s.Query == "":
 		r.At("query").Errorf("no query")
@@ -44,7 +44,10 @@ func (s GraphQLSettings) compile(r fault.Report, env expr.Env) body {
 			r.At(e.Path...).Errorf("%v", e.Err)
 		}
 	}
-	return jsonBody{parsed}
+	if parsed == nil { // the faults are told; there was a body
+		parsed = new(expr.Tree)
+	}
+	return parsed
 }
 
 // longestMessage is the length in bytes over which a server's message is left

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/internal/budget"
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // gate is where the polls of one limit, or of one host, wait for their turn
@@ -96,7 +97,7 @@ func hostOf(text string) string {
 	if err != nil || strings.Contains(scheme+rest, "{{") {
 		return ""
 	}
-	return origin(u)
+	return request.Origin(u)
 }
 
 // admit puts a job that is due at the end of its gate's line.

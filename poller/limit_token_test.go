@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -32,12 +33,12 @@ func TestTokensHaveTheirPollsPlace(t *testing.T) {
 					}
 					return reply(200, "{}")
 				}}
-				o := poller.ClientOptions{Auth: map[string]poller.AuthSettings{}}
+				o := poller.ClientOptions{Auth: map[string]credential.Settings{}}
 				if c.limit != (poller.LimitSettings{}) {
 					o.Limits = map[string]poller.LimitSettings{"account": c.limit}
 				}
 				for i := range 4 {
-					o.Auth[fmt.Sprint("a", i)] = poller.AuthSettings{OAuth2: &poller.OAuth2Settings{
+					o.Auth[fmt.Sprint("a", i)] = credential.Settings{OAuth2: &credential.OAuth2Settings{
 						Grant: "client_credentials", TokenURL: "http://x.example/token", ClientID: fmt.Sprint(i), ClientSecret: secret.New("s3cret-of-it"),
 					}}
 				}
@@ -46,7 +47,7 @@ func TestTokensHaveTheirPollsPlace(t *testing.T) {
 				var sources []*poller.Source
 				for i := range 20 {
 					name := fmt.Sprint("s", i)
-					s := poller.Settings{Schedule: "*/2 * * * *", Request: poller.RequestSettings{URL: "http://x.example/" + name, Auth: poller.AuthRef{Name: fmt.Sprint("a", i%4)}}}
+					s := poller.Settings{Schedule: "*/2 * * * *", Request: poller.RequestSettings{URL: "http://x.example/" + name, Auth: credential.Ref{Name: fmt.Sprint("a", i%4)}}}
 					if o.Limits != nil {
 						s.Limit = "account"
 					}

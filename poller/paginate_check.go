@@ -104,7 +104,7 @@ func (p *paging) checkParams(r fault.Report, q RequestSettings) {
 	if p.Limit < 0 || p.Start != nil && *p.Start < 0 {
 		r.Errorf("start and limit cannot be negative")
 	}
-	oneOf(r.At("in"), p.In, "query", "json")
+	r.At("in").OneOf(p.In, "query", "json")
 	if p.In != "json" {
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // nextOf is the target of the first link whose relation is next, in the value
@@ -97,14 +99,14 @@ func (w *walk) follow(link string) (*wire, error) {
 		return nil, Failf(ClassPages, "the link to the next page is no http or https URL")
 	}
 	target.User, target.Fragment, target.RawFragment = nil, "", ""
-	if home := w.at.url; origin(target) != origin(home) {
+	if home := w.at.url; request.Origin(target) != request.Origin(home) {
 		switch {
 		case home.Scheme == "https" && target.Scheme == "http":
-			return nil, Failf(ClassPages, "the next page is at %s: a step down from https is not followed", origin(target))
+			return nil, Failf(ClassPages, "the next page is at %s: a step down from https is not followed", request.Origin(target))
 		case !w.at.bare():
-			return nil, Failf(ClassPages, "the next page is at %s: headers and bodies are not sent to another host", origin(target))
+			return nil, Failf(ClassPages, "the next page is at %s: headers and bodies are not sent to another host", request.Origin(target))
 		case w.source.leaks(w.at, target):
-			return nil, Failf(ClassPages, "the next page is at %s: its URL holds a credential, which is not sent to another host", origin(target))
+			return nil, Failf(ClassPages, "the next page is at %s: its URL holds a credential, which is not sent to another host", request.Origin(target))
 		}
 	}
 	if w.again(target.String()) {

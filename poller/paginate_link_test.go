@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -144,7 +145,7 @@ func TestCertificatesAndPages(t *testing.T) {
 	t.Cleanup(c.Close)
 	s := source(t, c, poller.RequestSettings{
 		URL: home.URL + "/", Paginate: poller.PaginateSettings{Next: "next"},
-		TLS: poller.TLSSettings{CA: pemFile(t, "ca.pem", "CERTIFICATE", home.Certificate().Raw), Cert: cert, Key: key},
+		TLS: credential.TLSSettings{CA: pemFile(t, "ca.pem", "CERTIFICATE", home.Certificate().Raw), Cert: cert, Key: key},
 	}, list)
 	a, err := s.Ask(t.Context(), poller.Bookmarks{})
 	if err != nil || len(a.Pages) != 2 {

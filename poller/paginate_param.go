@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // decimal is n as JSON has it.
@@ -29,7 +30,7 @@ func (p *paging) set(w *wire, name string, value gjson.Result) (*wire, error) {
 		return &next, nil
 	}
 	u := *w.url
-	u.RawQuery = setQuery(u.RawQuery, name, queryText(value))
+	u.RawQuery = request.SetQuery(u.RawQuery, name, queryText(value))
 	next.url = &u
 	return &next, nil
 }
@@ -49,27 +50,6 @@ func queryText(v gjson.Result) string {
 		return true
 	})
 	return strings.Join(parts, ",")
-}
-
-// setQuery gives a parameter a value, and leaves all others as they are.
-func setQuery(query, name, value string) string {
-	pair := escapeQuery(name) + "=" + escapeQuery(value)
-	var pairs []string
-	placed := false
-	for old := range strings.SplitSeq(query, "&") {
-		raw, _, _ := strings.Cut(old, "=")
-		switch own, err := url.QueryUnescape(raw); {
-		case old == "":
-		case err != nil || own != name:
-			pairs = append(pairs, old)
-		case !placed:
-			pairs, placed = append(pairs, pair), true
-		}
-	}
-	if !placed {
-		pairs = append(pairs, pair)
-	}
-	return strings.Join(pairs, "&")
 }
 
 // setJSON sets the value at a path of names in a JSON object. Mappings that

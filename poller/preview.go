@@ -55,7 +55,7 @@ func (s *Source) Preview(marks Bookmarks) (Preview, error) {
 	shown := *w.url
 	shown.RawQuery = hidePairs(shown.RawQuery)
 	if s.credential != nil {
-		s.credential.preview(header, &shown)
+		showPlaces(s.credential, header, &shown)
 	}
 	return Preview{
 		Method: w.method,

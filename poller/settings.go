@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/units"
 )
 
@@ -41,7 +42,7 @@ type RequestSettings struct {
 	URL string `yaml:"url" json:"url" jsonschema:"required"`
 	// Whose credentials the request carries: a name in auth, or a mapping of
 	// bearer, basic, api_key, oauth2 and login. They win over headers.
-	Auth AuthRef `yaml:"auth" json:"auth,omitzero"`
+	Auth credential.Ref `yaml:"auth" json:"auth,omitzero"`
 	// Headers to send. They go to the URL's own host only: a redirect to
 	// another host is followed without them.
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty"`
@@ -64,7 +65,7 @@ type RequestSettings struct {
 	// Redirects followed at most; 0 follows none. Default: 5.
 	Redirects *int `yaml:"redirects" json:"redirects,omitempty" jsonschema:"minimum=0,maximum=20"`
 	// Certificates: a private authority, one of our own.
-	TLS TLSSettings `yaml:"tls" json:"tls,omitzero"`
+	TLS credential.TLSSettings `yaml:"tls" json:"tls,omitzero"`
 	// Conditional requests by ETag and Last-Modified, on GET: auto (default) or off.
 	Conditional string `yaml:"conditional" json:"conditional,omitempty" jsonschema:"enum=auto,enum=off"`
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/fault"
 )
 
@@ -22,17 +23,17 @@ type Source struct {
 	maxBody     int64
 	redirects   int
 	conditional bool
-	request     *request
+	request     *requests
 	paging      *paging // nil: there is one page
 	cursor      *cursor // nil: there is none
 	items       string  // gjson path of the list in a page; "": the page is an item
 	judge       *judge
 	client      *Client
-	transport   http.RoundTripper // for the hosts that the configuration names
-	credential  *credential       // nil: none
-	limit       *limit            // nil: it names none
-	watch       *watch            // nil: it has no watch keys
-	host        string            // the origin that it asks; "": that is known only when it is polled
+	transport   http.RoundTripper      // for the hosts that the configuration names
+	credential  *credential.Credential // nil: none
+	limit       *limit                 // nil: it names none
+	watch       *watch                 // nil: it has no watch keys
+	host        string                 // the origin that it asks; "": that is known only when it is polled
 }
 
 // NewSource compiles a source. The error is the first of the faults that

@@ -31,7 +31,7 @@ func compileStatus(r fault.Report, status map[string]string) map[int]meaning {
 			r.At(key).Errorf("%q is not a status from 100 to 599", key)
 			continue
 		}
-		oneOf(r.At(key), status[key], string(meansOK), string(meansEmpty), string(meansError), string(meansReset))
+		r.At(key).OneOf(status[key], string(meansOK), string(meansEmpty), string(meansError), string(meansReset))
 		meanings[code] = meaning(status[key])
 	}
 	return meanings

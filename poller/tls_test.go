@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -101,15 +102,15 @@ func TestCertificates(t *testing.T) {
 		io.WriteString(w, "{}")
 	})
 	authority := pemFile(t, "ca.pem", "CERTIFICATE", home.Certificate().Raw)
-	both := poller.TLSSettings{CA: authority, Cert: cert, Key: key}
+	both := credential.TLSSettings{CA: authority, Cert: cert, Key: key}
 
 	ask(t, source(t, client(t), poller.RequestSettings{URL: home.URL, TLS: both}, poller.ResponseSettings{}))
 	failure(t, source(t, client(t), poller.RequestSettings{URL: home.URL}, poller.ResponseSettings{}), poller.ClassNetwork, "unknown authority")
-	failure(t, source(t, client(t), poller.RequestSettings{URL: home.URL, TLS: poller.TLSSettings{CA: authority}}, poller.ResponseSettings{}), poller.ClassNetwork, "")
+	failure(t, source(t, client(t), poller.RequestSettings{URL: home.URL, TLS: credential.TLSSettings{CA: authority}}, poller.ResponseSettings{}), poller.ClassNetwork, "")
 	other := both
 	other.ServerName = "elsewhere.example"
 	failure(t, source(t, client(t), poller.RequestSettings{URL: home.URL, TLS: other}, poller.ResponseSettings{}), poller.ClassNetwork, "elsewhere.example")
-	other = poller.TLSSettings{Cert: cert, Key: key, InsecureSkipVerify: true}
+	other = credential.TLSSettings{Cert: cert, Key: key, InsecureSkipVerify: true}
 	ask(t, source(t, client(t), poller.RequestSettings{URL: home.URL, TLS: other}, poller.ResponseSettings{}))
 
 	trusting := x509.NewCertPool()
@@ -131,20 +132,20 @@ func TestCertificateFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		s    poller.TLSSettings
+		s    credential.TLSSettings
 		at   string
 		want string
 	}{
-		{poller.TLSSettings{CA: "nowhere.pem"}, "ca", "no such file"},
-		{poller.TLSSettings{CA: t.TempDir()}, "ca", "is it a file?"},
-		{poller.TLSSettings{CA: key}, "ca", "no certificate is in it"},
-		{poller.TLSSettings{CA: large}, "ca", "over 1048576 bytes"},
-		{poller.TLSSettings{Cert: cert}, "key", "is missing"},
-		{poller.TLSSettings{Key: key}, "cert", "is missing"},
-		{poller.TLSSettings{Cert: cert, Key: otherKey}, "cert", "no pair"},
-		{poller.TLSSettings{Cert: key, Key: key}, "cert", "no pair"},
-		{poller.TLSSettings{Cert: cert, Key: "nowhere.pem"}, "key", "no such file"},
-		{poller.TLSSettings{InsecureSkipVerify: true}, "insecure_skip_verify", "is not checked"},
+		{credential.TLSSettings{CA: "nowhere.pem"}, "ca", "no such file"},
+		{credential.TLSSettings{CA: t.TempDir()}, "ca", "is it a file?"},
+		{credential.TLSSettings{CA: key}, "ca", "no certificate is in it"},
+		{credential.TLSSettings{CA: large}, "ca", "over 1048576 bytes"},
+		{credential.TLSSettings{Cert: cert}, "key", "is missing"},
+		{credential.TLSSettings{Key: key}, "cert", "is missing"},
+		{credential.TLSSettings{Cert: cert, Key: otherKey}, "cert", "no pair"},
+		{credential.TLSSettings{Cert: key, Key: key}, "cert", "no pair"},
+		{credential.TLSSettings{Cert: cert, Key: "nowhere.pem"}, "key", "no such file"},
+		{credential.TLSSettings{InsecureSkipVerify: true}, "insecure_skip_verify", "is not checked"},
 	} {
 		r := fault.New()
 		poller.Settings{Schedule: "@hourly", Request: poller.RequestSettings{URL: "https://x.example", TLS: c.s}}.Check(r, poller.ResponseSettings{})

@@ -1,17 +1,17 @@
 package poller
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/deltahook/deltahook/internal/request"
 )
 
 // wire is a request as it is sent. It is not changed once it is made.
@@ -32,13 +32,8 @@ type wire struct {
 // request is w for net/http. Header and URL are shared with it, which a
 // RoundTripper may not change; a caller who will must copy them first.
 func (w *wire) request(ctx context.Context) *http.Request {
-	req := &http.Request{Method: w.method, URL: w.url, Header: w.header, Host: w.host}
-	if w.body != nil {
-		req.ContentLength = int64(len(w.body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(w.body)), nil }
-		req.Body, _ = req.GetBody()
-	}
-	return req.WithContext(ctx)
+	made := request.Request{Method: w.method, URL: w.url, Header: w.header, Host: w.host, Body: w.body}
+	return made.HTTP(ctx)
 }
 
 // digest is the fingerprint of w: two requests that have the same get the same

@@ -8,6 +8,7 @@ import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/auth"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -26,7 +27,7 @@ type surroundings struct {
 	redactor *secret.Redactor
 	tokens   auth.Store
 	log      *slog.Logger
-	access   func(poller.Access) // nil: nobody is told
+	access   func(credential.Access) // nil: nobody is told
 }
 
 // assemble compiles a configuration that was loaded without a fault.
@@ -45,7 +46,9 @@ func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 	})}
 	names := sortedNames(cfg.Endpoints)
 	for _, name := range names {
-		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{Version: version, Egress: endpoints, Redactor: in.redactor})
+		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{
+			Version: version, Egress: endpoints, Auth: p.client.Credentials(), Redactor: in.redactor,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +68,16 @@ func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 		p.diffed = append(p.diffed, diffed)
 	}
 	return p, nil
+}
+
+// endpoint is the one of a name.
+func (p *parts) endpoint(name string) (*emitter.Endpoint, error) {
+	for _, e := range p.endpoints {
+		if e.Name() == name {
+			return e, nil
+		}
+	}
+	return nil, fmt.Errorf("endpoint %s is configured and was not assembled", name)
 }
 
 // close waits for refresh tokens that are being exchanged, and gives up the

@@ -36,15 +36,17 @@ func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error 
 		return unknownName("endpoint", name, cfg.Endpoints)
 	}
 	redactor := cfg.Redactor()
-	guard, err := cfg.Egress.Endpoints.Policy()
-	if err != nil {
-		return fmt.Errorf("egress.endpoints: %w", err)
-	}
-	endpoint, err := emitter.NewEndpoint(name, settings, emitter.EndpointOptions{Version: version, Egress: guard, Redactor: redactor})
+	vault := &vault{path: cfg.Store}
+	defer func() { _ = vault.Close() }() // what was stored is durable
+	parts, err := assemble(cfg, surroundings{redactor: redactor, tokens: vault})
 	if err != nil {
 		return err
 	}
-	defer endpoint.Close()
+	defer parts.close()
+	endpoint, err := parts.endpoint(name)
+	if err != nil {
+		return err
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err

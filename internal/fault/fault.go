@@ -6,6 +6,7 @@ package fault
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Fault is one thing wrong, or worth a warning, at one setting.
@@ -41,6 +42,13 @@ func (r Report) Errorf(format string, args ...any) {
 // Warnf adds a warning at this place.
 func (r Report) Warnf(format string, args ...any) {
 	*r.list = append(*r.list, Fault{Path: r.at, Text: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// OneOf reports a word that is none of those; empty is the default.
+func (r Report) OneOf(word string, words ...string) {
+	if word != "" && !slices.Contains(words, word) {
+		r.Errorf("%q: expected %s", word, strings.Join(words, " or "))
+	}
 }
 
 // All is everything reported so far, in the order of reporting.

@@ -30,11 +30,11 @@ const leaf = "a leaf is one small noun that any stage may use; it knows none of 
 var table = map[string]row{
 	"cmd": {may: []string{"*"}, why: "cmd ties the parts together"},
 	"configs": {
-		may: []string{"poller", "differ", "emitter", "leaves"},
+		may: []string{"poller", "differ", "emitter", "internal/credential", "leaves"},
 		why: "configs composes the stages' settings; it runs nothing and stores nothing",
 	},
 	"poller": {
-		may: []string{"leaves"},
+		may: []string{"internal/credential", "internal/request", "leaves"},
 		why: "the poller asks; it does not know whether anything changed, is stored or is told",
 	},
 	"differ": {
@@ -43,7 +43,7 @@ var table = map[string]row{
 		why:   "the differ names the poller's Answer and the store as an interface; how an event is sent is not its matter",
 	},
 	"emitter": {
-		may: []string{"differ", "leaves"},
+		may: []string{"differ", "internal/credential", "internal/request", "leaves"},
 		why: "the emitter names the differ's Event and the queue as an interface; where an event came from is not its matter",
 	},
 	"internal/store": {
@@ -59,6 +59,15 @@ var table = map[string]row{
 	"test": {
 		tests: []string{"*"},
 		why:   "test holds tests of the whole program",
+	},
+
+	"internal/request": {
+		may: []string{"leaves"},
+		why: "a request is made of expressions; who sends it, and why, is not its matter",
+	},
+	"internal/credential": {
+		may: []string{"internal/request", "leaves"},
+		why: "poller and emitter share credentials, with their tokens; neither may know the other's, so these know neither",
 	},
 
 	"internal/auth":       {why: leaf, tests: []string{"internal/secret"}},

@@ -148,7 +148,7 @@ func tellAll(t *testing.T) map[string][]byte {
 			d.EndpointIs(health)
 			synctest.Wait()
 		}
-		d.AccessIs(poller.Access{Auth: "fedex", Sources: []string{"orders"}, Setting: "auth.fedex.oauth2.refresh_token", Expired: true})
+		d.AccessIs(differ.Access{Auth: "fedex", Sources: []string{"orders"}, Setting: "auth.fedex.oauth2.refresh_token", Expired: true})
 		synctest.Wait()
 		end()
 		run.Wait()

@@ -87,8 +87,9 @@ func complete(t *testing.T, b block) string {
 			return marshal(t, frame)
 		}
 	}
+	atTop := schemaOf(t).Properties
 	for name := range schemaOf(t, "endpoints", "*").Properties {
-		if top[name] != nil {
+		if top[name] != nil && atTop[name] == nil { // auth is both
 			part := map[string]any{"url": "https://receiver.example/"}
 			maps.Copy(part, top)
 			frame["endpoints"] = map[string]any{"example": part}

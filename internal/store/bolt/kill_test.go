@@ -11,10 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/deltahook/deltahook/differ"
@@ -76,6 +78,7 @@ func killCommit(source string, version uint64) *differ.Commit {
 	n := version + 1
 	c := &differ.Commit{Source: source, Version: version, Shape: fmt.Sprint(n)}
 	c.Bookmarks.ETag = fmt.Sprint(n)
+	c.Notes = []differ.Note{{Key: "a", Name: "last", Data: []byte(fmt.Sprint(n))}, {Key: "a", Name: fmt.Sprint(n % 3), Data: []byte{}}, {Key: "a", Name: fmt.Sprint((n + 1) % 3)}}
 	for _, key := range []string{"a", "b"} {
 		content := fmt.Appendf(nil, `{"source":%q,"key":%q,"n":%d,"padding":%q}`, source, key, n, make([]byte, n%50*40))
 		c.Items = append(c.Items, differ.Item{Key: key, Hash: differ.Hash{1}, Revision: n, Content: json.RawMessage(content)})
@@ -218,6 +221,14 @@ func (ack *acknowledged) verify(t *testing.T, s *Store) {
 		want := killCommit(state.Source, n-1)
 		if state.Shape != want.Shape || state.Bookmarks != want.Bookmarks {
 			t.Errorf("%s at version %d has the shape %s, the tag %s", state.Source, n, state.Shape, state.Bookmarks.ETag)
+		}
+		notes := []differ.Note{want.Notes[1], want.Notes[0]}
+		if n > 1 {
+			notes = slices.Insert(notes, 0, differ.Note{Key: "a", Name: fmt.Sprint((n - 1) % 3), Data: []byte{}})
+			slices.SortFunc(notes, differ.CompareNotes)
+		}
+		if diff := cmp.Diff(notes, state.Notes); diff != "" {
+			t.Errorf("notes of %s at version %d (-want +got):\n%s", state.Source, n, diff)
 		}
 		items, err := s.Items(t.Context(), state.Source, []string{"a", "b"})
 		if err != nil || len(items) != 2 {

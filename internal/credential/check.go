@@ -1,7 +1,8 @@
-package poller
+package credential
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/jsonpath"
+	"github.com/deltahook/deltahook/internal/request"
 	"github.com/deltahook/deltahook/internal/units"
 )
 
@@ -27,40 +29,50 @@ const (
 // authorization is the header that most credentials are sent in.
 const authorization = "Authorization"
 
-// Check reports what is wrong with the settings; r is at auth.NAME, or at
-// sources.NAME.request.auth.
-func (s AuthSettings) Check(r fault.Report) { s.compile(r) }
+// Check reports what is wrong with the settings; r is where they stand.
+func (s Settings) Check(r fault.Report) { s.compile(r) }
 
-// place is where a credential is sent.
-type place struct {
-	name   string
-	query  bool // in the query; otherwise in a header
-	prefix string
+// Places is where the credentials are sent.
+func (s Settings) Places() []Place { return s.compile(fault.New()).places() }
+
+// Place is where a credential is sent.
+type Place struct {
+	Name   string // of a header, canonical, or of a query parameter
+	Query  bool   // in the query; otherwise in a header
+	Prefix string // of a header; "": none
 }
 
-// constant is a place and what is sent there.
-type constant struct {
-	place
-	value string
+// Value is a place and what is sent there.
+type Value struct {
+	Place
+	Secret string
+}
+
+// Header is the whole value of a header.
+func (v Value) Header() string {
+	if v.Prefix == "" {
+		return v.Secret
+	}
+	return v.Prefix + " " + v.Secret
 }
 
 // tokenKind is a credential that must be fetched.
 type tokenKind struct {
-	place
+	Place
 	on401    bool
 	slack    time.Duration
 	oauth2   *auth.OAuth2 // or
 	tokenURL string
 	login    *auth.Login // of
-	request  *request
+	request  *request.Template
 	lifetime time.Duration // of a login's token where the answer doesn't tell
 
 	refresh, origin string // refresh token and fingerprint of the grant
 }
 
-// credentials is an AuthSettings, compiled.
+// credentials is an Settings, compiled.
 type credentials struct {
-	fixed   []constant
+	fixed   []Value
 	fetched []*tokenKind
 	tls     TLSSettings
 	id      string // fingerprint of all settings; shows none of them
@@ -68,13 +80,13 @@ type credentials struct {
 
 // compile makes of the settings what requests need of them. Where it reports
 // faults the result is of no use.
-func (s AuthSettings) compile(r fault.Report) *credentials {
+func (s Settings) compile(r fault.Report) *credentials {
 	c := &credentials{tls: s.TLS, id: s.fingerprint()}
 	s.TLS.compile(r.At("tls"))
 	if b := s.Bearer; b != nil {
 		checkValue(r.At("bearer", "token"), b.Token.Reveal())
 		checkPrefix(r.At("bearer", "prefix"), b.Prefix)
-		c.add(r.At("bearer"), constant{place{name: authorization, prefix: orElse(b.Prefix, "Bearer")}, b.Token.Reveal()})
+		c.add(r.At("bearer"), Value{Place{Name: authorization, Prefix: orElse(b.Prefix, "Bearer")}, b.Token.Reveal()})
 	}
 	if b := s.Basic; b != nil {
 		switch {
@@ -83,7 +95,7 @@ func (s AuthSettings) compile(r fault.Report) *credentials {
 		case strings.Contains(b.User, ":"):
 			r.At("basic", "user").Errorf("a user with a colon cannot be sent: the password would begin there")
 		}
-		c.add(r.At("basic"), constant{place{name: authorization, prefix: "Basic"}, basicValue(b.User, b.Password.Reveal())})
+		c.add(r.At("basic"), Value{Place{Name: authorization, Prefix: "Basic"}, Basic(b.User, b.Password.Reveal())})
 	}
 	if k := s.APIKey; k != nil {
 		c.addKey(r.At("api_key"), k)
@@ -101,33 +113,33 @@ func (s AuthSettings) compile(r fault.Report) *credentials {
 }
 
 // add adds what is sent as it is.
-func (c *credentials) add(r fault.Report, s constant) {
-	c.claim(r, s.place)
+func (c *credentials) add(r fault.Report, s Value) {
+	c.claim(r, s.Place)
 	c.fixed = append(c.fixed, s)
 }
 
 // fetch adds what must be fetched.
 func (c *credentials) fetch(r fault.Report, k *tokenKind) {
-	c.claim(r, k.place)
+	c.claim(r, k.Place)
 	c.fetched = append(c.fetched, k)
 }
 
 // claim reports a second credential in one place.
-func (c *credentials) claim(r fault.Report, p place) {
+func (c *credentials) claim(r fault.Report, p Place) {
 	for _, other := range c.places() {
-		if other.name == p.name && other.query == p.query {
-			r.Errorf("two credentials for one place: %s is sent once", p.name)
+		if other.Name == p.Name && other.Query == p.Query {
+			r.Errorf("two credentials for one place: %s is sent once", p.Name)
 		}
 	}
 }
 
 // places is where credentials are sent.
-func (c *credentials) places() (all []place) {
+func (c *credentials) places() (all []Place) {
 	for _, s := range c.fixed {
-		all = append(all, s.place)
+		all = append(all, s.Place)
 	}
 	for _, k := range c.fetched {
-		all = append(all, k.place)
+		all = append(all, k.Place)
 	}
 	return all
 }
@@ -138,25 +150,25 @@ func (c *credentials) addKey(r fault.Report, k *APIKeySettings) {
 	case (k.Header == "") == (k.Query == ""):
 		r.Errorf("expected header or query: the name of the one that the key is sent in")
 	case k.Query != "":
-		c.add(r.At("query"), constant{place{name: k.Query, query: true}, k.Value.Reveal()})
+		c.add(r.At("query"), Value{Place{Name: k.Query, Query: true}, k.Value.Reveal()})
 	default:
-		c.add(r.At("header"), constant{place{name: headerName(r.At("header"), k.Header)}, k.Value.Reveal()})
+		c.add(r.At("header"), Value{Place{Name: headerName(r.At("header"), k.Header)}, k.Value.Reveal()})
 	}
 }
 
 func (c *credentials) addOAuth2(r fault.Report, o *OAuth2Settings) {
 	k := &tokenKind{
-		place: place{name: authorization, prefix: "Bearer"}, on401: o.RefreshOn401, tokenURL: o.TokenURL,
-		slack:  within(r.At("expiry_slack"), o.ExpirySlack, defaultSlack, longestSlack).Std(),
+		Place: Place{Name: authorization, Prefix: "Bearer"}, on401: o.RefreshOn401, tokenURL: o.TokenURL,
+		slack:  within(r.At("expiry_slack"), o.ExpirySlack, defaultSlack, longestSlack),
 		oauth2: &auth.OAuth2{ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), InBody: o.Style == "body", Scopes: o.Scopes, Params: o.Params},
 	}
-	oneOf(r.At("style"), o.Style, "basic", "body")
+	r.At("style").OneOf(o.Style, "basic", "body")
 	if o.ClientID == "" && !o.ClientSecret.IsZero() && o.Grant != "client_credentials" { // which needs it anyway
 		r.At("client_id").Errorf("is missing: client_secret needs it")
 	}
 	if o.TokenURL == "" {
 		r.At("token_url").Errorf("no URL")
-	} else if u, err := parseURL(o.TokenURL); err != nil {
+	} else if u, err := request.ParseURL(o.TokenURL); err != nil {
 		r.At("token_url").Errorf("%v", err)
 	} else if u.User != nil {
 		r.At("token_url").Errorf("user and password belong in client_id and client_secret")
@@ -183,29 +195,29 @@ func (c *credentials) addOAuth2(r fault.Report, o *OAuth2Settings) {
 	case "":
 		r.At("grant").Errorf("is missing: expected client_credentials or refresh_token")
 	default:
-		oneOf(r.At("grant"), o.Grant, "client_credentials", "refresh_token")
+		r.At("grant").OneOf(o.Grant, "client_credentials", "refresh_token")
 	}
 	c.fetch(r, k)
 }
 
 func (c *credentials) addLogin(r fault.Report, l *LoginSettings) {
 	k := &tokenKind{
-		place: place{name: orElse(l.Name, authorization), query: l.In == "query", prefix: l.Prefix}, on401: l.RefreshOn401,
+		Place: Place{Name: orElse(l.Name, authorization), Query: l.In == "query", Prefix: l.Prefix}, on401: l.RefreshOn401,
 		slack:    defaultSlack.Std(),
 		login:    &auth.Login{Token: l.Token, ExpiresIn: l.ExpiresIn},
-		lifetime: within(r.At("lifetime"), l.Lifetime, 0, longestLifetime).Std(),
+		lifetime: within(r.At("lifetime"), l.Lifetime, 0, longestLifetime),
 	}
-	oneOf(r.At("in"), l.In, "header", "query")
+	r.At("in").OneOf(l.In, "header", "query")
 	checkPrefix(r.At("prefix"), l.Prefix)
 	switch {
-	case k.query && l.Name == "":
+	case k.Query && l.Name == "":
 		r.At("name").Errorf("is missing: the query parameter that the token is sent in")
-	case k.query && l.Prefix != "":
+	case k.Query && l.Prefix != "":
 		r.At("prefix").Errorf("stands before a token in a header only")
-	case !k.query:
-		k.name = headerName(r.At("name"), k.name)
-		if k.name == authorization {
-			k.prefix = orElse(l.Prefix, "Bearer")
+	case !k.Query:
+		k.Name = headerName(r.At("name"), k.Name)
+		if k.Name == authorization {
+			k.Prefix = orElse(l.Prefix, "Bearer")
 		}
 	}
 	if l.Token == "" {
@@ -221,7 +233,7 @@ func (c *credentials) addLogin(r fault.Report, l *LoginSettings) {
 			r.At("lifetime").Errorf("expires_in says it already: expected one of the two")
 		}
 	}
-	k.request = l.Request.request().compile(r.At("request"), nil)
+	k.request = l.Request.template().Compile(r.At("request"), nil)
 	c.fetch(r, k)
 }
 
@@ -229,9 +241,9 @@ func (c *credentials) addLogin(r fault.Report, l *LoginSettings) {
 func headerName(r fault.Report, name string) string {
 	canonical := textproto.CanonicalMIMEHeaderKey(name)
 	switch {
-	case !isToken(name):
+	case !request.IsToken(name):
 		r.Errorf("not the name of a header")
-	case slices.Contains(ownHeaders, canonical), canonical == "Host", canonical == "Content-Type":
+	case slices.Contains(request.OwnHeaders, canonical), canonical == "Host", canonical == "Content-Type":
 		r.Errorf("a header that carries no credentials")
 	}
 	return canonical
@@ -242,7 +254,7 @@ func checkValue(r fault.Report, value string) {
 	switch {
 	case value == "":
 		r.Errorf("is missing or empty")
-	case !validHeaderValue(value):
+	case !request.ValidValue(value):
 		r.Errorf("the value holds a line break or another control character")
 	case len(value) > auth.LongestToken:
 		r.Errorf("the value has %d bytes; at most %d are sent", len(value), auth.LongestToken)
@@ -250,9 +262,20 @@ func checkValue(r fault.Report, value string) {
 }
 
 func checkPrefix(r fault.Report, prefix string) {
-	if prefix != "" && !isToken(prefix) {
+	if prefix != "" && !request.IsToken(prefix) {
 		r.Errorf("%q: expected one word such as Bearer", prefix)
 	}
+}
+
+// within is d, or the default where d is zero; it reports a d out of bounds.
+func within(r fault.Report, d, fallback, most units.Duration) time.Duration {
+	if d == 0 {
+		return fallback.Std()
+	}
+	if d < 0 || d > most {
+		r.Errorf("%v: expected more than 0 and at most %v", d, most)
+	}
+	return d.Std()
 }
 
 func orElse(s, fallback string) string {
@@ -262,9 +285,14 @@ func orElse(s, fallback string) string {
 	return s
 }
 
+// Basic is user and password as HTTP Basic has them.
+func Basic(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+}
+
 // fingerprint is equal for equal settings. It holds the secrets, but does not
 // show them.
-func (s AuthSettings) fingerprint() string {
+func (s Settings) fingerprint() string {
 	parts := []string{fmt.Sprint(s.TLS)}
 	if b := s.Bearer; b != nil {
 		parts = append(parts, "bearer", b.Prefix, b.Token.Reveal())

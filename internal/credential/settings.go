@@ -1,33 +1,34 @@
-package poller
+package credential
 
 import (
 	"go.yaml.in/yaml/v4"
 
+	"github.com/deltahook/deltahook/internal/request"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/units"
 )
 
-// AuthRef is the credentials that a request carries: the name of an entry of
+// Ref is the credentials that requests carry: the name of an entry of
 // `auth`, or the credentials themselves. The zero value is none.
-type AuthRef struct {
+type Ref struct {
 	Name string
-	Own  *AuthSettings
+	Own  *Settings
 }
 
 // UnmarshalYAML reads a name or a mapping.
-func (a *AuthRef) UnmarshalYAML(n *yaml.Node) error {
+func (a *Ref) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		a.Name = n.Value
 		return nil
 	}
-	a.Own = new(AuthSettings)
+	a.Own = new(Settings)
 	return n.Decode(a.Own)
 }
 
-// AuthSettings is how requests show who asks. Several kinds may stand beside
+// Settings is how requests show who asks. Several kinds may stand beside
 // each other; all of them are sent. They go to the URL's own scheme, host and
 // port only.
-type AuthSettings struct {
+type Settings struct {
 	// A token that is sent as it is: the token, or a mapping with its prefix.
 	Bearer *BearerSettings `yaml:"bearer" json:"bearer,omitempty"`
 	// User and password.
@@ -38,8 +39,8 @@ type AuthSettings struct {
 	OAuth2 *OAuth2Settings `yaml:"oauth2" json:"oauth2,omitempty"`
 	// A token that any other request gives.
 	Login *LoginSettings `yaml:"login" json:"login,omitempty"`
-	// Certificates of the requests for tokens. Those of polls are
-	// request.tls.
+	// Certificates of the requests for tokens. Those of polls and webhooks are
+	// request.tls and endpoints.NAME.tls.
 	TLS TLSSettings `yaml:"tls" json:"tls,omitzero"`
 }
 
@@ -148,9 +149,9 @@ type LoginRequestSettings struct {
 	Body string `yaml:"body" json:"body,omitempty"`
 }
 
-// request is the same as a source's request.
-func (s LoginRequestSettings) request() RequestSettings {
-	return RequestSettings{
+// template is the same as a source's request has.
+func (s LoginRequestSettings) template() request.Settings {
+	return request.Settings{
 		Method: s.Method, URL: s.URL, Headers: s.Headers, Query: s.Query, JSON: s.JSON, Form: s.Form, Body: s.Body,
 	}
 }

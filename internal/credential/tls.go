@@ -1,4 +1,4 @@
-package poller
+package credential
 
 import (
 	"crypto/tls"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 
 	"github.com/deltahook/deltahook/internal/fault"
@@ -15,6 +14,22 @@ import (
 
 // largestPEM is the size in bytes that a file of certificates may have.
 const largestPEM = 1 << 20
+
+// Config reads the files. It is nil where nothing is set. The error says which
+// setting is at fault.
+func (s TLSSettings) Config() (*tls.Config, error) {
+	r := fault.New()
+	c := s.compile(r)
+	for _, f := range r.All() {
+		if !f.Warning {
+			return nil, fmt.Errorf("%s: %s", f.Path[len(f.Path)-1], f.Text)
+		}
+	}
+	return c, nil
+}
+
+// Check reports what is wrong with the settings and the files they name.
+func (s TLSSettings) Check(r fault.Report) { s.compile(r) }
 
 // compile reads the files and reports what is wrong with them; nil where
 // nothing is set. Keys are not shown.
@@ -94,35 +109,4 @@ func readPEM(path string) ([]byte, error) {
 		return nil, fmt.Errorf("over %d bytes: no file of certificates", largestPEM)
 	}
 	return text, nil
-}
-
-// over is the transport for some settings, one for all who have the same. Each
-// of them has its own connections, 512 of which may be idle.
-func (c *Client) over(s TLSSettings) (http.RoundTripper, error) {
-	if s == (TLSSettings{}) {
-		return c.transport, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t := c.transports[s]; t != nil {
-		return t, nil
-	}
-	plain, ok := c.transport.(*http.Transport)
-	if !ok {
-		return c.transport, nil // a test's own
-	}
-	r := fault.New()
-	config := s.compile(r)
-	for _, f := range r.All() {
-		if !f.Warning {
-			return nil, fmt.Errorf("%s: %s", f.Path[len(f.Path)-1], f.Text)
-		}
-	}
-	t := plain.Clone()
-	t.TLSClientConfig = config
-	if c.transports == nil {
-		c.transports = map[TLSSettings]*http.Transport{}
-	}
-	c.transports[s] = t
-	return t, nil
 }
