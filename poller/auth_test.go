@@ -341,8 +341,8 @@ func TestExpired(t *testing.T) {
 	own := poller.RequestSettings{URL: a.URL, Auth: credential.Ref{Own: &credential.Settings{OAuth2: refreshToken(a)}}}
 	ask(t, source(t, clientWith(t, credential.Settings{}, o), own, poller.ResponseSettings{}))
 	want := []credential.Access{
-		{Auth: "shop", Users: []credential.User{{Source: "s"}}, Setting: "auth.shop.oauth2.refresh_token", Expired: true},
-		{Users: []credential.User{{Source: "s"}}, Setting: "sources.s.request.auth.oauth2.refresh_token"},
+		{Auth: "shop", Users: []credential.User{{Source: "parcels"}}, Setting: "auth.shop.oauth2.refresh_token", Expired: true},
+		{Users: []credential.User{{Source: "parcels"}}, Setting: "sources.parcels.request.auth.oauth2.refresh_token"},
 	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)

@@ -136,7 +136,7 @@ func tellAll(t *testing.T) map[string][]byte {
 		time.Sleep(2 * time.Hour)                                // quiet
 		take(items[1:]...)
 		since := time.Now()
-		end1 := poller.End{Source: "orders", At: since, Since: since, Failures: 3, Failure: poller.Failf(poller.ClassStatus, "503 Service Unavailable")}
+		end1 := poller.End{Source: "orders", At: since, Since: since, Failures: 3, Failure: poller.Failf(poller.ClassStatus, "status 503 Service Unavailable")}
 		d.Polled(end1)
 		time.Sleep(25 * time.Hour)
 		d.Polled(poller.End{Source: "orders", At: time.Now()})
