@@ -210,12 +210,13 @@ type ledger struct {
 	events        []differ.Event
 	before, after error // returned by Commit, which has then done nothing, or all
 	killed        bool  // nothing is written any more
+	tries         int   // commits, failed ones too
 }
 
 func (l *ledger) Commit(ctx context.Context, c *differ.Commit) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.before != nil {
+	if l.tries++; l.before != nil {
 		return l.before
 	}
 	if l.killed {

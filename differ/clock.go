@@ -45,14 +45,19 @@ func newClock() *clock {
 	}
 }
 
-// set has a task looked at when that time has come, in place of the one that was set before;
-// ok false: never.
+// set has a task looked at when that time has come, in place of the one that
+// was set before; ok false: never. One that fails is looked at when its wait is
+// over, whatever its time.
 func (c *clock) set(t task, at int64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.again.drop(t)
 	if !ok {
 		c.due.drop(t)
+		c.again.drop(t)
+		delete(c.failed, t)
+		return
+	}
+	if c.failed[t] > 0 {
 		return
 	}
 	if c.due.put(t, at); c.due.first() == t {
@@ -116,7 +121,7 @@ func (c *clock) fails(t task) (tell bool) {
 	return tell
 }
 
-// works notes that looking at a task did not fail.
+// works notes that looking at a task did not fail: it may be set again.
 func (c *clock) works(t task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,11 +202,7 @@ func (d *Differ) look(ctx context.Context, t task) {
 		look = d.lookAtAlerts
 	}
 	err := look(ctx, t.unit)
-	if err == nil {
-		d.clock.works(t)
-		return
-	}
-	if d.clock.fails(t) && ctx.Err() == nil {
+	if err != nil && d.clock.fails(t) && ctx.Err() == nil {
 		d.log.Warn("what is due at a time cannot be stored; trying again", "source", t.source(), "err", err)
 	}
 }

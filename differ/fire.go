@@ -28,7 +28,7 @@ const (
 func (d *Differ) wind(unit string, mem *memory) {
 	source, _ := poller.CutUnit(unit)
 	src := d.sources[source]
-	if src == nil || len(src.timed) == 0 && mem.timers == nil {
+	if src == nil || src.disabled || len(src.timed) == 0 && mem.timers == nil {
 		return
 	}
 	due, ok := mem.timers.next()
@@ -79,6 +79,7 @@ func (d *Differ) lookAtTimers(ctx context.Context, unit string) error {
 		return err
 	}
 	d.reportRules(l.out)
+	d.clock.works(task{unit: unit})
 	d.wind(unit, mem)
 	return nil
 }

@@ -23,7 +23,7 @@ func first(n int) string {
 	return `{"items":[` + strings.Join(items, ",") + `]}`
 }
 
-// deleted are the events of items from to to being deleted.
+// deleted are the events of a run of items being deleted.
 func deleted(from, to, revision int) (out []string) {
 	for i := from; i <= to; i++ {
 		out = append(out, fmt.Sprintf("s.deleted %d@%d", i, revision))

@@ -173,6 +173,7 @@ func (d *Differ) lookAtQuiet(ctx context.Context, source string) error {
 			return err
 		}
 	}
+	d.clock.works(task{unit: source, quiet: true})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	kept := d.quiets[source]

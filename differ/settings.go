@@ -83,7 +83,9 @@ type Settings struct {
 	Watch WatchSettings `yaml:"-" json:"-"`
 	// The poller's setting of this name: the zone of times in items that say
 	// none.
-	Timezone string         `yaml:"-" json:"-"`
+	Timezone string `yaml:"-" json:"-"`
+	// Likewise: it is not polled, and nothing is told of its times.
+	Disabled bool           `yaml:"-" json:"-"`
 	Changes  ChangeSettings `yaml:"changes" json:"changes,omitempty"`
 	// What is told, by name of the event's type. Each rule that matches a
 	// change makes one event, in this order. Absent: SOURCE.created,

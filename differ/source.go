@@ -29,6 +29,7 @@ type Source struct {
 	kept     bool          // an item that is not listed stays
 	forget   time.Duration // 0: never
 	rules    []rule
+	disabled bool
 	timed    []rule // those that tell when a time has come
 	timedBy  []byte // their fingerprints
 	moments  *moments
@@ -73,6 +74,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		guards:         newGuards(s.Changes),
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
+		disabled:       s.Disabled,
 		moments:        newMoments(s.Timezone),
 		expect:         s.Changes.ExpectWithin.Std(),
 	}

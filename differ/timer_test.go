@@ -330,6 +330,40 @@ func TestTimerRuleThatFailsIsTold(t *testing.T) {
 	})
 }
 
+// Nothing is told of a source that is disabled.
+func TestTimersOfADisabledSource(t *testing.T) {
+	runCalendar(t, reminders(differ.RuleSettings{}), func(_ *testing.T, c *calendar) {
+		c.take("a "+atNoon, `b "2000-01-01T13:00:00Z"`)
+		c.stop()
+		c.settings.Disabled = true
+		c.start()
+		c.until("12:30:00")
+		c.restart()
+		c.stop()
+		c.settings.Disabled = false
+		c.start()
+		c.until("23:00:00")
+		c.expect("soon b@0 13:00:00")
+	})
+}
+
+// A rule may ask for the history that there is when the time has come.
+func TestTimerAndHistory(t *testing.T) {
+	s := reminders(differ.RuleSettings{When: `window("more", "1h").max > 5`})
+	s.Changes.History = ordered.Map[units.Duration]{{Key: "more", Value: minutes(120)}}
+	runCalendar(t, s, func(_ *testing.T, c *calendar) {
+		c.until("10:59:00")
+		c.take("a "+atNoon+" 7", "b "+atNoon+" 2")
+		c.until("11:30:00")
+		c.take("a "+atNoon+" 1", "b "+atNoon+" 8")
+		c.until("11:40:00")
+		c.take("a "+atNoon+" 1", "b "+atNoon+" 2")
+		c.restart()
+		c.until("23:00:00")
+		c.expect("soon b@2 12:00:00")
+	})
+}
+
 func TestTimerCooldown(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{Cooldown: minutes(60)}), func(t *testing.T, c *calendar) {
 		at := func(clock string) string { return `a "2000-01-01T` + clock + `Z"` }
@@ -460,6 +494,9 @@ func TestTimerWhenTheStoreFails(t *testing.T) {
 				c.store.fail(nil, nil)
 				c.until("23:00:00")
 				c.expect("soon a@0 12:00:00")
+				if c.store.tries > 15 {
+					t.Errorf("the store was tried %d times within five minutes", c.store.tries)
+				}
 				if n := strings.Count(log.String(), "trying again"); n != 1 {
 					t.Errorf("it is logged %d times:\n%s", n, log)
 				}

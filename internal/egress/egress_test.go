@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,6 +185,17 @@ func TestAgreesWithSSRF(t *testing.T) {
 	}
 
 	random := rand.New(rand.NewPCG(1, 2))
+	// And within each of them, which chance alone seldom meets.
+	for _, p := range slices.Concat([]netip.Prefix{ssrf.IPv6NAT64Prefix, netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("::ffff:0:0/96"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("2002::/16")}, ssrf.IPv4DeniedPrefixes, ssrf.IPv6DeniedPrefixes) {
+		for range 100 {
+			b := p.Masked().Addr().AsSlice()
+			for bit := p.Bits(); bit < 8*len(b); bit++ {
+				b[bit/8] |= byte(random.Uint32()&1) << (7 - bit%8)
+			}
+			addr, _ := netip.AddrFromSlice(b)
+			check(addr)
+		}
+	}
 	for range 10_000 {
 		var b [16]byte
 		for i := range b {

@@ -14,7 +14,7 @@ var deltas = map[string]play{
 	"google-calendar": {
 		env: []string{
 			"GOOGLE_URL=API", "GOOGLE_TOKEN_URL=API/token", "GOOGLE_ID=client", "GOOGLE_SECRET=hidden-secret",
-			"GOOGLE_REFRESH_TOKEN=hidden-refresh",
+			"GOOGLE_REFRESH_TOKEN=hidden-refresh", "CALENDAR_TIMEZONE=Europe/Berlin",
 		},
 		tokens:  refreshToken("/token", true),
 		refuse:  all(bearer, path("/calendar/v3/calendars/primary/events")),
@@ -38,30 +38,41 @@ var deltas = map[string]play{
 				}),
 				told: []string{"meeting.cancelled evt3", "meeting.added evt4"},
 			},
+			{ // told by the clock, while the next poll waits; not to one who has declined
+				answer: only(parameter("syncToken"), "z", soon(`{"nextSyncToken":"z1","items":[`+meeting("m1", 303, "accepted")+`,`+meeting("m2", 302, "declined")+`]}`)),
+				told:   []string{"meeting.added m1", "meeting.added m2", "meeting.soon m1"},
+			},
+			{
+				answer: only(parameter("syncToken"), "z1", soon(`{"nextSyncToken":"z2","items":[`+meeting("m3", 304, "")+`,`+meeting("m4", 304, "")+`]}`)),
+				told:   []string{"meeting.added m3", "meeting.added m4"},
+			},
+			{ // moved, and cancelled, before it came to that: at the new time only
+				answer: only(parameter("syncToken"), "z2", soon(`{"nextSyncToken":"z3","items":[`+meeting("m3", 309, "")+`,{"id":"m4","status":"cancelled"}]}`)),
+				told:   []string{"meeting.moved m3 end:soon->soon start:soon->soon", "meeting.cancelled m4", "meeting.soon m3"},
+				quiet:  6 * time.Second,
+			},
 		},
 	},
-	"graph-calendar": {
-		env: []string{
-			"GRAPH_URL=API", "GRAPH_TOKEN_URL=API/token", "GRAPH_ID=client", "GRAPH_SECRET=hidden-secret",
-			"GRAPH_REFRESH_TOKEN=hidden-refresh",
-		},
+	"graph-calendar-delta": {
+		env:     graphUser,
 		tokens:  refreshToken("/token", true),
 		refuse:  all(bearer, header("Prefer", "odata.maxpagesize=50"), path("/v1.0/me/calendarView/delta")),
 		further: has("$skiptoken", ""),
 		steps: []step{
-			{answer: view("", "one", `{"id":"AAMk2","subject":"Review","start":{"dateTime":"2026-07-15T12:00:00.0000000","timeZone":"UTC"}}`)},
+			{answer: view("", "one", graphMeeting("AAMk2", "2099-07-15T12:00:00"))},
 			{answer: text(http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`)},
 			{answer: view("one", "two", `{"id":"AAMk2","@removed":{"reason":"deleted"}}`), told: []string{"meeting.cancelled AAMk2"}},
+			{answer: view("two", "three", graphMeeting("AAMk3", "2099-07-15T10:00:00"))},
 			{
-				answer: view("two", "three", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T10:00:00.0000000","timeZone":"UTC"}}`),
-			},
-			{
-				answer: view("three", "four", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T11:00:00.0000000","timeZone":"UTC"}}`),
-				told:   []string{"meeting.moved AAMk3 start:2026-07-15T10:00:00.0000000->2026-07-15T11:00:00.0000000"},
+				answer: view("three", "four", graphMeeting("AAMk3", "2099-07-15T11:00:00")),
+				told:   []string{"meeting.moved AAMk3 end:2099-07-15T10:00:00.0000000->2099-07-15T11:00:00.0000000 start:2099-07-15T10:00:00.0000000->2099-07-15T11:00:00.0000000"},
 			},
 			{answer: text(http.StatusGone, `{"error":{"code":"syncStateNotFound"}}`)},
-			{answer: view("", "five", `{"id":"AAMk3","subject":"Lunch","start":{"dateTime":"2026-07-15T12:00:00.0000000","timeZone":"UTC"}}`)}, // without events
+			{answer: view("", "five", graphMeeting("AAMk3", "2099-07-15T12:00:00"))}, // without events
 			{answer: view("five", "six", `{"id":"AAMk3","@removed":{"reason":"deleted"}}`), told: []string{"meeting.cancelled AAMk3"}},
+			{answer: view("six", "seven", graphMeeting("AAMk4", "@302@")), told: []string{"meeting.soon AAMk4"}},
+			{answer: view("seven", "eight", graphMeeting("AAMk5", "2020-07-15T10:00:00"))},
+			{answer: view("eight", "nine", `{"id":"AAMk5","@removed":{"reason":"changed"}}`)}, // it was over: no cancellation
 		},
 	},
 	"okta-log": {
@@ -155,7 +166,7 @@ func view(at, next, item string) answer {
 		return func(w http.ResponseWriter, r *http.Request) {
 			q, base := r.URL.Query(), "http://"+r.Host
 			if q.Get("$skiptoken") != "" {
-				reply(http.StatusOK, "application/json", fmt.Sprintf(`{"@odata.deltaLink":%q,"value":[%s]}`, base+r.URL.Path+"?$deltatoken="+next, item))(w, r)
+				reply(http.StatusOK, "application/json", inTime(fmt.Sprintf(`{"@odata.deltaLink":%q,"value":[%s]}`, base+r.URL.Path+"?$deltatoken="+next, item)))(w, r)
 				return
 			}
 			if q.Get("$deltatoken") != at || (at == "") != (q.Get("startDateTime") != "" && q.Get("endDateTime") != "") {

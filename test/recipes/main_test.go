@@ -165,7 +165,8 @@ func (a *api) rests(t *testing.T) {
 }
 
 // newReceiver gives the URL of a receiver and its webhooks, each as one line:
-// type, key, and of an update the fields that differ.
+// type, key, and of an update the fields that differ, of lists what the diff
+// says.
 func newReceiver(t *testing.T) (string, <-chan string) {
 	t.Helper()
 	verifier, err := standardwebhooks.NewWebhook(whsec)
@@ -181,9 +182,13 @@ func newReceiver(t *testing.T) (string, <-chan string) {
 		var hook struct {
 			Type string `json:"type"`
 			Data struct {
-				Key string         `json:"key"`
-				Old map[string]any `json:"old"`
-				New map[string]any `json:"new"`
+				Key  string         `json:"key"`
+				Old  map[string]any `json:"old"`
+				New  map[string]any `json:"new"`
+				Diff []struct {
+					Op   string `json:"op"`
+					Path string `json:"path"`
+				} `json:"diff"`
 			} `json:"data"`
 		}
 		if err := errors.Join(verifier.Verify(body, r.Header), json.Unmarshal(body, &hook)); err != nil {
@@ -192,15 +197,34 @@ func newReceiver(t *testing.T) (string, <-chan string) {
 		line := hook.Type + " " + hook.Data.Key
 		for _, name := range slices.Sorted(maps.Keys(hook.Data.New)) {
 			was, is := hook.Data.Old[name], hook.Data.New[name]
-			if hook.Data.Old != nil && !reflect.DeepEqual(was, is) {
+			if hook.Data.Old == nil || reflect.DeepEqual(was, is) {
+				continue
+			}
+			if _, list := is.([]any); !list {
 				line += fmt.Sprintf(" %s:%v->%v", name, was, is)
+				continue
+			}
+			line += " " + name + ":"
+			for _, op := range hook.Data.Diff {
+				if at, within := strings.CutPrefix(op.Path, "/"+name+"/"); within {
+					line += fmt.Sprintf("(%s %s)", op.Op, at)
+				}
 			}
 		}
-		got <- line
+		got <- near.ReplaceAllStringFunc(line, func(at string) string {
+			if then, err := time.Parse("2006-01-02T15:04:05", at[:19]); err == nil && time.Since(then).Abs() < 24*time.Hour {
+				return "soon"
+			}
+			return at
+		})
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, got
 }
+
+// near is a time in a webhook's line, in UTC; one that is not a day away is
+// "soon" there.
+var near = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?`)
 
 var schedule = regexp.MustCompile(`(?m)^( +)schedule: .*$`)
 

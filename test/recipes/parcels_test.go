@@ -20,9 +20,10 @@ var parcels = map[string]play{
 			{put: another, answer: only(numbers, number, recorded("fedex_track/seq_1_label_created.json"))},
 			{
 				answer: only(numbers, both, recorded("fedex_track/seq_2_in_transit.json")),
-				told:   []string{"shipment.moved " + parcel + " status:OC->DP text:Initiated->In transit"},
+				told:   []string{"shipment.moved " + parcel + " scans:(add 0)(add 1)(add 2)(add 3)(add 4)(add 5)(add 6)(add 8) status:OC->DP text:Initiated->In transit"},
 			},
 			{answer: recorded("fedex_track/seq_2b_in_transit_unchanged.json")},
+			{answer: recorded("fedex_track/seq_2b_in_transit_unchanged.json", `"statusByLocale": "In transit"`, `"statusByLocale": "On its way"`)}, // a text alone
 			{answer: failing(http.StatusServiceUnavailable, "fedex_track/error_503.json")},
 			// Errors of single numbers: neither changed nor gone.
 			{answer: recorded("fedex_track/ok_200_with_per_item_error.json")},
@@ -32,14 +33,17 @@ var parcels = map[string]play{
 			{answer: ok(`{"output":{"completeTrackResults":[]}}`)},
 			{
 				answer: recorded("fedex_track/seq_3_out_for_delivery.json", `"completeTrackResults": [`, `"completeTrackResults": [`+notFound),
-				told:   []string{"shipment.moved " + parcel + " status:DP->OD text:In transit->On FedEx vehicle for delivery"},
+				told:   []string{"shipment.moved " + parcel + " scans:(add 0)(add 1)(add 2)(add 3)(add 4)(add 5)(add 6) status:DP->OD text:In transit->On FedEx vehicle for delivery"},
 			},
 			{
 				answer: only(numbers, both, recorded("fedex_track/seq_4_delivered.json")),
-				told:   []string{"shipment.delivered " + parcel + " status:OD->DL text:On FedEx vehicle for delivery->Delivered"},
+				told:   []string{"shipment.delivered " + parcel + " scans:(add 0) status:OD->DL text:On FedEx vehicle for delivery->Delivered"},
 			},
 			// One number, two parcels: the one that is delivered does not end the other.
-			{answer: only(numbers, another, recorded("fedex_track/duplicate_tracking_number.json", number, another))},
+			{
+				answer: only(numbers, another, recorded("fedex_track/duplicate_tracking_number.json", number, another)),
+				told:   []string{"shipment.delivered 2460426000~" + another + "~FX"}, // when it was found at last
+			},
 			{answer: only(numbers, another, recorded("fedex_track/duplicate_tracking_number.json", number, another))},
 			{
 				answer: recorded("fedex_track/duplicate_tracking_number.json", number, another, `"code": "FD"`, `"code": "DL"`),
@@ -62,11 +66,9 @@ var parcels = map[string]play{
 			{answer: failing(http.StatusBadRequest, "ups_track_json/error_invalid.json")},
 			{answer: recorded("ups_track_json/not_found_warning.json")}, // for as many answers as confirm a deletion
 			{answer: recorded("ups_track_json/not_found_warning.json")},
-			{answer: recorded("ups_track_json/track.json", `"code": "SR"`, `"code": "OT"`), told: []string{"package.moved string status:SR->OT"}},
-			{
-				answer: recorded("ups_track_json/track.json", `"code": "SR"`, `"code": "KB"`, `"type": "X"`, `"type": "D"`, `"003"`, `"011"`),
-				told:   []string{"package.delivered string stage:003->011 status:OT->KB type:X->D"}, last: true,
-			},
+			{answer: ups("OT", "X", "021"), told: []string{"package.moved string scans:(add 0) stage:003->021 status:SR->OT text:Your package was released by the customs agency.->Moving"}},
+			{answer: ups("OT", "X", "021", "Your package was released by the customs agency.", "Released by customs.")}, // texts alone
+			{answer: ups("KB", "D", "011"), told: []string{"package.delivered string scans:(add 0)(remove 1)(replace 1/text) stage:021->011 status:OT->KB type:X->D"}, last: true},
 			{put: "1Z2", answer: only(name, "1Z2", recorded("ups_track_json/track.json"))},
 		},
 	},
@@ -220,6 +222,14 @@ func numbers(r *http.Request) string {
 		all = append(all, info.Number.Number)
 	}
 	return strings.Join(all, " ")
+}
+
+// ups is the recorded package, moved on by one scan.
+func ups(code, kind, stage string, replace ...string) answer {
+	status := fmt.Sprintf(`"code": %q, "description": "Moving", "statusCode": %q, "type": %q`, code, stage, kind)
+	return recorded("ups_track_json/track.json", append(replace,
+		`"currentStatus": {`, `"currentStatus": {`+status+`}, "x": {`,
+		`"activity": [`, `"activity": [{"date": "20210211", "time": "080000", "location": {"address": {"city": "Fargo"}}, "status": {`+status+`}},`)...)
 }
 
 // checkpoint is the recorded shipment with one more checkpoint.

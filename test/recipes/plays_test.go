@@ -32,7 +32,11 @@ var plays = join(map[string]play{
 			{answer: recorded("open_meteo/seq_1b_noise.json")},
 			{answer: recorded("open_meteo/seq_2_threshold.json"), told: []string{"weather.hot weather temperature:29.4->30.2"}},
 			{answer: recorded("open_meteo/error_limit.json")},
+			{answer: recorded("open_meteo/seq_1.json")}, // up and down around the threshold
 			{answer: recorded("open_meteo/seq_2_threshold.json")},
+			{answer: recorded("open_meteo/seq_2_threshold.json", "30.2", "-0.5"), told: []string{"weather.frost weather temperature:30.2->-0.5"}},
+			{answer: recorded("open_meteo/seq_2_threshold.json", "30.2", "0.5")},
+			{answer: recorded("open_meteo/seq_2_threshold.json", "30.2", "-0.1")},
 		},
 	},
 	"openweathermap": {
@@ -47,6 +51,12 @@ var plays = join(map[string]play{
 				answer: recorded("openweathermap/observation.json", "804", "500", "overcast clouds", "light rain", `"Clouds"`, `"Rain"`),
 				told:   []string{"weather.changed 2643743 condition:804->500 description:overcast clouds->light rain weather:Clouds->Rain"},
 			},
+			{
+				answer: recorded("openweathermap/observation.json", "804", "500", "overcast clouds", "light rain", `"Clouds"`, `"Rain"`, `"speed":1.54`, `"speed":17.2`),
+				told:   []string{"weather.storm 2643743 wind:1.54->17.2"},
+			},
+			{answer: recorded("openweathermap/observation.json", "804", "500", "overcast clouds", "light rain", `"Clouds"`, `"Rain"`, `"speed":1.54`, `"speed":16.9`)},
+			{answer: recorded("openweathermap/observation.json", "804", "500", "overcast clouds", "light rain", `"Clouds"`, `"Rain"`, `"speed":1.54`, `"speed":18`)},
 		},
 	},
 	"wzdx": {
@@ -106,26 +116,34 @@ var plays = join(map[string]play{
 		steps: []step{
 			{answer: recorded("alpha_vantage/global_quote.json")},
 			{answer: recorded("alpha_vantage/limit_200_information.json")},
+			{answer: ok(`{"Global Quote":{}}`)}, // a symbol that is not known
 			{
 				answer: recorded("alpha_vantage/global_quote_drop_5pct.json"),
-				told:   []string{"quote.fell quote percent:-0.5852%->-5.3906% price:112.1300->106.7100"},
+				told:   []string{"quote.fell MSFT percent:-0.5852->-5.3906 price:112.13->106.71"},
 			},
 			{answer: recorded("alpha_vantage/limit_200_note.json")},
 			{answer: recorded("alpha_vantage/global_quote_drop_5pct.json", "-5.3906%", "-5.4000%")},
+			{answer: recorded("alpha_vantage/global_quote.json")}, // back, and down again: it was told
+			{answer: recorded("alpha_vantage/global_quote_drop_5pct.json")},
 		},
 	},
 	"finnhub": {
 		env:    []string{"FINNHUB_URL=API", "FINNHUB_KEY=hidden-key", "SYMBOL=AAPL"},
 		refuse: all(path("/quote"), query("symbol=AAPL&token=hidden-key")),
 		steps: []step{
-			{answer: recorded("finnhub/quote.json", "-5.0841", "-4.9", "261.74", "262.2")},
+			{answer: quote(275, -0.2756)},
 			{answer: text(http.StatusTooManyRequests, `{"error":"API limit reached. Please try again later."}`)},
-			{answer: recorded("finnhub/quote.json"), told: []string{"quote.fell quote percent:-4.9->-5.0841 price:262.2->261.74"}},
-			{answer: recorded("finnhub/quote.json", "-5.0841", "-5.1")},
+			{answer: ok(`{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}`)}, // a symbol that is not known
+			{answer: quote(285, 3.3507)},
+			{answer: quote(271, -1.7261)}, // 4.9 % below the highest
+			{answer: quote(270.75, -1.8168), told: []string{"quote.fell AAPL percent:-1.7261->-1.8168 price:271->270.75"}}, // 5 %
+			{answer: quote(261.74, -5.0841)},
+			{answer: quote(272, -1.3635)}, // in and out: it was told
+			{answer: quote(270, -2.0888)},
 		},
 	},
 	"ecb-rates": {
-		env:    []string{"ECB_URL=API"},
+		env:    []string{"ECB_URL=API", "ECB_TOLERANCE=0.0005"},
 		refuse: path("/stats/eurofxref/eurofxref-daily.xml"),
 		steps: []step{
 			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml")},
@@ -133,7 +151,12 @@ var plays = join(map[string]play{
 			{answer: func(*testing.T) http.HandlerFunc {
 				return reply(http.StatusOK, "text/html", "<html>maintenance</html>")
 			}},
-			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1800"), told: []string{"currency.changed USD rate:1.1790->1.1800"}},
+			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1795")}, // in small steps
+			{answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1800"), told: []string{"currency.changed USD rate:1.179->1.18"}},
+			{
+				answer: recordedAs("text/xml", "ecb_xml/eurofxref_daily.xml", "1.1790", "1.1918"),
+				told:   []string{"currency.changed USD rate:1.18->1.1918", "currency.jumped USD rate:1.18->1.1918"},
+			},
 		},
 	},
 	"spotify-playlist": {
@@ -231,27 +254,18 @@ var plays = join(map[string]play{
 			{answer: recorded("uber_rides/current_processing.json"), told: []string{"trip.begun " + trip}},
 		},
 	},
-	"graph-auto-reply": {
-		env: []string{
-			"GRAPH_URL=API", "GRAPH_TOKEN_URL=API/token", "GRAPH_ID=client", "GRAPH_SECRET=hidden-secret",
-			"GRAPH_REFRESH_TOKEN=hidden-refresh",
-		},
-		tokens: refreshToken("/token", true),
-		refuse: all(bearer, path("/v1.0/me/mailboxSettings/automaticRepliesSetting")),
-		steps: []step{
-			{answer: recorded("ms_graph/auto_reply_seq_1_disabled.json")},
-			{answer: recorded("ms_graph/auto_reply_seq_2_scheduled.json"), told: []string{"autoreply.planned auto-reply status:disabled->scheduled"}},
-			{answer: recorded("ms_graph/auto_reply_seq_3_always_enabled.json"), told: []string{"autoreply.on auto-reply status:scheduled->alwaysEnabled"}},
-			{answer: recorded("ms_graph/auto_reply_seq_1_disabled.json"), told: []string{"autoreply.off auto-reply status:alwaysEnabled->disabled"}},
-		},
-	},
-}, shops, parcels, deltas)
+}, shops, parcels, deltas, calendars)
 
 const (
 	nwsFirst  = "urn:oid:2.49.0.1.840.0.3864c99e5b14ea65ea85a5300a0706927ff3fe0b.001.1"
 	nwsUpdate = "urn:oid:2.49.0.1.840.0.46764a246ef72c63d5540a40a309f0d7737ea29d.001.1"
 	trip      = "610d868b-e21c-483a-9932-97e61b852fd2"
 )
+
+// quote is one of Finnhub's.
+func quote(price, percent float64) answer {
+	return recorded("finnhub/quote.json", `"c": 261.74`, fmt.Sprintf(`"c": %v`, price), `"dp": -5.0841`, fmt.Sprintf(`"dp": %v`, percent))
+}
 
 // jam is so many incidents.
 func jam(n int) answer {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -89,6 +91,7 @@ var shops = map[string]play{
 			{put: "I-2", answer: only(name, "I-2", recorded("paypal/subscription_seq_2_active.json"))},
 		},
 	},
+	"shopify-parcels": {run: playParcels},
 	"shopify-orders": {
 		env:     []string{"SHOPIFY_URL=API", "SHOPIFY_TOKEN=hidden-token", "SHOPIFY_VERSION=2026-10"},
 		refuse:  all(header("X-Shopify-Access-Token", "hidden-token"), path("/admin/api/2026-10/orders.json")),
@@ -100,12 +103,97 @@ var shops = map[string]play{
 			{answer: orders("2016-05-17T08:09:36Z", "paid", order(1, "2016-05-17T10:10:00+02:00", "null")), told: []string{"order.paid 123456 paid:voided->paid"}},
 			{answer: reordered("2016-05-17T08:09:36Z")}, // nothing changed: what is not listed is not gone
 			{answer: reordered("2016-05-17T08:09:36Z")},
-			{answer: reordered("2016-05-17T08:09:36Z", order(1, "2016-05-17T12:00:00+02:00", `"fulfilled"`), order(2, "2016-05-17T11:00:00+02:00", "null")), told: []string{
-				"order.placed 2", "order.fulfilled 1 fulfilled:<nil>->fulfilled",
+			{answer: reordered("2016-05-17T08:09:36Z", order(1, "2016-05-17T12:00:00+02:00", `"fulfilled"`), order(2, "2016-05-17T11:00:00+02:00", `null,"financial_status":"paid"`)), told: []string{
+				"order.placed 2", "order.paid 2", "order.fulfilled 1 fulfilled:<nil>->fulfilled",
 			}},
 			{answer: reordered("2016-05-17T09:55:00Z")},
 		},
 	},
+}
+
+// playParcels plays a shop and a carrier of its parcels: two sources, of which
+// the orders of one name the keys of the other.
+func playParcels(t *testing.T) {
+	t.Helper()
+	fedex := map[string]string{}
+	for _, name := range []string{"seq_1_label_created", "seq_2_in_transit", "seq_4_delivered"} {
+		fedex[name] = string(fixture(t, "fedex_track/"+name+".json"))
+	}
+	token := clientToken("/oauth/token", true)
+	var mu sync.Mutex
+	orders, parcel, asked := "", "seq_1_label_created", map[string]int{}
+	set := func(o, p string) {
+		mu.Lock()
+		defer mu.Unlock()
+		orders, parcel, asked = o, p, map[string]int{}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token(w, r) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		switch r.URL.Path {
+		case "/admin/api/2026-10/orders.json":
+			asked["orders"]++
+			reply(http.StatusOK, "application/json", `{"orders":[`+orders+`]}`)(w, r)
+		case "/track/v1/trackingnumbers":
+			which := numbers(r)
+			asked[which]++
+			if which != number {
+				t.Errorf("FedEx was asked for %q", which)
+			}
+			reply(http.StatusOK, "application/json", fedex[parcel])(w, r)
+		default:
+			t.Errorf("%s was asked for", r.URL)
+		}
+	}))
+	t.Cleanup(server.Close)
+	// polled waits until there were two more polls of it, so that the first
+	// of them was taken in.
+	polled := func(what string) {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			mu.Lock()
+			n := asked[what]
+			mu.Unlock()
+			if n >= 2 {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s was not polled", what)
+			}
+		}
+	}
+	sent := func(id int, company, numbers string) string {
+		return fmt.Sprintf(`{"id":%d,"number":%[1]d,"updated_at":"2026-11-23T10:00:00Z","fulfillments":[{"tracking_company":%q,"tracking_numbers":[%s]}]}`, id, company, numbers)
+	}
+	set(sent(1, "UPS", `"1Z1"`)+`,{"id":2,"number":2,"updated_at":"2026-11-23T10:00:00Z","fulfillments":[]}`, parcel)
+	hook, got := newReceiver(t)
+	daemon(t, "shopify-parcels", []string{
+		"WEBHOOK_URL=" + hook, "WEBHOOK_SECRET=" + whsec, "SHOPIFY_URL=" + server.URL, "FEDEX_URL=" + server.URL,
+		"SHOPIFY_TOKEN=hidden-token", "SHOPIFY_VERSION=2026-10", "FEDEX_ID=client", "FEDEX_SECRET=hidden-secret",
+	})
+	polled("orders") // nothing of FedEx: it is not asked
+	compare(t, 0, nil, 0, got)
+	set(sent(2, "FedEx", `"`+number+`"`), "seq_1_label_created")
+	compare(t, 1, []string{"order.sent 2 parcels:(add 0)"}, 0, got)
+	polled(number)
+	set("", "seq_2_in_transit") // the order is not listed any more: not changed
+	compare(t, 2, []string{"parcel.moved 12028~" + number + "~FDEG scans:(add 0)(add 1)(add 2)(add 3)(add 4)(add 5)(add 6)(add 8) status:OC->DP text:Initiated->In transit"}, 0, got)
+	set("", "seq_4_delivered")
+	line := <-got
+	if !strings.HasPrefix(line, "parcel.delivered 12028~"+number+"~FDEG scans:") {
+		t.Errorf("told %q, want its delivery", line)
+	}
+	time.Sleep(500 * time.Millisecond) // a poll that was under way
+	set("", "seq_4_delivered")
+	polled("orders")
+	mu.Lock()
+	defer mu.Unlock()
+	if asked[number] > 0 {
+		t.Error("a parcel that is delivered is polled")
+	}
 }
 
 // members is a list of those who changed since a time, and the empty page
