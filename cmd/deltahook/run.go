@@ -15,6 +15,7 @@ import (
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
@@ -77,14 +78,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	if err := admin.Listen(ctx); err != nil {
 		return err
 	}
-	marks, err := diffing.Load(ctx)
-	if err != nil {
-		return errors.Join(err, admin.Close())
-	}
-	if err := diffing.LoadFeeds(ctx, keys.follow); err != nil {
-		return errors.Join(err, admin.Close())
-	}
-	used, err := store.Usage(ctx)
+	marks, used, err := recall(ctx, diffing, keys, store)
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
@@ -124,6 +118,19 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// recall reads what is stored of sources, and what is used of limits.
+func recall(ctx context.Context, d *differ.Differ, keys *watches, store *bolt.Store) (map[string]poller.Bookmarks, map[string]budget.Usage, error) {
+	marks, err := d.Load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.LoadFeeds(ctx, keys.follow); err != nil {
+		return nil, nil, err
+	}
+	used, err := store.Usage(ctx)
+	return marks, used, err
 }
 
 // readiness says that the daemon is not ready once its end has begun, or
