@@ -113,12 +113,7 @@ type verdict struct {
 }
 
 // lookAtAlerts tells what is to be told of a subject.
-func (d *Differ) lookAtAlerts(ctx context.Context, unit string) (err error) {
-	defer func() {
-		if err != nil {
-			d.willLook(unit)
-		}
-	}()
+func (d *Differ) lookAtAlerts(ctx context.Context, unit string) error {
 	release, err := d.units.lock(ctx, unit)
 	if err != nil {
 		return err
@@ -139,6 +134,7 @@ func (d *Differ) lookAtAlerts(ctx context.Context, unit string) (err error) {
 			return err
 		}
 	}
+	d.clock.works(task{unit: unit})
 	d.lookAgain(unit, mem.alerts, v)
 	return nil
 }
@@ -231,15 +227,5 @@ func (d *Differ) lookAgain(unit string, told alerts, v verdict) {
 		d.watchOn(source, len(told.Open) > 0, v.again)
 	} else if !v.again.IsZero() {
 		d.clock.set(task{unit: unit}, v.again.UnixMilli(), true)
-	}
-}
-
-// willLook has the clock, which tries again what failed, not be told to.
-func (d *Differ) willLook(unit string) {
-	d.alerting.mu.Lock()
-	defer d.alerting.mu.Unlock()
-	if source := sourceOf(unit); source != "" {
-		v := d.vigilOf(source)
-		v.armed, v.at = true, 0
 	}
 }

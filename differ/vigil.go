@@ -159,10 +159,9 @@ func (d *Differ) judgeSource(source string, now time.Time) verdict {
 			v.told = false
 			d.log.Info("a poll has succeeded again", "source", source)
 		}
+		failures := v.streak.Failures
 		j.over, j.ended = true, TypeSourceRecovered
-		j.data = func(told alerts) any {
-			return recoveredData{told.since(), v.streak.Failures, told.types()}
-		}
+		j.data = func(told alerts) any { return recoveredData{told.since(), failures, told.types()} }
 	}
 	return j
 }
