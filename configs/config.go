@@ -129,11 +129,11 @@ type Reach struct {
 
 // Retention is how long what is done with is kept.
 type Retention struct {
-	// Events that every endpoint has. Default: 7d.
+	// Events that every endpoint has, from when the last one got it. Default: 7d.
 	Events units.Duration `yaml:"events"`
 	// Records of attempts. Default: 7d.
 	Attempts units.Duration `yaml:"attempts"`
-	// Dead letters. Default: 30d.
+	// Dead letters, from their last attempt; their event stays as long. Default: 30d.
 	Dead units.Duration `yaml:"dead"`
 }
 

@@ -23,22 +23,26 @@ const (
 // in. It does not wait for the disk.
 func (d *Differ) Keep(unit string, b poller.Bookmarks) {
 	d.mu.Lock()
-	mem := d.memories[unit]
-	d.mu.Unlock()
-	if mem == nil {
-		mem = &memory{} // nothing was ever taken in
+	defer d.mu.Unlock()
+	_, held := d.holds[unit] // a person may decide about the memory's own meanwhile
+	if mem := d.memories[unit]; held || mem != nil && mem.open() {
+		b = withoutValidators(b)
 	}
-	d.mark(unit, mem, b, nil)
+	d.mark(unit, b, nil)
+}
+
+// marks are the bookmarks that a unit has: those that wait for a flush, or those
+// that are stored. d.mu is held.
+func (d *Differ) marks(unit string) poller.Bookmarks {
+	if k, moved := d.moved[unit]; moved {
+		return k.Bookmarks
+	}
+	return d.stored[unit]
 }
 
 // mark puts bookmarks and notes on the list of the next flush, where that is
-// worth it.
-func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks, notes []Note) {
-	if mem.partial() {
-		b = withoutValidators(b)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// worth it. d.mu is held.
+func (d *Differ) mark(unit string, b poller.Bookmarks, notes []Note) {
 	b = d.stamp(unit, b)
 	still := d.stored[unit]
 	if step := b.Next.Sub(still.Next); step < nextWorth && step > -nextWorth {
@@ -46,6 +50,19 @@ func (d *Differ) mark(unit string, mem *memory, b poller.Bookmarks, notes []Note
 	}
 	if before := d.moved[unit].Notes; still != b || len(notes) > 0 || len(before) > 0 {
 		d.moved[unit] = Kept{b, merge(before, notes)}
+	} else {
+		delete(d.moved, unit) // what waited is older
+	}
+}
+
+// wrote notes that bookmarks of a unit are stored, and with them what waited
+// for a flush before. d.mu is held.
+func (d *Differ) wrote(unit string, before Kept, b poller.Bookmarks) {
+	d.stored[unit] = b
+	if k := d.moved[unit]; k.Bookmarks == before.Bookmarks {
+		delete(d.moved, unit)
+	} else { // they moved on meanwhile
+		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
 	}
 }
 

@@ -40,6 +40,7 @@ type change struct {
 	new, old json.RawMessage
 	diff     json.RawMessage
 	window   windowFunc // nil: no history is kept
+	sample   int        // its place among the samples, from 1; 0: it has none
 	told     bool       // of a silent baseline, and yet it makes events
 	rules    []Ruled    // what each rule makes of it, where that is to be explained
 }
@@ -76,18 +77,21 @@ func (s *Source) compare(p *part, mem *memory, h hasher) (*finding, error) {
 	c.now = p.Received.Unix()
 	same := p.Unmodified || mem.pages != 0 && mem.pages == p.hash(h) && !s.stale(mem.read, c.now)
 	if same && !c.found.baseline {
-		c.found.listed = mem.present - len(mem.absent)
+		if c.found.listed = mem.count; mem.read == 0 { // by another process
+			c.found.listed = mem.present - len(mem.absent)
+		}
+		c.repeat()
 		if len(mem.absent) > 0 && !mem.blind {
 			c.absences(func(e *entry) bool { return mem.absent[e.key] == 0 })
 		}
 		c.why.same(mem)
-		c.repeat()
 		return &c.found, nil
 	}
 	if p.Unmodified {
 		return nil, poller.Failf(poller.ClassStatus, "status 304, but no answer is remembered that it could stand for")
 	}
 	mem.round++
+	mem.pages = 0 // until it is taken in, rounds are not those of the last that was
 	c.found.read = true
 	if err := s.readPart(p, c.take); err != nil {
 		return nil, err
@@ -175,7 +179,7 @@ func (c *comparison) take(f found) error {
 	}
 	renew := e != nil && !e.gone() && c.src.stale(int64(e.seen), c.now) && !c.found.baseline
 	spelled := c.hash.text(f.raw)
-	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew && c.sampleAgain(f.key) {
+	if e != nil && e.raw == spelled && !e.gone() && !c.found.baseline && !renew && c.sampleAgain(f.key, spelled) {
 		c.why.say(f.key, e.revision, GuardUnchanged, "")
 		return nil
 	}
@@ -184,16 +188,13 @@ func (c *comparison) take(f found) error {
 		return err
 	}
 	hash := c.src.form.hash(&c.room, content)
+	c.sample(f.key, content)
 	c.note(e, f, content, hash)
-	values := c.sample(f.key, content)
 	if e != nil && e.hash == hash {
-		if values != nil {
-			c.mem.pastOf(e.key).values = values // as raw
-		}
 		if !c.found.baseline {
 			c.why.say(f.key, e.revision, GuardUnchanged, "")
 		}
-		if e.raw = spelled; renew {
+		if c.found.spelled(e, spelled, len(c.found.samples)); renew {
 			c.renew(e, content)
 		}
 	}
@@ -206,7 +207,7 @@ func (c *comparison) note(e *entry, f found, content []byte, hash Hash) {
 	if e != nil && e.hash == hash && !c.found.baseline {
 		return
 	}
-	ch := change{key: f.key, hash: hash, kind: Created}
+	ch := change{key: f.key, hash: hash, kind: Created, sample: len(c.found.samples)}
 	switch {
 	case c.found.baseline && !c.src.emits(c.mem):
 		if e != nil {
@@ -269,7 +270,7 @@ func (c *finding) settle(mem *memory, p *part, h hasher) {
 		mem.put(ch.key, Mark{Hash: ch.hash, Revision: ch.revision, Seen: p.Received})
 	}
 	if c.read {
-		mem.read = p.Received.Unix()
+		mem.read, mem.count = p.Received.Unix(), c.listed
 		mem.pages, mem.unknown, mem.blind = p.hash(h), c.unknown > 0, c.blind
 		mem.returned()
 	}

@@ -45,6 +45,10 @@ func (c change) apart() change {
 	return c
 }
 
+// maxUnlisted is how many changes of items that answers do not list wait to be
+// confirmed. Those that were listed longest ago are given up first.
+const maxUnlisted = 10_000
+
 // unlisted are the changes that wait of items which the answer does not list:
 // where such items are kept, that says nothing of them.
 func (c *finding) unlisted(mem *memory) (out []unconfirmed) {
@@ -61,7 +65,7 @@ func (c *finding) unlisted(mem *memory) (out []unconfirmed) {
 			out = append(out, u)
 		}
 	}
-	return out
+	return out[max(0, len(out)-maxUnlisted):] // the latest
 }
 
 // repeat adds the changes that the last answer showed, for one that is the
@@ -72,7 +76,7 @@ func (c *comparison) repeat() {
 			c.found.doubted = append(c.found.doubted, u.key)
 			continue
 		}
-		u.rules = nil
+		u.rules, u.sample = nil, 0
 		c.found.changes = append(c.found.changes, u.change)
 	}
 }

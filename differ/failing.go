@@ -19,12 +19,12 @@ type failing struct {
 	Count int    `json:"count"` // changes of this answer for which it failed
 }
 
-// alertFailing adds an event to the commit for each rule that began to fail
-// with this answer, and has the unit know those that fail, and those that
+// alertFailing adds an event for each rule that began to fail with this answer
+// to its commit, or to one that there is for that, and has the unit know those that fail, and those that
 // failed and do no more. Where several watch keys fail, one tells.
 func (d *Differ) alertFailing(out *outcome) error {
-	w, c := out.rules, out.commit
-	if c == nil || out.held || out.reset {
+	w := out.rules
+	if out.held || out.reset {
 		return nil
 	}
 	for r := range out.source.all {
@@ -45,9 +45,13 @@ func (d *Differ) alertFailing(out *outcome) error {
 		if err != nil {
 			return err
 		}
-		if ok {
-			c.Events = append(c.Events, event)
+		if !ok {
+			continue
 		}
+		if out.commit == nil {
+			out.commit = out.bare()
+		}
+		out.commit.Events = append(out.commit.Events, event)
 	}
 	return nil
 }

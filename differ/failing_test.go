@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -253,5 +254,24 @@ func TestARetiredKeyDoesNotSilenceAFailingRule(t *testing.T) {
 		if want := []int{0, 0, 0, 1, 0, 0, 1, 0}; !slices.Equal(told, want) {
 			t.Errorf("restarted %t: alerts %v, want %v", restarted, told, want)
 		}
+	}
+}
+
+// A rule that fails for an item that did not change is told of too, once.
+func TestARuleThatFailsWithoutAChangeIsTold(t *testing.T) {
+	s := ruled(rule("fell", entering(`pct(window("v", "2m").first, new.v) < 0`)))
+	s.Changes.History = history("v", time.Hour)
+	b := newBench(t, s, listed)
+	b.options.Alerts = []string{"ops"}
+	b.restart()
+	b.expect(one(5))
+	b.expect(one(0), "fell 1@1")
+	b.expect(one(0), "rule.failing @0") // by now it is a change from 0
+	b.expect(one(0))
+	b.end(t)
+	b.restart()
+	b.expect(one(0))
+	if e := b.last(); e.Revision != 0 || string(e.Data) == "" {
+		t.Errorf("told %+v", e)
 	}
 }

@@ -301,25 +301,21 @@ func (l *look) write(ctx context.Context, notes []Note, events []Event) error {
 // write stores notes and events of a unit that come of no answer. Without
 // events it does not wait for the disk. The unit is locked.
 func (d *Differ) write(ctx context.Context, unit string, mem *memory, notes []Note, events []Event) error {
-	d.mu.Lock()
-	marks := d.stored[unit]
-	if k, moved := d.moved[unit]; moved {
-		marks = k.Bookmarks
-	}
-	d.mu.Unlock()
 	if len(events) == 0 {
 		for _, n := range notes {
 			mem.note(n)
 		}
-		d.mark(unit, mem, marks, notes)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.mark(unit, d.marks(unit), notes)
 		return nil
 	}
 	source, watch := poller.CutUnit(unit)
 	c := &Commit{
 		Source: source, Watch: watch, Version: mem.version, Shape: mem.shape, Since: mem.since,
-		Bookmarks: marks, Notes: notes, Events: events,
+		Notes: notes, Events: events,
 	}
-	if err := d.commit(ctx, c); err != nil {
+	if err := d.commit(ctx, c, true); err != nil {
 		mem.doubtful = true
 		return storeFailure("committing", err)
 	}

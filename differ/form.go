@@ -54,10 +54,7 @@ func (s *Source) sift(found *finding, p *part, mem *memory, h hasher) {
 func (s *Source) tolerate(found *finding, p *part, mem *memory, h hasher, ch *change) {
 	found.tolerated = append(found.tolerated, ch.key)
 	e := mem.find(ch.key)
-	e.raw = h.text(textOf(ch.item))
-	if len(s.history) > 0 {
-		mem.pastOf(e.key).values = s.history.values(ch.new) // as raw
-	}
+	found.spelled(e, h.text(textOf(ch.item)), ch.sample)
 	if now := p.Received.Unix(); s.stale(int64(e.seen), now) && len(found.renewed) < forgetAtOnce {
 		found.renewed = append(found.renewed, Item{
 			Key: e.key, Hash: e.hash, Revision: e.revision, Content: slices.Clone(ch.old), Seen: p.Received.UTC(),

@@ -94,9 +94,12 @@ func (g guards) reason(known, deleted, events int) string {
 }
 
 // guard holds an answer that would do too much, or lets it pass and ends the
-// hold that there is. A first answer always passes: it deletes nothing, and
+// hold that there is, unless it does not tell whether it would. A first answer always passes: it deletes nothing, and
 // what it tells was asked for.
 func (d *Differ) guard(out *outcome) error {
+	if out.part.lacking {
+		return nil // it says nothing for a hold, and nothing against it
+	}
 	before, found := out.memory.hold, out.finding
 	reason := ""
 	if out.commit != nil && !found.baseline {
@@ -105,7 +108,7 @@ func (d *Differ) guard(out *outcome) error {
 	switch {
 	case reason == "" && before == nil:
 		return nil
-	case reason == "" && out.undecided():
+	case reason == "" && (out.undecided() || found.blind && before.Deleted > 0):
 		d.holdOn(out, before)
 		return nil
 	case reason == "":
@@ -261,10 +264,7 @@ func (d *Differ) hold(out *outcome, h *Hold, first bool) error {
 	if !first {
 		return nil
 	}
-	mem, p := out.memory, out.part
-	c := &Commit{
-		Source: p.Source, Watch: p.watch, Version: mem.version, Shape: mem.shape, Since: mem.since, Bookmarks: out.marks,
-	}
+	c, p := out.bare(), out.part
 	e, ok, err := d.ownEvent(TypeHeld, p.unit, p.Received, heldData{h.Reason, h.Listed, h.Known, h.Created, h.Updated, h.Deleted, h.Events, h.Keys}, d.alerts)
 	if err != nil {
 		return err

@@ -303,3 +303,44 @@ func TestAPreviewShowsTheHold(t *testing.T) {
 	}
 	b.holds()
 }
+
+// A person may decide while the poller keeps bookmarks.
+func TestDecideBesideTheBookmarksOfAPoll(t *testing.T) {
+	b := guarded(t)
+	b.take(first(20))
+	b.take(first(1))
+	const polls = 2000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range polls {
+			b.differ.Keep("s", poller.Bookmarks{Failures: i + 1})
+		}
+	}()
+	for range 200 {
+		b.decide(differ.Discarded)
+	}
+	<-done
+	b.run(t)()
+	if marks := b.restart()["s"]; marks.Failures != polls {
+		t.Errorf("the bookmarks that were kept last are lost: %+v", marks)
+	}
+}
+
+// An answer in which an item cannot be told does not say what is gone, and so
+// leaves a hold of deletions, and what was decided about it, as it is.
+func TestABlindAnswerLeavesAHold(t *testing.T) {
+	b := newBench(t, differ.Settings{}, listed)
+	b.options.Alerts = []string{"ops"}
+	r := listed
+	r.ItemOK = "item.error == nil"
+	b.configure(atOnce(differ.Settings{}), r)
+	b.take(first(20))
+	b.expect(first(2), "changes.held @0")
+	b.decide(differ.Discarded)
+	b.expect(`{"items":[{"id":1},{"error":"?"}]}`)
+	b.holds(differ.Discarded)
+	b.expect(first(2))
+	b.expect(first(20))
+	b.holds()
+}

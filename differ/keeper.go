@@ -60,12 +60,6 @@ func (k *keeper) dropGone(found *finding) (there map[string]bool) {
 	return there
 }
 
-// holds reports whether an item is remembered and there.
-func (m *memory) holds(key string) bool {
-	e := m.find(key)
-	return e != nil && !e.gone()
-}
-
 // keeper makes notes of samples.
 type keeper struct {
 	history history
@@ -78,11 +72,13 @@ func (k *keeper) put(key, field string, number int64, data []byte) {
 	k.notes = append(k.notes, Note{Key: key, Name: sampleName(field, number), Data: data})
 }
 
-// drop removes all samples of an item.
+// drop removes all samples of an item, but those that dropFields does.
 func (k *keeper) drop(key string) {
 	if p := k.mem.pasts[key]; p != nil {
 		for i := range p.series {
-			k.dropSeries(key, &p.series[i])
+			if s := &p.series[i]; k.history.find(s.field) != nil {
+				k.dropSeries(key, s)
+			}
 		}
 	}
 }

@@ -25,7 +25,7 @@ type memory struct {
 	present int               // entries that are not gone
 	counted int               // of present, those that the metric has
 	absent  map[string]uint16 // answers in a row that lacked an item, by its key; none: the last one listed it
-	pending []unconfirmed     // changes to be confirmed: at most those of one answer
+	pending []unconfirmed     // changes to be confirmed: those of one answer, and maxUnlisted
 
 	timers    *timers    // nil: none, and there never were
 	quiet     *quietNote // nil: no change was noted
@@ -37,7 +37,8 @@ type memory struct {
 	unknown bool   // that answer had items that item_ok refused
 	blind   bool   // one of them had no id
 	round   uint32 // counts the answers that were compared
-	read    int64  // when the last of them came, in Unix seconds; 0: none did
+	read    int64  // when the last of them came that was taken in, in Unix seconds; 0: none did
+	count   int    // items that it listed
 }
 
 // entry is an item in 56 bytes, beside the text of its key. What few items have
@@ -107,7 +108,7 @@ func (m *memory) enter(key string) *entry {
 		copy(more, m.entries)
 		m.entries = more
 	}
-	m.entries = append(m.entries, entry{key: m.keys.clone(key)})
+	m.entries = append(m.entries, entry{key: m.keys.clone(key), round: m.round})
 	m.index.add(m.entries)
 	return &m.entries[len(m.entries)-1]
 }
@@ -116,10 +117,11 @@ func (m *memory) enter(key string) *entry {
 // spare stays for as long as the source.
 const growSlowly = 64
 
-// carry takes over from an older memory how often items were absent: only
-// the contents of a memory can be in doubt.
+// carry takes over from an older memory what the last answer left open, and what
+// was counted: only the contents of a memory can be in doubt.
 func (m *memory) carry(old *memory) {
-	m.pending = old.pending
+	m.pending, m.unknown, m.blind = old.pending, old.unknown, old.blind
+	m.read, m.count, m.counted = old.read, old.count, old.counted
 	for key, n := range old.absent {
 		if e := m.find(key); e != nil && !e.gone() && m.absent[key] == 0 {
 			m.misses(key, n)
@@ -130,9 +132,10 @@ func (m *memory) carry(old *memory) {
 // partial reports whether the last answer left something open that only
 // another whole answer can settle: an absence or a change to be confirmed, or an
 // item that was refused. A validator that is stored then would hide it after a restart.
-func (m *memory) partial() bool {
-	return m.hold != nil || len(m.absent) > 0 || m.unknown || len(m.pending) > 0
-}
+func (m *memory) partial() bool { return m.hold != nil || m.open() }
+
+// open is partial of an answer that is not held.
+func (m *memory) open() bool { return len(m.absent) > 0 || m.unknown || len(m.pending) > 0 }
 
 // maxGone is how many gone items a source remembers for their revisions. Over
 // it, the half that was gone longest is forgotten.

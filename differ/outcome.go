@@ -28,18 +28,25 @@ type outcome struct {
 	commit   *Commit // nil: there is nothing to write that cannot wait
 }
 
-// complete makes the commit: it evaluates the rules and renders the events.
-func (d *Differ) complete(out *outcome) error {
-	src, mem, found, p := out.source, out.memory, out.finding, out.part
+// bare is a commit that changes no item.
+func (out *outcome) bare() *Commit {
+	mem, found, p := out.memory, out.finding, out.part
 	c := &Commit{
-		Source: src.name, Watch: p.watch, Version: mem.version, Shape: src.shape, Since: mem.since,
-		Bookmarks: out.marks, Reset: found.baseline,
-	}
-	if found.baseline {
-		c.Since = p.Received.UTC()
+		Source: p.Source, Watch: p.watch, Version: mem.version, Shape: mem.shape, Since: mem.since, Bookmarks: out.marks,
 	}
 	if len(found.waiting)+len(found.pending) > 0 || found.unknown > 0 || !found.read && mem.unknown {
 		c.Bookmarks = withoutValidators(c.Bookmarks) // see memory.partial
+	}
+	return c
+}
+
+// complete makes the commit: it evaluates the rules and renders the events.
+func (d *Differ) complete(out *outcome) error {
+	src, found, p := out.source, out.finding, out.part
+	c := out.bare()
+	c.Shape, c.Reset = src.shape, found.baseline
+	if found.baseline {
+		c.Since = p.Received.UTC()
 	}
 	c.Items = slices.Concat(found.gone, found.renewed, found.forgot)
 	out.rules.begin()

@@ -81,6 +81,9 @@ func (m *memory) listed(samples []sample, whole bool) {
 		if s.values != nil {
 			p := m.pastOf(s.key)
 			p.values, p.round = s.values, m.round
+			if e := m.find(s.key); e != nil {
+				e.raw = s.raw
+			}
 		} else if p := m.pasts[s.key]; p != nil {
 			p.values = nil
 		}

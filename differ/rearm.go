@@ -2,6 +2,7 @@ package differ
 
 import (
 	"context"
+	"slices"
 
 	"github.com/deltahook/deltahook/internal/expr"
 )
@@ -10,6 +11,13 @@ import (
 // stays as it is.
 func (r *rule) drifts() bool {
 	return r.enter && r.when != nil && (r.when.Uses("now") || r.when.Uses("window"))
+}
+
+// listens reports whether it matters which items an answer lists, also where
+// nothing changed, and a 304 does not say it to a process that has not seen the
+// answer that it stands for.
+func (s *Source) listens() bool {
+	return s.kept && (len(s.history) > 0 || slices.ContainsFunc(s.rules, func(r rule) bool { return r.drifts() }))
 }
 
 // rearm weighs the rules whose condition moves with time anew with the items
@@ -41,9 +49,7 @@ func (d *Differ) rearm(ctx context.Context, out *outcome) error {
 		}
 		var keys []string
 		for key := range mem.standings.of[r.event] {
-			e := mem.find(key)
-			listed := e != nil && !e.gone() && e.round == mem.round
-			if listed && !changed[key] && w.stand(r, key).Entered {
+			if out.lists(key) && !changed[key] && w.stand(r, key).Entered {
 				keys = append(keys, key)
 			}
 		}
@@ -67,6 +73,21 @@ func (d *Differ) rearm(ctx context.Context, out *outcome) error {
 		}
 	}
 	return nil
+}
+
+// lists reports whether the answer has an item that is remembered. One that is
+// the last again has what that had; where it is not known which that are, none
+// of those that stay anyway.
+func (out *outcome) lists(key string) bool {
+	mem := out.memory
+	e := mem.find(key)
+	switch {
+	case e == nil || e.gone():
+		return false
+	case out.finding.read || mem.pages != 0:
+		return e.round == mem.round
+	}
+	return !out.source.kept && mem.absent[key] == 0
 }
 
 // whole gives the whole items that the answer lists, by key, where the rule

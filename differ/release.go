@@ -71,11 +71,8 @@ func (d *Differ) keepNow(ctx context.Context, unit string, mem *memory, notes []
 	}
 	defer d.writing.Release(alone)
 	d.mu.Lock()
-	kept, moved := d.moved[unit]
-	if !moved {
-		kept.Bookmarks = d.stored[unit]
-	}
-	kept = Kept{d.stamp(unit, kept.Bookmarks), merge(kept.Notes, notes)}
+	before := d.moved[unit]
+	kept := Kept{d.stamp(unit, d.marks(unit)), merge(before.Notes, notes)}
 	d.mu.Unlock()
 	if err := d.store.Keep(ctx, map[string]Kept{unit: kept}); err != nil {
 		mem.doubtful = true // it may have been stored
@@ -85,8 +82,7 @@ func (d *Differ) keepNow(ctx context.Context, unit string, mem *memory, notes []
 		mem.note(n)
 	}
 	d.mu.Lock()
-	d.stored[unit] = kept.Bookmarks
-	delete(d.moved, unit)
+	d.wrote(unit, before, kept.Bookmarks)
 	d.mu.Unlock()
 	d.showHold(unit, mem)
 	return nil
@@ -114,10 +110,6 @@ func (d *Differ) still(unit string, b poller.Bookmarks) poller.Bookmarks {
 func (d *Differ) stay(unit string, b poller.Bookmarks) poller.Bookmarks {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	last := d.stored[unit]
-	if k, ok := d.moved[unit]; ok {
-		last = k.Bookmarks
-	}
-	b.Cursor = last.Cursor
+	b.Cursor = d.marks(unit).Cursor
 	return b
 }

@@ -145,7 +145,7 @@ func TestCooldown(t *testing.T) {
 	}
 }
 
-// counted is the sum of a counter.
+// counted is the sum of a counter, or of a gauge.
 func counted(t *testing.T, r *prometheus.Registry, name string) (n float64) {
 	t.Helper()
 	families, err := r.Gather()
@@ -155,7 +155,7 @@ func counted(t *testing.T, r *prometheus.Registry, name string) (n float64) {
 	for _, f := range families {
 		if f.GetName() == name {
 			for _, m := range f.GetMetric() {
-				n += m.GetCounter().GetValue()
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}
@@ -469,4 +469,16 @@ func TestAHeldAnswerMovesNoRule(t *testing.T) {
 	b.expect(flood(8)) // they are in it all the same
 	b.expect(`{"items":[{"id":1,"v":1},{"id":2,"v":8},{"id":3,"v":8}]}`)
 	b.expect(`{"items":[{"id":1,"v":6},{"id":2,"v":8},{"id":3,"v":8}]}`, "high 1@3")
+}
+
+// A 304 stands for the answer before it, which listed what was new in it too.
+func TestANewItemComesOutWithA304(t *testing.T) {
+	b := newBench(t, ruled(rule("r", entering("change != 'deleted' && new.v > now().Minute()"))), listed)
+	b.expect(`{"items":[]}`)  // 10:01
+	b.expect(one(5), "r 1@1") // 10:02
+	b.later(5 * time.Minute)  // and at 10:08 it is out
+	a := &poller.Answer{Source: "s", Status: 304, Unmodified: true, Received: b.received.Add(time.Minute)}
+	b.told(a)
+	b.later(time.Hour - 6*time.Minute)
+	b.expect(one(6), "r 1@2") // 11:03: and in again
 }

@@ -9,24 +9,36 @@ import (
 type sample struct {
 	key    string
 	values []float64 // of the history's fields, NaN: no number; nil: the item is unknown
+	raw    uint64    // the spelling that says the remembered content, and these; 0: none does
+}
+
+// spelled notes how an item is spelled that is no other than what is
+// remembered. With a sample, that counts only once the answer is taken in: the
+// next one that is spelled so says the same values.
+func (c *finding) spelled(e *entry, raw uint64, sample int) {
+	if sample == 0 {
+		e.raw = raw
+	} else {
+		c.samples[sample-1].raw = raw
+	}
 }
 
 // sample notes what the answer says of an item, whose content is given; nil:
 // item_ok refused it.
-func (c *comparison) sample(key string, content []byte) (values []float64) {
+func (c *comparison) sample(key string, content []byte) {
 	if len(c.src.history) == 0 {
-		return nil
+		return
 	}
+	var values []float64
 	if content != nil {
 		values = c.src.history.values(content)
 	}
-	c.found.samples = append(c.found.samples, sample{key, values})
-	return values
+	c.found.samples = append(c.found.samples, sample{key: key, values: values})
 }
 
 // sampleAgain notes that an item says what it said before. It reports false
 // where that is not known.
-func (c *comparison) sampleAgain(key string) bool {
+func (c *comparison) sampleAgain(key string, raw uint64) bool {
 	if len(c.src.history) == 0 {
 		return true
 	}
@@ -34,7 +46,7 @@ func (c *comparison) sampleAgain(key string) bool {
 	if p == nil || p.values == nil {
 		return false
 	}
-	c.found.samples = append(c.found.samples, sample{key, p.values})
+	c.found.samples = append(c.found.samples, sample{key, p.values, raw})
 	return true
 }
 
@@ -47,22 +59,28 @@ func (d *Differ) sampleAll(ctx context.Context, out *outcome) error {
 		return nil
 	}
 	var unread []string
+	waited := make(map[string]bool, len(found.changes)) // to be confirmed
+	for i := range found.changes {
+		ch := &found.changes[i]
+		if ch.kind == Deleted {
+			continue
+		}
+		waited[ch.key] = true
+		if p := mem.pasts[ch.key]; p != nil && p.values != nil {
+			found.samples = append(found.samples, sample{key: ch.key, values: p.values})
+		} else {
+			found.samples = append(found.samples, sample{key: ch.key, values: src.history.values(ch.new)})
+		}
+	}
 	for i := range mem.entries {
 		e := &mem.entries[i]
-		if e.gone() || mem.absent[e.key] > 0 {
+		if e.gone() || mem.absent[e.key] > 0 || waited[e.key] {
 			continue
 		}
 		if p := mem.pasts[e.key]; p != nil && p.values != nil {
-			found.samples = append(found.samples, sample{e.key, p.values})
-		} else if mem.pages == 0 && !src.kept {
+			found.samples = append(found.samples, sample{e.key, p.values, e.raw})
+		} else if mem.pages == 0 && !src.kept && !mem.unknown {
 			unread = append(unread, e.key)
-		}
-	}
-	for i := range found.changes { // that waited to be confirmed
-		if key := found.changes[i].key; !mem.holds(key) {
-			if p := mem.pasts[key]; p != nil && p.values != nil {
-				found.samples = append(found.samples, sample{key, p.values})
-			}
 		}
 	}
 	// Status 304 is the first that this process hears: what the answer says
@@ -73,7 +91,7 @@ func (d *Differ) sampleAll(ctx context.Context, out *outcome) error {
 			return storeFailure("reading", err)
 		}
 		for _, item := range items {
-			found.samples = append(found.samples, sample{item.Key, src.history.values(item.Content)})
+			found.samples = append(found.samples, sample{key: item.Key, values: src.history.values(item.Content)})
 		}
 	}
 	return nil

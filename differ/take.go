@@ -126,8 +126,11 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		}
 		d.unclaim(src, unit, m)
 		marks[unit] = state.Bookmarks
-		if m.version > 0 && m.shape != src.shape || m.version == 0 {
+		switch {
+		case !src.reads(m):
 			marks[unit] = anew(state.Bookmarks)
+		case src.listens():
+			marks[unit] = withoutValidators(state.Bookmarks)
 		}
 		d.count(state.Source, m)
 		d.wind(unit, m)
@@ -206,19 +209,30 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		for _, n := range out.notes {
 			out.memory.note(n)
 		}
-		d.mark(out.part.unit, out.memory, out.marks, out.notes)
+		d.moves(out)
 		d.reportHold(out)
 		d.heard(out)
 		d.reportRules(out)
 		return nil
 	}
 	out.commit.Notes = merge(out.commit.Notes, out.notes)
-	if err := d.commit(ctx, out.commit); err != nil {
+	if err := d.commit(ctx, out.commit, false); err != nil {
 		out.memory.doubtful = true
 		return storeFailure("committing", err)
 	}
 	d.settle(out)
 	return nil
+}
+
+// moves has what an answer moved without a commit written soon.
+func (d *Differ) moves(out *outcome) {
+	marks := out.marks
+	if out.memory.partial() {
+		marks = withoutValidators(marks)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mark(out.part.unit, marks, out.notes)
 }
 
 // plans is all of Take that writes nothing, of each part of the answer. With
@@ -244,14 +258,18 @@ func (d *Differ) plans(ctx context.Context, a *poller.Answer, explain bool) ([]*
 	return outs, nil
 }
 
-// commit writes c, and notes the bookmarks that the store has then.
-func (d *Differ) commit(ctx context.Context, c *Commit) error {
+// commit writes c, and notes the bookmarks that the store has then. beside: it
+// comes of no answer, and leaves them as they are.
+func (d *Differ) commit(ctx context.Context, c *Commit, beside bool) error {
 	if err := d.writing.Acquire(ctx, 1); err != nil {
 		return err
 	}
 	defer d.writing.Release(1)
 	unit := c.Unit()
 	d.mu.Lock()
+	if beside {
+		c.Bookmarks = d.marks(unit)
+	}
 	c.Bookmarks = d.stamp(unit, c.Bookmarks)
 	before := d.moved[unit]
 	c.Notes = merge(before.Notes, c.Notes)
@@ -262,12 +280,7 @@ func (d *Differ) commit(ctx context.Context, c *Commit) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stored[unit] = c.Bookmarks
-	if k := d.moved[unit]; k.Bookmarks == before.Bookmarks {
-		delete(d.moved, unit)
-	} else { // they moved on meanwhile
-		d.moved[unit] = Kept{Bookmarks: k.Bookmarks}
-	}
+	d.wrote(unit, before, c.Bookmarks)
 	return nil
 }
 

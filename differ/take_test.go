@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/ordered"
@@ -573,5 +574,22 @@ func TestARuleThatFailsForEveryItemIsLoggedOnce(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "changes=500") {
 		t.Errorf("the line does not say how often: %s", log.String())
+	}
+}
+
+// What is read anew after a lost reply is counted once.
+func TestItemsAreCountedOnceAfterALostReply(t *testing.T) {
+	b := newBench(t, atOnce(differ.Settings{}), listed)
+	registry := prometheus.NewRegistry()
+	b.options.Registerer = registry
+	b.restart()
+	b.expect(`{"items":[{"id":1},{"id":2},{"id":3}]}`)
+	b.store.after = errors.New("reply lost")
+	_ = b.differ.Take(t.Context(), b.answer(`{"items":[{"id":1},{"id":2}]}`))
+	b.store.after = nil
+	b.events()
+	b.expect(`{"items":[{"id":1}]}`, "s.deleted 2@1")
+	if got := counted(t, registry, "deltahook_items"); got != 1 {
+		t.Errorf("%v items are counted, want 1", got)
 	}
 }

@@ -338,13 +338,8 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	unit := poller.Unit(source, key)
 	d.mu.Lock()
 	before := d.standing[unit].enrolled
-	k, moved := d.moved[unit]
-	b := k.Bookmarks
-	if !moved {
-		b = d.stored[unit]
-	}
 	d.enrolled(unit, true)
-	b = d.stamp(unit, b)
+	b := d.stamp(unit, d.marks(unit))
 	d.mu.Unlock()
 
 	err := d.store.Keep(ctx, map[string]Kept{unit: {Bookmarks: b}})

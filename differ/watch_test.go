@@ -236,3 +236,31 @@ func TestWatchUntilIsNew(t *testing.T) {
 		t.Errorf("retired are %q, %v; want a", c.retired, err)
 	}
 }
+
+// An answer that has nothing of a watch key neither ends what is held of it nor
+// forgets what a person decided.
+func TestAnAnswerWithoutAKeyLeavesItsHold(t *testing.T) {
+	c := newCrowd(t, differ.WatchSettings{ID: "key"})
+	s := differ.Settings{Watch: differ.WatchSettings{ID: "key"}}
+	s.Changes.ConfirmDeletes, s.Changes.MaxDeletes = 1, differ.Share{Set: true}
+	c.set(s, "")
+	play := func(items string) {
+		t.Helper()
+		if err := c.take("A B", items); err != nil {
+			t.Fatal(err)
+		}
+	}
+	play("A/1=1 A/2=1 B/1=1")
+	play("A/1=1 B/1=1")
+	if err := c.differ.Decide(t.Context(), "s", "A", differ.Released); err != nil {
+		t.Fatal(err)
+	}
+	play("B/1=1")
+	if holds := c.differ.Holds(); len(holds) != 1 || holds[0].State != differ.Released {
+		t.Fatalf("the holds are %+v", holds)
+	}
+	play("A/1=1 B/1=1")
+	if len(c.differ.Holds()) != 0 || !slices.Contains(c.told, "deleted A/2@1") {
+		t.Errorf("told %v, held %+v", c.told, c.differ.Holds())
+	}
+}

@@ -69,7 +69,7 @@ type Batch struct {
 
 // Delivery is one event on its way to one endpoint.
 type Delivery struct {
-	Number   uint64 // the queue's own: unique for an event and an endpoint, in the order of commits
+	Number   uint64 // the queue's own: in the order of commits; a replay has one of its own
 	Endpoint string
 
 	Event    string // the event's id, sent as webhook-id
@@ -80,7 +80,7 @@ type Delivery struct {
 	Time     time.Time // when the change was seen
 	Body     []byte    // as rendered at the commit, never changed
 
-	Created  time.Time // when the event was committed
+	Created  time.Time // when it was put into the queue: with its event, or by a replay
 	Due      time.Time // when the next attempt is due; zero: none was made yet, and it is due
 	Attempts int       // made so far
 }

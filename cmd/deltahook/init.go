@@ -90,8 +90,16 @@ func (a *app) init(cmd *cobra.Command, flags initFlags, args []string) error {
 
 func (a *app) listRecipes() error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	for _, r := range recipes.All() {
-		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.Summary)
+	for _, group := range []struct{ shows, title string }{
+		{recipes.API, "From an API, to a receiver of your own:"},
+		{recipes.Receiver, "\nTo a chat, or to Zapier:"},
+	} {
+		fmt.Fprintln(w, group.title)
+		for _, r := range recipes.All() {
+			if r.Shows == group.shows {
+				fmt.Fprintf(w, "  %s\t%s\n", r.Name, r.Summary)
+			}
+		}
 	}
 	return w.Flush()
 }

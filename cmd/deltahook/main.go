@@ -102,11 +102,12 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 		"configuration file or folder (default: $DELTAHOOK_CONFIG, or deltahook.yaml, .yml or .toml here)")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml")
 	root.AddGroup(&cobra.Group{ID: "daemon", Title: "The daemon:"}, &cobra.Group{ID: "steer", Title: "Steer a running daemon:"},
-		&cobra.Group{ID: "dry", Title: "Try a configuration:"},
+		&cobra.Group{ID: "told", Title: "What was told:"}, &cobra.Group{ID: "dry", Title: "Try a configuration:"},
 		&cobra.Group{ID: "hooks", Title: "Try webhooks:"})
 	root.AddCommand(
 		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
 		a.holdsCommand(), a.releaseCommand(), a.discardCommand(),
+		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.compactCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
 		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),

@@ -69,16 +69,17 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
 	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Logger: log,
+		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Logger: log,
 		Ready: readiness(ctx, store),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
 	}
-	marks, used, err := recall(ctx, diffing, keys, store)
+	marks, used, err := remembered(ctx, store, diffing, keys)
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
@@ -104,6 +105,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
+	work.Go(func() error { return again.Run(ctx) })
 	work.Go(func() error {
 		select {
 		case err := <-broken:
@@ -120,16 +122,17 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	return err
 }
 
-// recall reads what is stored of sources, and what is used of limits.
-func recall(ctx context.Context, d *differ.Differ, keys *watches, store *bolt.Store) (map[string]poller.Bookmarks, map[string]budget.Usage, error) {
-	marks, err := d.Load(ctx)
-	if err != nil {
+// remembered reads what the stages go on from.
+func remembered(ctx context.Context, store *bolt.Store, diffing *differ.Differ, keys *watches) (
+	marks map[string]poller.Bookmarks, used map[string]budget.Usage, err error,
+) {
+	if marks, err = diffing.Load(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := d.LoadFeeds(ctx, keys.follow); err != nil {
+	if err := diffing.LoadFeeds(ctx, keys.follow); err != nil {
 		return nil, nil, err
 	}
-	used, err := store.Usage(ctx)
+	used, err = store.Usage(ctx)
 	return marks, used, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -18,22 +19,38 @@ type Recipe struct {
 	Name    string
 	Summary string // one line, without a full stop: what it tells
 	Text    []byte // YAML, commented
+	Shows   string // what it is a recipe of: an API, or a receiver
 }
 
-// All are the recipes, by name.
+// What a recipe shows.
+const (
+	API      = "api"      // an API, told as Standard Webhooks
+	Receiver = "receiver" // a chat, or Zapier, with a text of its own
+)
+
+// receivers are the recipes that show one.
+var receivers = []string{"discord", "slack", "teams", "zapier"}
+
+// All are the recipes: those of APIs by name, then those of receivers.
 func All() []Recipe {
 	paths, err := fs.Glob(files, "*.yaml") // which has no other errors than of the pattern
 	if err != nil {
 		panic(fmt.Sprintf("recipes: %v", err))
 	}
-	all := make([]Recipe, len(paths))
-	for i, path := range paths {
+	var apis, others []Recipe
+	for _, path := range paths {
 		text, err := files.ReadFile(path)
 		if err != nil {
 			panic(fmt.Sprintf("recipes: %s is embedded and can't be read: %v", path, err))
 		}
 		first, _, _ := strings.Cut(string(text), "\n")
-		all[i] = Recipe{strings.TrimSuffix(path, ".yaml"), strings.TrimPrefix(first, "# "), text}
+		r := Recipe{strings.TrimSuffix(path, ".yaml"), strings.TrimPrefix(first, "# "), text, API}
+		if slices.Contains(receivers, r.Name) {
+			r.Shows = Receiver
+			others = append(others, r)
+			continue
+		}
+		apis = append(apis, r)
 	}
-	return all
+	return append(apis, others...)
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -115,10 +116,18 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 }
 
 func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
+	return c.send(ctx, method, path, http.NoBody)
+}
+
+// send sends a body, and headers as names and values by turns.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader, header ...string) (*http.Response, error) {
 	// The host is not used to find the daemon; a URL must have one.
-	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, body)
 	if err != nil {
 		return nil, err
+	}
+	for pair := range slices.Chunk(header, 2) {
+		req.Header.Set(pair[0], pair[1])
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

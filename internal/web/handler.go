@@ -33,7 +33,7 @@ func (s *Server) admin() http.Handler {
 			Timeout:             scrapeTimeout,
 		})))
 	}
-	s.api(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) })
+	s.api(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) }, !s.o.Token.IsZero())
 	return s.rebound(sameSite(plain(mux)))
 }
 
@@ -84,14 +84,17 @@ func (s *Server) local() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
 	mux.Handle("GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots})
-	s.api(mux, func(h http.Handler) http.Handler { return h })
+	s.api(mux, func(h http.Handler) http.Handler { return h }, true)
 	return plain(mux)
 }
 
-// api adds what both sides have to mux, each route through guard.
-func (s *Server) api(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+// api adds what both sides have to mux, each route through guard. payloads says
+// that what was sent may be shown.
+func (s *Server) api(mux *http.ServeMux, guard func(http.Handler) http.Handler, payloads bool) {
 	s.watching(mux, guard)
 	s.holding(mux, guard)
+	s.archiving(mux, guard, payloads)
+	s.replaying(mux, guard)
 }
 
 func (s *Server) health(mux *http.ServeMux) {

@@ -11,11 +11,16 @@
 //	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
 //	                       GET /api/v1/holds
 //	                       POST /api/v1/sources/{name}/release, /discard
+//	                       GET /api/v1/events, /api/v1/events/{id}
+//	                       GET /api/v1/deliveries, /{number}, /{number}/attempts
+//	                       POST /api/v1/replay
+//	                       GET /api/v1/replays; GET, DELETE /api/v1/replays/{id}
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
 // wants to know of a running daemon's snapshots it asks there. It is guarded
 // by the file's mode, so it takes no token, and nothing of a snapshot is ever
-// served over TCP.
+// served over TCP. What was sent, and what receivers answered, is served there
+// only where a token guards it.
 //
 // Bounds: 100 connections a listener (over that, clients wait in the kernel's
 // queue), 16 KiB of request header, 5 s to send it, 30 s to take an answer (a
@@ -70,6 +75,10 @@ type Options struct {
 	// Holds is who knows which answers are held. nil: there is no API for
 	// them.
 	Holds Holds
+	// Archive is who knows what was told, and Replays who tells it again.
+	// nil: there is no API for it.
+	Archive Archive
+	Replays Replays
 	// Logger gets what net/http has to say. nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -120,7 +129,7 @@ func (s *Server) add(l net.Listener, h http.Handler) {
 		server: &http.Server{
 			Handler:           h,
 			ReadHeaderTimeout: headerTimeout,
-			ReadTimeout:       headerTimeout, // no request here has a body
+			ReadTimeout:       headerTimeout, // a body is small here
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeader,

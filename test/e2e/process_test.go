@@ -277,7 +277,7 @@ func TestPollChangesNothing(t *testing.T) {
 		if strings.Contains(from, "no store") {
 			return
 		}
-		for _, want := range []string{"updated  s (revision 1): s.updated", `"op": "replace"`, `"value": 2`} {
+		for _, want := range []string{"s     updated  1         s.created  updated is not in on", "s.updated  told", `"op": "replace"`, `"value": 2`} {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("poll %s does not show %s:\n%s", when, want, stdout)
 			}

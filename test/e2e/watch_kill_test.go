@@ -561,6 +561,7 @@ sources:
     response: {items: list, id: key, pick: {n: is.n, s: is.s}}
     events:
       keyed.any: {}
+      keyed.enter: {when: (new.n ?? 1) %% 2 == 0, trigger: enter, to: [audit]}
       keyed.third: {on: [created, updated], when: new.n %% 3 == 0, to: [audit]}
 `, whsec, strings.Repeat("50ms, ", 60), receiverURL, w.URL, keys)
 }

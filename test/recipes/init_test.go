@@ -29,7 +29,8 @@ func TestInit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	status, out, _ := deltahook(t, dir, nil, "init", "--list")
-	if status != 0 || !strings.Contains(out, "usgs-quakes") || strings.Count(out, "\n") != len(plays) {
+	apis, receivers, grouped := strings.Cut(out, "To a chat, or to Zapier:\n")
+	if status != 0 || !grouped || strings.Count(out, "\n  ") != len(plays) || !strings.Contains(apis, "\n  usgs-quakes ") || !strings.Contains(receivers, "  slack ") {
 		t.Errorf("--list: status %d\n%s", status, out)
 	}
 	if status, _, log := deltahook(t, dir, nil, "init", "usgs-quaks"); status != 2 || !strings.Contains(log, `did you mean "usgs-quakes"`) {

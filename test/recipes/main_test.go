@@ -270,7 +270,9 @@ func daemon(t *testing.T, recipe string, env []string) process {
 		t.Fatalf("init: %v\n%s", err, out)
 	}
 	check := run("check", "--config", "config.yaml")
-	check.Env = append(check.Env, "WEBHOOK_URL=https://receiver.example/hook") // the later one counts
+	for _, name := range []string{"WEBHOOK", "SLACK", "DISCORD", "TEAMS", "ZAPIER"} {
+		check.Env = append(check.Env, name+"_URL=https://receiver.example/hook") // the later one counts
+	}
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Fatalf("check: %v\n%s", err, out)
 	} else if strings.Contains(string(out), "(warning)") {

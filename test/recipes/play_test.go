@@ -14,11 +14,13 @@ import (
 
 // play is how a recipe is played.
 type play struct {
-	env     []string // with API for the simulator's URL
+	env     []string // with API for the simulator's URL, HOOK for the receiver's
 	tokens  func(http.ResponseWriter, *http.Request) bool
 	further func(*http.Request) bool
 	refuse  func(*http.Request) string
 	steps   []step
+
+	receiver func(*testing.T) (string, <-chan string) // nil: newReceiver
 
 	run func(*testing.T) // in the place of all that
 }
@@ -54,10 +56,15 @@ func TestRecipes(t *testing.T) {
 				answers = append(answers, s.answer(t)) // skips before anything is started
 			}
 			a := newAPI(t, p)
-			hook, got := newReceiver(t)
+			receiver := newReceiver
+			if p.receiver != nil {
+				receiver = p.receiver
+			}
+			hook, got := receiver(t)
 			env := []string{"WEBHOOK_URL=" + hook, "WEBHOOK_SECRET=" + whsec}
 			for _, v := range p.env {
-				env = append(env, strings.ReplaceAll(v, "API", a.URL))
+				name, value, _ := strings.Cut(v, "=")
+				env = append(env, name+"="+strings.NewReplacer("API", a.URL, "HOOK", hook).Replace(value))
 			}
 			d := daemon(t, r.Name, env)
 			for i, s := range p.steps {
@@ -71,7 +78,11 @@ func TestRecipes(t *testing.T) {
 				if !s.last {
 					a.settled(t)
 				}
-				compare(t, i, s.told, s.quiet, got)
+				var told []string
+				for _, line := range s.told {
+					told = append(told, strings.ReplaceAll(line, " API/", " "+a.URL+"/"))
+				}
+				compare(t, i, told, s.quiet, got)
 				if s.last {
 					a.rests(t)
 				}

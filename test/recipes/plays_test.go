@@ -254,7 +254,7 @@ var plays = join(map[string]play{
 			{answer: recorded("uber_rides/current_processing.json"), told: []string{"trip.begun " + trip}},
 		},
 	},
-}, shops, parcels, deltas, calendars)
+}, shops, parcels, deltas, calendars, receivers)
 
 const (
 	nwsFirst  = "urn:oid:2.49.0.1.840.0.3864c99e5b14ea65ea85a5300a0706927ff3fe0b.001.1"

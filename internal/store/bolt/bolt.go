@@ -169,8 +169,32 @@ func (s *Store) inspect(path string, readOnly bool) error {
 	return errors.Join(err, s.db.Close())
 }
 
-// mount opens the bbolt file.
+// mount opens the bbolt file. Where another process put a new one in its place
+// (see Compact) while its lock was waited for, the new one is opened.
 func (s *Store) mount(path string, readOnly bool) error {
+	for {
+		var opened os.FileInfo
+		if err := s.mountOnce(path, readOnly, &opened); err != nil {
+			return err
+		}
+		now, err := os.Stat(path)
+		if err == nil && os.SameFile(opened, now) {
+			return nil
+		}
+		if err := errors.Join(err, s.db.Close()); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) mountOnce(path string, readOnly bool, opened *os.FileInfo) error {
+	open := func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		file, err := os.OpenFile(name, flag, mode)
+		if err == nil {
+			*opened, err = file.Stat()
+		}
+		return file, err
+	}
 	return s.guard(func() error {
 		db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 			Timeout:         lockWait,
@@ -179,6 +203,7 @@ func (s *Store) mount(path string, readOnly bool) error {
 			FreelistType:    bbolt.FreelistMapType,
 			InitialMmapSize: initialMap,
 			NoStatistics:    true,
+			OpenFile:        open,
 		})
 		switch {
 		case errors.Is(err, berrors.ErrTimeout):

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -147,6 +148,9 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	if _, err := t.payload(d.event, d.body); err != nil {
 		return err
 	}
+	if err := t.checkChain(k, number, &d, &e); err != nil {
+		return err
+	}
 	lane := lanePrefix(d.endpoint, e.unit, e.key)
 	head, found, err := t.laneHead(lane)
 	if err != nil {
@@ -160,8 +164,29 @@ func (t *tx) checkDelivery(k, v []byte) error {
 		return misplaced(bucketDeliveries, k, "and its lane contradict each other")
 	case due != (waits && found && head == number):
 		return misplaced(bucketDeliveries, k, "and its place in due contradict each other")
-	case dead != (d.state == stateDead):
+	case dead != d.letter():
 		return misplaced(bucketDeliveries, k, "and the dead letters contradict each other")
+	}
+	return nil
+}
+
+// checkChain holds that a delivery is one of those that its event knows of, and
+// that the next one is of the same event and endpoint.
+func (t *tx) checkChain(k []byte, number uint64, d *storedDelivery, e *storedEvent) error {
+	if origin := cmp.Or(d.origin, number); origin < e.first || origin-e.first >= uint64(e.deliveries) {
+		return misplaced(bucketDeliveries, k, "is none of its event's")
+	}
+	if d.after == 0 {
+		return nil
+	}
+	next, found, err := t.delivery(d.after)
+	switch {
+	case err != nil:
+		return err
+	case !found || d.after <= number || next.origin != cmp.Or(d.origin, number) || next.event != d.event || next.endpoint != d.endpoint:
+		return misplaced(bucketDeliveries, k, "and its replay contradict each other")
+	case d.state == stateWaiting:
+		return misplaced(bucketDeliveries, k, "waits and was replayed")
 	}
 	return nil
 }
@@ -183,7 +208,7 @@ func (t *tx) checkIndex(b bucket, k []byte) error {
 	if b == bucketDue && !bytes.Equal(k, dueKey(d.endpoint, d.due, number)) {
 		return misplaced(b, k, "has another time than its delivery")
 	}
-	if (b == bucketDead) != (d.state == stateDead) {
+	if b == bucketDead && !d.letter() || b != bucketDead && d.state != stateWaiting {
 		return misplaced(b, k, "has a delivery in another state")
 	}
 	return nil

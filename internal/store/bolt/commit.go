@@ -229,14 +229,19 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 	if p.dead != "" {
 		return t.addDead(number, &d, p.dead, e.event.created)
 	}
-	if err := t.putDelivery(number, &d); err != nil {
+	return t.enqueue(number, &d, p.lane)
+}
+
+// enqueue writes a delivery that waits, at the end of its lane.
+func (t *tx) enqueue(number uint64, d *storedDelivery, lane []byte) error {
+	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}
-	_, behind, err := t.laneHead(p.lane)
+	_, behind, err := t.laneHead(lane)
 	if err != nil {
 		return err
 	}
-	if err := t.mark(bucketLanes, laneKey(p.lane, number)); err != nil {
+	if err := t.mark(bucketLanes, laneKey(lane, number)); err != nil {
 		return err
 	}
 	if !behind {
@@ -255,7 +260,7 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 // addDead puts a delivery that cannot be made among the dead letters. Why
 // stands in the record of an attempt, as with any other.
 func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time) error {
-	d.state, d.settled, d.attempts = stateDead, now, 1
+	d.state, d.settled, d.attempts, d.unmade = stateDead, now, 1, true
 	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}

@@ -34,6 +34,11 @@
 // endpoint. Only its first delivery stands in due, so Pending costs the
 // same whatever waits behind.
 //
+// A delivery that is replayed gets a successor, with a number of its own, at
+// the end of the lane; it names the one that took its place, and each of those
+// names the first, whose number the event knows. Of that chain only the last
+// can wait or be a dead letter.
+//
 // Notes are put and removed by name, with a commit or a Keep. A note needs no
 // item that is there: it outlives a deletion, and a new baseline. What is noted
 // of an item goes at the latest when the sweep forgets that the item ever was;

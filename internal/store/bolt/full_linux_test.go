@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -87,5 +88,33 @@ func TestWritesOnFullDisk(t *testing.T) {
 	}
 	if err := commit(1); err != nil || !s.Writes() {
 		t.Errorf("with space again: %v, writes %t", err, s.Writes())
+	}
+}
+
+// TestCompactOnFullDisk has no room for a second file.
+func TestCompactOnFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("no file system to fill: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	path := filepath.Join(dir, "test.db")
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish(t, s)
+	if _, _, err := bolt.Compact(t.Context(), path, nil); !errors.Is(err, bolt.ErrNoSpace) {
+		t.Errorf("without room: %v", err)
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := bolt.Compact(t.Context(), path, nil); err != nil {
+		t.Errorf("with room: %v", err)
 	}
 }

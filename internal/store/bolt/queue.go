@@ -101,7 +101,7 @@ func (t *tx) wire(number uint64) (emitter.Delivery, error) {
 	return emitter.Delivery{
 		Number: number, Endpoint: d.endpoint,
 		Event: d.event, Type: e.typ, Source: e.source(), Key: e.key, Revision: e.revision,
-		Time: e.seen, Body: bytes.Clone(body), Created: e.created, Due: d.due, Attempts: d.attempts,
+		Time: e.seen, Body: bytes.Clone(body), Created: d.since(&e), Due: d.due, Attempts: d.attempts,
 	}, nil
 }
 

@@ -35,6 +35,14 @@ func (r record) text(s string) record    { return appendPart(r, s) }
 func (r record) raw(b []byte) record     { return append(r, b...) }
 func (r record) time(t time.Time) record { return appendTime(r, t) }
 func (r record) bytes(b []byte) record   { return r.uint(uint64(len(b))).raw(b) }
+
+func (r record) flag(v bool) record {
+	if v {
+		return r.uint(1)
+	}
+	return r.uint(0)
+}
+
 func (r record) seal(b bucket, key []byte) record {
 	binary.BigEndian.PutUint32(r, checksum(b, key, r[head-1:]))
 	return r
@@ -89,6 +97,7 @@ func (f *fields) raw(n uint64) []byte {
 }
 
 func (f *fields) bytes() []byte { return f.raw(f.uint()) }
+func (f *fields) flag() bool    { return f.uint() != 0 }
 func (f *fields) text() string  { return string(f.bytes()) }
 
 func (f *fields) time() time.Time {

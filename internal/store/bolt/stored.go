@@ -174,12 +174,22 @@ type storedDelivery struct {
 	due      time.Time
 	attempts int
 	settled  time.Time // when it was delivered or died; zero: it waits
+
+	// These came later: a record may end before them, which means zero.
+	unmade bool      // dead from the start, and never to be sent
+	origin uint64    // of a replay: the event's first delivery to the endpoint
+	after  uint64    // the replay that took its place; 0: it is the last
+	queued time.Time // of a replay: when it was put back
 }
+
+// letter says whether it is a dead letter.
+func (d *storedDelivery) letter() bool { return d.state == stateDead && d.after == 0 }
 
 func (d *storedDelivery) record(key []byte) record {
 	return newRecord(len(d.event)+len(d.endpoint)+40).
 		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
 		time(d.due).uint(uint64(d.attempts)).time(d.settled).
+		flag(d.unmade).uint(d.origin).uint(d.after).time(d.queued).
 		seal(bucketDeliveries, key)
 }
 
@@ -191,6 +201,9 @@ func readDelivery(key, value []byte) (storedDelivery, error) {
 	var d storedDelivery
 	d.event, d.endpoint, d.body, d.state = f.text(), f.text(), int(f.uint()), state(f.uint())
 	d.due, d.attempts, d.settled = f.time(), int(f.uint()), f.time()
+	if len(f.rest) > 0 {
+		d.unmade, d.origin, d.after, d.queued = f.flag(), f.uint(), f.uint(), f.time()
+	}
 	return d, f.end(bucketDeliveries, key)
 }
 

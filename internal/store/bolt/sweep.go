@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,16 +11,17 @@ import (
 
 // Retention is how long what is no longer needed is kept. Zero: for ever.
 type Retention struct {
-	// Events is the age from which an event goes, counted from its commit,
-	// with its payloads, deliveries and their attempts: when none of its
-	// deliveries waits and none is a dead letter. Items that are gone for
+	// Events is the age from which an event goes, with its payloads,
+	// deliveries and their attempts: when none of its deliveries waits and
+	// none is a dead letter, counted from its commit, or from when the last
+	// of them arrived. Items that are gone for
 	// so long are forgotten too, with what is noted of them; one that comes back then starts at
 	// revision 1.
 	Events time.Duration
 	// Attempts is the age from which the record of an attempt goes.
 	Attempts time.Duration
 	// Dead is the age from which a dead letter goes, counted from its
-	// last attempt.
+	// last attempt. One that was replayed is none any more.
 	Dead time.Duration
 }
 
@@ -155,7 +157,7 @@ func sweepDead(cutoff time.Time) step {
 			if err := t.drop(bucketDead, k); err != nil {
 				return 0, nil, err
 			}
-			if !found || d.state != stateDead {
+			if !found || !d.letter() {
 				continue
 			}
 			endpoint, err := t.endpoint(d.endpoint)
@@ -163,7 +165,7 @@ func sweepDead(cutoff time.Time) step {
 				return 0, nil, err
 			}
 			endpoint.Dead--
-			removed, err := t.dropDelivery(number)
+			removed, err := t.dropChain(cmp.Or(d.origin, number))
 			if err != nil {
 				return 0, nil, err
 			}
@@ -214,7 +216,7 @@ func sweepEvents(cutoff time.Time) step {
 				// Ids are in the order of time, or nearly.
 				return false, true, err
 			}
-			needed, err := t.needed(&e)
+			needed, err := t.needed(&e, cutoff)
 			return !needed, false, err
 		})
 		if err != nil {
@@ -234,18 +236,14 @@ func sweepEvents(cutoff time.Time) step {
 	}
 }
 
-// needed says whether a delivery of the event waits or is a dead letter.
-func (t *tx) needed(e *storedEvent) (bool, error) {
-	for i := range e.deliveries {
-		d, found, err := t.delivery(e.first + uint64(i))
-		if err != nil {
-			return false, err
-		}
-		if found && d.state != stateDelivered {
-			return true, nil
-		}
-	}
-	return false, nil
+// needed says whether a delivery of the event waits or is a dead letter, or
+// arrived after cutoff.
+func (t *tx) needed(e *storedEvent, cutoff time.Time) (needed bool, err error) {
+	err = t.eachLast(e, func(_ uint64, d *storedDelivery) error {
+		needed = needed || d.state != stateDelivered || !d.settled.Before(cutoff)
+		return nil
+	})
+	return needed, err
 }
 
 // dropEvent removes an event with all that belongs to it.
@@ -255,7 +253,7 @@ func (t *tx) dropEvent(key []byte) (n int, err error) {
 		return 0, err
 	}
 	for i := range e.deliveries {
-		removed, err := t.dropDelivery(e.first + uint64(i))
+		removed, err := t.dropChain(e.first + uint64(i))
 		if err != nil {
 			return 0, err
 		}

@@ -24,19 +24,20 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger
-// and an auth.Store. All methods may be called concurrently.
+// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger,
+// an auth.Store and an emitter.Archive. All methods may be called concurrently.
 type Store struct {
-	mu        sync.Mutex
-	sources   map[string]*source
-	events    map[string]bool // ids
-	last      uint64          // number of the latest delivery
-	waiting   map[uint64]*delivery
-	lanes     map[lane][]*delivery // those that wait, first come first
-	due       map[string]*agenda   // by endpoint: the first of each lane
-	endpoints map[string]*emitter.EndpointState
-	used      map[string]budget.Usage // of limits
-	tokens    map[string]auth.Record
+	mu         sync.Mutex
+	sources    map[string]*source
+	events     map[string]*event    // by id
+	deliveries map[uint64]*delivery // all there were
+	last       uint64               // number of the latest delivery
+	waiting    map[uint64]*delivery
+	lanes      map[lane][]*delivery // those that wait, first come first
+	due        map[string]*agenda   // by endpoint: the first of each lane
+	endpoints  map[string]*emitter.EndpointState
+	used       map[string]budget.Usage // of limits
+	tokens     map[string]auth.Record
 }
 
 // source is a source's state; the marks of State.Items are in items.
@@ -71,7 +72,7 @@ func checkNotes(notes []differ.Note) error {
 // New makes an empty store.
 func New() *Store {
 	return &Store{
-		sources: map[string]*source{}, events: map[string]bool{},
+		sources: map[string]*source{}, events: map[string]*event{}, deliveries: map[uint64]*delivery{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
 		due: map[string]*agenda{}, endpoints: map[string]*emitter.EndpointState{},
 		used: map[string]budget.Usage{}, tokens: map[string]auth.Record{},
@@ -204,7 +205,7 @@ func (s *Store) check(c *differ.Commit) error {
 		return differ.ErrConflict
 	}
 	for _, e := range c.Events {
-		if e.ID == "" || s.events[e.ID] {
+		if e.ID == "" || s.events[e.ID] != nil {
 			return fmt.Errorf("event %q is there already, or has no id", e.ID)
 		}
 		endpoints := map[string]bool{}

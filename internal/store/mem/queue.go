@@ -18,30 +18,53 @@ type lane struct{ endpoint, unit, key string }
 
 type delivery struct {
 	emitter.Delivery
-	lane lane
+	lane    lane
+	state   emitter.State
+	settled time.Time
+	tried   []emitter.AttemptRecord // the first one first
+
+	unmade bool      // dead from the start, and never to be sent
+	of     *event    // its event
+	origin *delivery // of a replay: the first to the endpoint
+	after  *delivery // the replay that took its place
 }
 
 // tell puts what is to be delivered of an event at the ends of its lanes.
 func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
-	s.events[e.ID] = true
-	source, _ := poller.CutUnit(unit)
+	source, watch := poller.CutUnit(unit)
+	told := &event{EventRecord: emitter.EventRecord{
+		ID: e.ID, Type: e.Type, Source: source, Watch: watch, Key: e.Key, Change: e.Change, Revision: e.Revision,
+		Time: e.Time, Created: now,
+	}}
+	s.events[e.ID] = told
 	for _, b := range e.Bodies {
 		s.last++
-		if b.Dead != "" {
-			s.endpoint(b.Endpoint).Dead++
-			continue
-		}
-		d := &delivery{lane: lane{b.Endpoint, unit, e.Key}, Delivery: emitter.Delivery{
+		d := &delivery{lane: lane{b.Endpoint, unit, e.Key}, of: told, Delivery: emitter.Delivery{
 			Number: s.last, Endpoint: b.Endpoint,
 			Event: e.ID, Type: e.Type, Source: source, Key: e.Key, Revision: e.Revision,
 			Time: e.Time, Body: bytes.Clone(b.Payload), Created: now,
 		}}
-		s.waiting[d.Number] = d
-		s.lanes[d.lane] = append(s.lanes[d.lane], d)
-		s.endpoint(b.Endpoint).Waiting++
-		if len(s.lanes[d.lane]) == 1 {
-			s.agenda(b.Endpoint).add(d)
+		told.deliveries = append(told.deliveries, d)
+		if b.Dead == "" {
+			s.enqueue(d)
+			continue
 		}
+		s.endpoint(b.Endpoint).Dead++
+		d.state, d.settled, d.Attempts, d.unmade = emitter.Dead, now, 1, true
+		a := emitter.Attempt{At: now, Error: emitter.ErrorPayload, Reason: b.Dead}
+		d.tried = append(d.tried, a.Record(1))
+		s.deliveries[d.Number] = d
+	}
+}
+
+// enqueue puts a delivery at the end of its lane.
+func (s *Store) enqueue(d *delivery) {
+	d.state = emitter.Waiting
+	s.deliveries[d.Number], s.waiting[d.Number] = d, d
+	s.lanes[d.lane] = append(s.lanes[d.lane], d)
+	s.endpoint(d.Endpoint).Waiting++
+	if len(s.lanes[d.lane]) == 1 {
+		s.agenda(d.Endpoint).add(d)
 	}
 }
 
@@ -83,7 +106,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 }
 
 // Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
-// Number and Attempts count; the records of attempts are not kept.
+// Number and Attempts count.
 func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -100,16 +123,18 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	now := time.Now()
 	for i := range outcomes {
 		if d := s.waiting[outcomes[i].Delivery.Number]; d != nil && outcomes[i].Delivery.Attempts >= d.Attempts {
-			s.settle(d, &outcomes[i].Verdict, now)
+			s.settle(d, &outcomes[i], now)
 		}
 	}
 	return nil
 }
 
-func (s *Store) settle(d *delivery, v *emitter.Verdict, now time.Time) {
+func (s *Store) settle(d *delivery, o *emitter.Outcome, now time.Time) {
+	v := &o.Verdict
 	due, endpoint := s.agenda(d.Endpoint), s.endpoint(d.Endpoint)
 	*endpoint = endpoint.After(v, now)
 	d.Attempts++
+	d.tried = append(d.tried, o.Attempt.Record(d.Attempts))
 	first := due.remove(d)
 	if v.State == emitter.Waiting {
 		d.Due = v.Due
@@ -118,6 +143,7 @@ func (s *Store) settle(d *delivery, v *emitter.Verdict, now time.Time) {
 		}
 		return
 	}
+	d.state, d.settled = v.State, now
 	endpoint.Waiting--
 	if v.State == emitter.Dead {
 		endpoint.Dead++

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -49,6 +48,7 @@ func (p *pair) run(r *rapid.T) {
 		"forget":  p.forget,
 		"pending": p.pending,
 		"settle":  p.settle,
+		"replay":  p.replay,
 		"wait": func(r *rapid.T) {
 			time.Sleep(time.Duration(rapid.IntRange(1, 120).Draw(r, "seconds")) * time.Second)
 		},
@@ -83,7 +83,13 @@ func (p *pair) commit(r *rapid.T) {
 	for _, key := range rapid.SliceOfN(someKey, 0, 3).Draw(r, "events") {
 		p.events++
 		to := rapid.SliceOfNDistinct(someEndpoint, 0, 3, rapid.ID[string]).Draw(r, "to")
-		c.Events = append(c.Events, event(fmt.Sprintf("e%05d", p.events), key, 1, to...))
+		e := event(eventID(p.events), key, 1, to...)
+		for i := range e.Bodies {
+			if rapid.IntRange(0, 9).Draw(r, "dead") == 0 {
+				e.Bodies[i].Dead = "dead"
+			}
+		}
+		c.Events = append(c.Events, e)
 	}
 	p.same(r, "commit", p.a.Commit(p.t.Context(), c), p.b.Commit(p.t.Context(), c))
 	p.versions[source] = load(p.t, p.b, source)[source].Version
@@ -156,6 +162,101 @@ func (p *pair) settle(r *rapid.T) {
 	p.same(r, "settle", p.a.Settle(p.t.Context(), outcomes), p.b.Settle(p.t.Context(), outcomes))
 }
 
+// filter is one by everything there is.
+func (p *pair) filter(r *rapid.T) emitter.Filter {
+	maybe := func(what string, g *rapid.Generator[string]) string {
+		if rapid.IntRange(0, 2).Draw(r, "by "+what) > 0 {
+			return ""
+		}
+		return g.Draw(r, what)
+	}
+	f := emitter.Filter{Source: maybe("source", someSource), Key: maybe("key", someKey), Endpoint: maybe("endpoint", someEndpoint)}
+	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "replayed"})))
+	if rapid.IntRange(0, 2).Draw(r, "times") == 0 {
+		f.Since = time.Now().Add(-time.Duration(rapid.IntRange(0, 600).Draw(r, "since")) * time.Second)
+		f.Until = f.Since.Add(time.Duration(rapid.IntRange(0, 600).Draw(r, "for")) * time.Second)
+	}
+	return f
+}
+
+func (p *pair) replay(r *rapid.T) {
+	what := emitter.Replay{Filter: p.filter(r), Most: rapid.IntRange(1, 3).Draw(r, "most"), Dry: rapid.IntRange(0, 3).Draw(r, "dry") == 0}
+	switch rapid.IntRange(0, 9).Draw(r, "one") {
+	case 0:
+		what.Delivery = rapid.Uint64Range(1, 20).Draw(r, "number")
+	case 1:
+		what.Settled = time.Now().Add(-time.Minute)
+	case 2:
+		what.Endpoints = []string{"x"}
+	}
+	run := func(s Store) (steps []emitter.Replayed, err error) {
+		for {
+			step, err := s.Replay(p.t.Context(), what)
+			if err != nil {
+				return steps, err
+			}
+			what.Cursor = step.Next
+			if step.Next = ""; !what.Dry {
+				steps = append(steps, step)
+			} else if len(steps) == 0 {
+				steps = []emitter.Replayed{step}
+			} else {
+				steps[0].Add(step)
+			}
+			if what.Cursor == "" {
+				return steps, nil
+			}
+		}
+	}
+	a, errA := run(p.a)
+	b, errB := run(p.b)
+	p.same(r, "replay", errA, errB)
+	total := func(steps []emitter.Replayed) (all emitter.Replayed) {
+		for _, s := range steps {
+			all.Add(s)
+			all.Deliveries = append(all.Deliveries, s.Deliveries...)
+		}
+		return all
+	}
+	if diff := cmp.Diff(total(b), total(a), cmpopts.EquateEmpty()); diff != "" {
+		r.Fatalf("replayed (-model +engine):\n%s", diff)
+	}
+}
+
+// lists is all that an engine tells of what was told, page by page.
+func (p *pair) lists(r *rapid.T, s Store, f emitter.Filter) (all []any) {
+	page := emitter.Page{Limit: 2}
+	for {
+		events, err := s.Events(p.t.Context(), f, page)
+		if err != nil {
+			r.Fatal(err)
+		}
+		for _, e := range events.Events {
+			all = append(all, e)
+		}
+		if page.Cursor = events.Next; page.Cursor == "" {
+			break
+		}
+	}
+	for {
+		deliveries, err := s.Deliveries(p.t.Context(), f, page)
+		if err != nil {
+			r.Fatal(err)
+		}
+		for _, d := range deliveries.Deliveries {
+			all = append(all, d)
+			attempts, err := s.Attempts(p.t.Context(), d.Number, emitter.Page{})
+			if err != nil {
+				r.Fatal(err)
+			}
+			all = append(all, attempts)
+		}
+		if page.Cursor = deliveries.Next; page.Cursor == "" {
+			return all
+		}
+	}
+}
+
 // same holds that both engines took something, or neither for the same reason.
 func (p *pair) same(r *rapid.T, what string, a, b error) {
 	if (a == nil) != (b == nil) || errors.Is(a, differ.ErrConflict) != errors.Is(b, differ.ErrConflict) {
@@ -165,6 +266,7 @@ func (p *pair) same(r *rapid.T, what string, a, b error) {
 
 // compare reads everything from both.
 func (p *pair) compare(r *rapid.T) {
+	f := p.filter(r)
 	look := func(s Store) []any {
 		states := load(p.t, s)
 		all := []any{states}
@@ -174,7 +276,7 @@ func (p *pair) compare(r *rapid.T) {
 		for _, name := range []string{"x", "y", "xx"} {
 			all = append(all, endpoint(p.t, s, name), pending(p.t, s, name, time.Now(), 100))
 		}
-		return all
+		return append(all, p.lists(r, s, f)...)
 	}
 	if diff := cmp.Diff(look(p.b), look(p.a), cmpopts.EquateEmpty()); diff != "" {
 		r.Fatalf("the engines differ (-model +engine):\n%s", diff)

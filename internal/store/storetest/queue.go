@@ -382,4 +382,27 @@ func testBacklog(t *testing.T, s Store) {
 	if large > 20*small+time.Millisecond {
 		t.Errorf("pending takes %s where %d wait, and %s where %d wait", large, most, small, few)
 	}
+	small, large = bestReplay(t, s, "few"), bestReplay(t, s, "many")
+	t.Logf("replay of one: %s where %d wait, %s where %d wait", small, few, large, most)
+	if large > 20*small+10*time.Millisecond {
+		t.Errorf("a replay takes %s where %d wait, and %s where %d wait", large, most, small, few)
+	}
+}
+
+// bestReplay is the shortest of several replays at an endpoint, one delivery
+// each.
+func bestReplay(t *testing.T, s Store, endpoint string) time.Duration {
+	t.Helper()
+	least := time.Hour
+	for range 10 {
+		d := first0(t, s, endpoint)
+		settle(t, s, dead(d))
+		began := time.Now()
+		done, err := s.Replay(t.Context(), emitter.Replay{Delivery: d.Number})
+		least = min(least, time.Since(began))
+		if err != nil || done.Replayed != 1 {
+			t.Fatalf("replayed %+v, %v", done, err)
+		}
+	}
+	return least
 }

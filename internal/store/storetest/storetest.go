@@ -23,6 +23,7 @@ type Store interface {
 	differ.Store
 	differ.Forgetter
 	emitter.Queue
+	emitter.Archive
 	poller.Ledger
 	auth.Store
 }
@@ -73,6 +74,12 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"what is not settled comes again", testAgain},
 		{"an item's second delivery waits for the first", testLane},
 		{"a dead letter stays dead and blocks nothing", testDead},
+		{"what was told is listed", testLists},
+		{"attempts are listed", testAttempts},
+		{"what is no cursor is refused", testCursors},
+		{"a replay keeps the id and the body", testReplay},
+		{"a replay takes what its filter says", testReplayMany},
+		{"the last replays are remembered", testReplayOften},
 		{"what cannot be sent is a dead letter from the start", testDeadAtOnce},
 		{"several events of a commit keep their order", testOrder},
 		{"endpoints are independent", testEndpoints},

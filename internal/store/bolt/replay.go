@@ -1,0 +1,349 @@
+package bolt
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/deltahook/deltahook/emitter"
+)
+
+// Replay puts some deliveries back. See emitter.Archive. It looks for them in a
+// read transaction, and writes what it found in a small one, each if it is
+// still so.
+func (s *Store) Replay(ctx context.Context, r emitter.Replay) (done emitter.Replayed, err error) {
+	found, err := s.findReplays(ctx, &r)
+	if err != nil {
+		return emitter.Replayed{}, fmt.Errorf("replay: %w", err)
+	}
+	done = found.counted
+	if r.Dry || len(found.numbers) == 0 {
+		return done, nil
+	}
+	var healthy []uint64
+	var made emitter.Replayed
+	check := func(t *tx) error {
+		healthy, made = nil, emitter.Replayed{} // it may be tried twice
+		for _, number := range found.numbers {
+			switch err := t.checkReplay(number); {
+			case errors.Is(err, ErrDamaged):
+				made.PassOver(err)
+			case err != nil:
+				return err
+			default:
+				healthy = append(healthy, number)
+			}
+		}
+		return nil
+	}
+	apply := func(t *tx) error {
+		for _, number := range healthy {
+			if err := t.replay(number, &made); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := s.do(ctx, &request{check: check, apply: apply, size: 600 * len(found.numbers)}); err != nil {
+		return emitter.Replayed{}, fmt.Errorf("replay: %w", err)
+	}
+	next := done.Next
+	done.Replayed = 0
+	done.Add(made)
+	done.Next, done.Deliveries, done.At = next, made.Deliveries, made.At
+	return done, nil
+}
+
+// foundReplays is what is to be put back, by number, and what isn't, counted.
+type foundReplays struct {
+	numbers []uint64
+	counted emitter.Replayed
+}
+
+// findReplays looks for what a step puts back.
+func (s *Store) findReplays(ctx context.Context, r *emitter.Replay) (found foundReplays, err error) {
+	if err := ctx.Err(); err != nil {
+		return found, err
+	}
+	at, err := decodeSlot(r.Cursor)
+	if err != nil {
+		return found, err
+	}
+	err = s.view(func(t *tx) (err error) {
+		found = foundReplays{}
+		if r.Delivery != 0 {
+			return t.findDelivery(r, &found)
+		}
+		if r.Event != "" {
+			if t.get(bucketEvents, []byte(r.Event)) == nil {
+				return fmt.Errorf("event %s: %w", clip(r.Event), emitter.ErrUnknown)
+			}
+			at.event = max(at.event, r.Event)
+		}
+		return t.findEvents(r, at, &found)
+	})
+	return found, err
+}
+
+// findDelivery looks at what one delivery was replayed as last.
+func (t *tx) findDelivery(r *emitter.Replay, found *foundReplays) error {
+	d, there, err := t.delivery(r.Delivery)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return fmt.Errorf("delivery %d: %w", r.Delivery, emitter.ErrUnknown)
+	}
+	e, err := t.event(d.event)
+	if err != nil {
+		return err
+	}
+	return t.findLast(r, d.event, &e, cmp.Or(d.origin, r.Delivery), found)
+}
+
+// slot is an endpoint that an event is told to.
+type slot struct {
+	event string
+	index int
+}
+
+// findEvents goes through events in their order, from a place on.
+func (t *tx) findEvents(r *emitter.Replay, at slot, found *foundReplays) error {
+	c := t.cursor(bucketEvents)
+	from := []byte(at.event)
+	if early := timeID(r.Since.Add(-idSlack)); !r.Since.IsZero() && r.Event == "" && bytes.Compare(early, from) > 0 {
+		from = early
+	}
+	most := cmp.Or(r.Most, emitter.MaxPage)
+	looked := 0
+	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+		id := string(k)
+		if looked >= maxLooked {
+			found.counted.Next = slot{id, 0}.encode()
+			return nil
+		}
+		e, err := readEvent(k, v)
+		if err != nil {
+			looked++
+			found.counted.PassOver(err)
+			continue
+		}
+		if r.Event != "" && id != r.Event || !r.Until.IsZero() && e.created.After(r.Until.Add(idSlack)) {
+			return nil
+		}
+		record := e.shown(id)
+		if !r.Takes(&record) || !r.Sees(e.created) {
+			looked++
+			continue
+		}
+		first := 0
+		if id == at.event {
+			first = at.index
+		}
+		for i := first; i < e.deliveries; i++ {
+			if looked >= maxLooked || !r.Dry && len(found.numbers) >= most {
+				found.counted.Next = slot{id, i}.encode()
+				return nil
+			}
+			looked++
+			err := t.findLast(r, id, &e, e.first+uint64(i), found)
+			if errors.Is(err, ErrDamaged) {
+				found.counted.PassOver(err)
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findLast looks at the last delivery of an event to an endpoint.
+func (t *tx) findLast(r *emitter.Replay, id string, e *storedEvent, origin uint64, found *foundReplays) error {
+	number, d, there, err := t.last(origin)
+	if err != nil || !there {
+		return err
+	}
+	record := d.shown(number, e)
+	if r.Endpoint != "" && r.Endpoint != d.endpoint {
+		return nil
+	}
+	n := &found.counted
+	switch {
+	case d.state == stateWaiting:
+		n.Waiting++
+	case r.State != "" && r.State != record.State || !r.Settled.IsZero() && !d.settled.Before(r.Settled):
+	case d.unmade:
+		n.Unsendable++
+	case r.Endpoints != nil && !slices.Contains(r.Endpoints, d.endpoint):
+		n.Unconfigured++
+	default:
+		if _, err := t.payload(id, d.body); err != nil {
+			return err
+		}
+		n.Replayed++
+		found.numbers = append(found.numbers, number)
+	}
+	return nil
+}
+
+// last follows a delivery to what it was replayed as last.
+func (t *tx) last(number uint64) (uint64, storedDelivery, bool, error) {
+	for {
+		d, found, err := t.delivery(number)
+		if err != nil || !found || d.after == 0 {
+			return number, d, found, err
+		}
+		if d.after <= number {
+			return number, d, true, damaged(bucketDeliveries, numberKey(number))
+		}
+		number = d.after
+	}
+}
+
+// replayable says whether a delivery can be put back: it is settled, and none
+// took its place.
+func (d *storedDelivery) replayable() bool {
+	return d.state != stateWaiting && d.after == 0 && !d.unmade
+}
+
+// checkReplay reads what replay will need.
+func (t *tx) checkReplay(number uint64) error {
+	d, found, err := t.delivery(number)
+	if err != nil || !found {
+		return err
+	}
+	e, err := t.event(d.event)
+	if err != nil {
+		return err
+	}
+	if _, _, err := t.laneHead(lanePrefix(d.endpoint, e.unit, e.key)); err != nil {
+		return err
+	}
+	_, err = t.endpoint(d.endpoint)
+	return err
+}
+
+// replay puts a delivery back as a new one, unless it waits or was replayed
+// meanwhile.
+func (t *tx) replay(number uint64, done *emitter.Replayed) error {
+	d, found, err := t.delivery(number)
+	if err != nil || !found {
+		return err
+	}
+	if !d.replayable() {
+		done.Waiting++
+		return nil
+	}
+	e, err := t.event(d.event)
+	if err != nil {
+		return err
+	}
+	next, err := t.bucket(bucketDeliveries).NextSequence()
+	if err != nil {
+		return err
+	}
+	if d.letter() {
+		if err := t.unbury(number, &d); err != nil {
+			return err
+		}
+	}
+	origin := cmp.Or(d.origin, number)
+	d.after = next
+	if err := t.putDelivery(number, &d); err != nil {
+		return err
+	}
+	again := storedDelivery{event: d.event, endpoint: d.endpoint, body: d.body, state: stateWaiting, origin: origin, queued: t.now}
+	if err := t.enqueue(next, &again, lanePrefix(d.endpoint, e.unit, e.key)); err != nil {
+		return err
+	}
+	done.Replayed++
+	done.Deliveries = append(done.Deliveries, next)
+	if !slices.Contains(done.At, d.endpoint) {
+		done.At = append(done.At, d.endpoint)
+	}
+	return t.trimChain(origin)
+}
+
+// unbury takes a delivery out of the dead letters.
+func (t *tx) unbury(number uint64, d *storedDelivery) error {
+	endpoint, err := t.endpoint(d.endpoint)
+	if err != nil {
+		return err
+	}
+	endpoint.Dead--
+	return t.drop(bucketDead, deadKey(d.settled, number))
+}
+
+// trimChain forgets the oldest replay of a delivery that has too many.
+func (t *tx) trimChain(origin uint64) error {
+	chain, err := t.chain(origin)
+	if err != nil || len(chain) <= emitter.MaxReplays+1 {
+		return err
+	}
+	first, _, err := t.delivery(origin)
+	if err != nil {
+		return err
+	}
+	first.after = chain[2]
+	if err := t.putDelivery(origin, &first); err != nil {
+		return err
+	}
+	_, err = t.dropDelivery(chain[1])
+	return err
+}
+
+// chain is the numbers of a delivery and of all its replays.
+func (t *tx) chain(origin uint64) (numbers []uint64, err error) {
+	for number := origin; number != 0; {
+		d, found, err := t.delivery(number)
+		if err != nil || !found {
+			return numbers, err
+		}
+		if numbers = append(numbers, number); d.after != 0 && d.after <= number {
+			return numbers, damaged(bucketDeliveries, numberKey(number))
+		}
+		number = d.after
+	}
+	return numbers, nil
+}
+
+// dropChain removes a delivery and all its replays, with their attempts.
+func (t *tx) dropChain(origin uint64) (n int, err error) {
+	chain, err := t.chain(origin)
+	for _, number := range chain {
+		if err == nil {
+			var removed int
+			removed, err = t.dropDelivery(number)
+			n += removed
+		}
+	}
+	return n, err
+}
+
+// since is when a delivery was put into the queue.
+func (d *storedDelivery) since(e *storedEvent) time.Time {
+	if d.origin == 0 {
+		return e.created
+	}
+	return d.queued
+}
+
+func (s slot) encode() string {
+	return encodeCursor(cursorSlot, binary.BigEndian.AppendUint32(nil, uint32(s.index)), []byte(s.event))
+}
+
+func decodeSlot(cursor string) (slot, error) {
+	b, err := decodeCursor(cursor, cursorSlot)
+	switch {
+	case err != nil || b == nil:
+		return slot{}, err
+	case len(b) < 4:
+		return slot{}, emitter.ErrBadCursor
+	}
+	return slot{string(b[4:]), int(binary.BigEndian.Uint32(b))}, nil
+}
