@@ -84,8 +84,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
-		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing,
-	})
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
 	keys.poller.Store(polling)
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
