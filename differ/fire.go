@@ -33,10 +33,12 @@ func (d *Differ) wind(unit string, mem *memory) {
 	}
 	due, ok := mem.timers.next()
 	switch {
+	case src.readsAnew(mem): // and the next answer makes the timers anew
+		ok = false
 	case src.knows(mem):
 	case src.reads(mem):
 		due, ok = 0, true
-	default: // the next answer is remembered anew, and so are its timers
+	default:
 		ok = false
 	}
 	d.clock.set(task{unit: unit}, due, ok)
@@ -55,6 +57,11 @@ func (s *Source) knows(mem *memory) bool {
 // be now.
 func (s *Source) reads(mem *memory) bool { return mem.version > 0 && mem.shape == s.shape }
 
+// readsAnew reports whether the contents that mem stands for were read otherwise
+// than they would be now: then they may say nothing of what the rules ask for.
+// After a reset they go on.
+func (s *Source) readsAnew(mem *memory) bool { return mem.shape != s.shape && mem.shape != forgotten }
+
 // lookAtTimers tells what is due of a unit, and makes the timers of rules that
 // are new to it.
 func (d *Differ) lookAtTimers(ctx context.Context, unit string) error {
@@ -66,8 +73,9 @@ func (d *Differ) lookAtTimers(ctx context.Context, unit string) error {
 	d.mu.Lock()
 	known := d.memories[unit] != nil
 	d.mu.Unlock()
-	if !known {
-		return nil // forgotten meanwhile
+	if !known { // forgotten meanwhile
+		d.clock.works(task{unit: unit})
+		return nil
 	}
 	mem, err := d.recall(ctx, unit)
 	if err != nil {
@@ -110,7 +118,7 @@ func (l *look) all(ctx context.Context) error {
 			return err
 		}
 	}
-	for l.src.knows(l.mem) {
+	for l.src.knows(l.mem) && !l.src.readsAnew(l.mem) {
 		due := l.mem.timers.due(l.now.UnixMilli(), firedAtOnce)
 		if len(due) == 0 {
 			break

@@ -13,6 +13,7 @@ import (
 // time of its last change, and the unit without a watch key what was told.
 type quietNote struct {
 	Change int64 `json:"change,omitempty"` // when the last change was committed; all are Unix milliseconds
+	From   int64 `json:"from,omitempty"`   // since when a change is expected, where that is later
 	Told   int64 `json:"told,omitempty"`   // when source.quiet was told; 0: changes came since
 	Since  int64 `json:"since,omitempty"`  // since when it had been quiet then
 	Of     int64 `json:"of,omitempty"`     // the last change of the source then
@@ -58,7 +59,7 @@ func (d *Differ) requiet(unit string, mem *memory) {
 		return
 	}
 	noted := mem.quieted()
-	q.Change, q.base = max(q.Change, noted.Change), max(q.base, noted.Change)
+	q.Change, q.base = max(q.Change, noted.Change), max(q.base, noted.Change, noted.From)
 	if watch == "" {
 		q.Told, q.Since, q.Of = noted.Told, noted.Since, noted.Of
 	}
@@ -68,7 +69,14 @@ func (d *Differ) requiet(unit string, mem *memory) {
 func (d *Differ) loadQuiet(src *Source, marks poller.Bookmarks, unit string, mem *memory) {
 	q := d.quiets[src.name]
 	if q == nil {
+		if mem.quiet != nil { // no change is expected any more
+			d.noteQuiet(unit, mem, Note{Name: noteQuiet})
+		}
 		return
+	}
+	taken := mem.version > 0 && !mem.since.IsZero()
+	if src.forget > 0 && taken && mem.quiet == nil { // when it changed before is not known: see Item.Seen
+		d.noteQuiet(unit, mem, quietNote{From: d.now().UnixMilli()}.note())
 	}
 	d.requiet(unit, mem)
 	if q.silent == nil {
@@ -77,24 +85,57 @@ func (d *Differ) loadQuiet(src *Source, marks poller.Bookmarks, unit string, mem
 	if mem.version > 0 && marks.Retired.IsZero() && (mem.present > 0 || mem.shape == src.shape) {
 		q.silent[unit] = true
 	}
-	if mem.version > 0 && !mem.since.IsZero() {
+	if taken {
 		q.base = max(q.base, mem.since.UnixMilli())
 	}
 	if src.forget > 0 {
-		return // items that did not change were seen lately, too
+		return
 	}
 	for i := range mem.entries { // changes of when nobody expected any
 		q.base = max(q.base, int64(mem.entries[i].seen)*1000)
 	}
 }
 
-// noteChange notes when a unit changed, for a source that expects changes.
+// noteQuiet notes something of a unit at the start.
+func (d *Differ) noteQuiet(unit string, mem *memory, n Note) {
+	mem.note(n)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mark(unit, d.marks(unit), []Note{n})
+}
+
+// noteChange notes when a unit changed, or was taken in first, for a source that
+// expects changes.
 func (d *Differ) noteChange(out *outcome, c *Commit) {
-	if out.source.expect > 0 && out.changes() {
-		n := out.memory.quieted()
-		n.Change = out.part.Received.UnixMilli()
-		c.Notes = append(c.Notes, n.note())
+	n, at := out.memory.quieted(), out.part.Received.UnixMilli()
+	switch {
+	case out.source.expect == 0:
+		return
+	case out.changes():
+		n.Change = at
+	case out.finding.baseline:
+		n.From = at
+	default:
+		return
 	}
+	c.Notes = append(c.Notes, n.note())
+}
+
+// inheritQuiet has the unit without a watch key know when its source changed
+// last, before others that know it are forgotten. The unit is locked.
+func (d *Differ) inheritQuiet(ctx context.Context, source string) error {
+	mem, err := d.recall(ctx, source)
+	if err != nil {
+		return err
+	}
+	n := mem.quieted()
+	d.mu.Lock()
+	n.Change, n.From = max(n.Change, d.quiets[source].Change), max(n.From, d.quiets[source].base)
+	d.mu.Unlock()
+	if n == mem.quieted() {
+		return nil
+	}
+	return d.keepNow(ctx, source, mem, []Note{n.note()})
 }
 
 // changes reports whether an answer shows a change. A baseline that is silent

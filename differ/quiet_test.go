@@ -225,3 +225,73 @@ func TestQuietIsLogged(t *testing.T) {
 		}
 	})
 }
+
+// A watch key that is removed takes nothing along of when its source changed.
+func TestQuietWhenAWatchKeyIsForgotten(t *testing.T) {
+	runQuiet(t, expecting(), func(t *testing.T, c *calendar) {
+		take := func(key, item string) { c.watch = key; c.take(item) }
+		forget := func(key string) {
+			t.Helper()
+			if err := c.differ.Forget(t.Context(), "s", key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, key := range []string{"k1", "k2", "k3"} {
+			take(key, "a")
+		}
+		take("k1", "a 1")
+		c.until("01:30:00")
+		take("k2", "a 1")
+		forget("k2")
+		c.kill()
+		c.start()
+		take("k1", "a 1")
+		take("k3", "a")
+		c.until("03:29:00")
+		c.expectOwn()
+		c.until("03:30:00")
+		c.expectOwn("source.quiet 03:30:00 03:30 01:30")
+		take("k3", "a 1")
+		c.expectOwn("source.active 03:30:00 03:30 03:30")
+		c.until("06:00:00")
+		c.expectOwn("source.quiet 05:30:00 05:30 03:30")
+		forget("k3")
+		c.restart()
+		take("k1", "a 1")
+		c.until("12:00:00")
+		c.expectOwn()
+		take("k1", "a 2")
+		c.expectOwn("source.active 12:00:00 05:30 12:00")
+	})
+}
+
+// Of a source that forgets items nobody knows when it changed before changes
+// were expected: it is counted from then on.
+func TestQuietOfAKnownSourceThatForgets(t *testing.T) {
+	plain := expecting()
+	plain.Changes.ExpectWithin = 0
+	runQuiet(t, plain, func(_ *testing.T, c *calendar) {
+		c.response.Absent, c.response.ForgetAfter = "kept", units.Duration(24*time.Hour)
+		edit := func(s differ.Settings) {
+			c.stop()
+			c.settings = s
+			c.start()
+			c.take("a 1")
+		}
+		edit(plain)
+		c.until("05:00:00")
+		edit(expecting())
+		c.until("06:00:00")
+		c.expectOwn()
+		edit(expecting()) // a restart does not count from the beginning
+		c.until("07:00:00")
+		c.expectOwn("source.quiet 07:00:00 07:00 05:00")
+		edit(plain)
+		c.until("08:00:00")
+		edit(expecting())
+		c.until("09:59:00")
+		c.expectOwn()
+		c.until("10:00:00")
+		c.expectOwn("source.quiet 10:00:00 10:00 08:00")
+	})
+}

@@ -442,6 +442,26 @@ func TestTimersAndANewShape(t *testing.T) {
 	})
 }
 
+// So it is where the rule itself stays: what is remembered was read otherwise,
+// and says nothing of what the rule asks for.
+func TestTimersWaitForANewShape(t *testing.T) {
+	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
+		c.take("a "+atNoon, `b "2000-01-01T12:08:00Z"`, `c "2000-01-01T11:00:00Z" true`)
+		c.stop()
+		c.response.Pick = ordered.Map[string]{{Key: "start", Value: "start"}, {Key: "off", Value: "more"}}
+		c.settings = reminders(differ.RuleSettings{When: "not new.off"})
+		c.start()
+		c.until("12:05:00")
+		c.expect() // whether a is off is not known
+		if n := c.metric("deltahook_rule_errors_total", ""); n != 0 {
+			t.Errorf("%v errors of the rule", n)
+		}
+		c.take("a "+atNoon+" false", `b "2000-01-01T12:08:00Z" false`)
+		c.until("23:00:00")
+		c.expect("soon a@0 12:00:00", "soon b@0 12:08:00")
+	})
+}
+
 func TestTimersGoOnAfterAReset(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
 		c.take("a "+atNoon, "b "+atNoon, `c "2000-01-01T13:00:00Z"`)

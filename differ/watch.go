@@ -372,11 +372,20 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 	for i, key := range keys {
 		units[i] = poller.Unit(source, key)
 	}
-	release, err := d.units.lock(ctx, units...)
+	locked := units
+	if d.quiets[source] != nil {
+		locked = append(slices.Clone(units), source)
+	}
+	release, err := d.units.lock(ctx, locked...)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if d.quiets[source] != nil {
+		if err := d.inheritQuiet(ctx, source); err != nil {
+			return err
+		}
+	}
 	if err := d.forget(ctx, store, source, units); err != nil {
 		return err
 	}

@@ -2,8 +2,11 @@ package emitter
 
 import (
 	"errors"
+	"maps"
+	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,8 +168,13 @@ func (s Settings) checkSecrets(list fault.Report) {
 }
 
 func (s Settings) checkHeaders(r fault.Report) {
-	for name, value := range s.Headers {
+	known := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
+		value, twice := s.Headers[name], known[http.CanonicalHeaderKey(name)]
+		known[http.CanonicalHeaderKey(name)] = true
 		switch {
+		case twice:
+			r.At(name).Errorf("the header %s stands here twice", http.CanonicalHeaderKey(name))
 		case !request.IsToken(name):
 			r.At(name).Errorf("%q is not the name of a header", name)
 		case isReserved(name):

@@ -58,27 +58,50 @@ func folded(s string) string { return strings.ReplaceAll(s, "+", " ") }
 func pair(s string) int { return int(s[0])<<8 | int(s[1]) }
 
 // find adds to cuts where values stand in r, by the offsets of the text that it
-// is a reading of.
+// is a reading of. Those that overlap are one, and a blob is widened once, so
+// that what says a value over and over again costs no more than its length.
 func (x *index) find(r reading, cuts []span) []span {
 	text := folded(r.text)
+	var last span // found, but not in cuts yet
 	for i := 0; i+shortest <= len(text); i++ {
 		p := pair(text[i:])
 		if x.pairs[p/64]&(1<<(p%64)) == 0 {
 			continue
 		}
-		for _, n := range x.byHead[[shortest]byte([]byte(text[i:i+shortest]))] {
-			if !strings.HasPrefix(text[i:], n.text) {
-				continue
-			}
-			at := span{i, i + len(n.text)}
-			if n.blob {
-				at = blobAround(r.text, at)
-			}
-			cuts = append(cuts, r.source(at))
-			break
+		n, ok := x.at(text[i:])
+		if !ok {
+			continue
 		}
+		at := span{i, i + len(n.text)}
+		switch {
+		case at.to <= last.to:
+			continue
+		case n.blob:
+			at = blobAround(r.text, at)
+		}
+		if at.from < last.to {
+			last = span{min(last.from, at.from), at.to}
+			continue
+		}
+		if last.to > 0 {
+			cuts = append(cuts, r.source(last))
+		}
+		last = at
+	}
+	if last.to > 0 {
+		cuts = append(cuts, r.source(last))
 	}
 	return cuts
+}
+
+// at is the longest of what is looked for that text begins with.
+func (x *index) at(text string) (needle, bool) {
+	for _, n := range x.byHead[[shortest]byte([]byte(text[:shortest]))] {
+		if strings.HasPrefix(text, n.text) {
+			return n, true
+		}
+	}
+	return needle{}, false
 }
 
 // blobAround widens a part of a text to all of the base64 that it is in.

@@ -4,6 +4,7 @@ package zone
 
 import (
 	"fmt"
+	"path"
 	"sync"
 	"time"
 	_ "time/tzdata" // the container has no zone files
@@ -20,7 +21,7 @@ func Load(name string) (*time.Location, error) {
 	if of, ok := windows[name]; ok {
 		iana = of
 	}
-	if iana != "" && iana != "Local" && len(iana) <= longest {
+	if iana != "" && iana != "Local" && len(iana) <= longest && path.Clean(iana) == iana { // it may be read as a path
 		if l, err := time.LoadLocation(iana); err == nil {
 			return l, nil
 		}

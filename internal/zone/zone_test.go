@@ -36,7 +36,7 @@ func TestLoad(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"", "Local", "Europe/Berln", "w. europe", "../etc/passwd", "/etc/localtime", strings.Repeat("x", 1000), "tzone://Microsoft/Custom"} {
+	for _, name := range []string{"", "Local", "Europe/Berln", "w. europe", "../etc/passwd", "Europe//Berlin", "./Europe/Berlin", "Europe/./Berlin", "/etc/localtime", strings.Repeat("x", 1000), "tzone://Microsoft/Custom"} {
 		if l, err := zone.Load(name); err == nil {
 			t.Errorf("%q is %s", name, l)
 		} else if len(err.Error()) > 250 {

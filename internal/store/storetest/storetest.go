@@ -80,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a replay keeps the id and the body", testReplay},
 		{"a replay takes what its filter says", testReplayMany},
 		{"the last replays are remembered", testReplayOften},
+		{"a replay that ends half way is gone on with", testReplayReopen},
 		{"what cannot be sent is a dead letter from the start", testDeadAtOnce},
 		{"several events of a commit keep their order", testOrder},
 		{"endpoints are independent", testEndpoints},
