@@ -38,6 +38,7 @@ func PayloadEnv() expr.Env {
 		"pct":     pct,
 		"window":  noWindow,
 		"now":     func() time.Time { return time.Time{} },
+		"time":    newMoments("").time,
 	}
 }
 
@@ -53,6 +54,9 @@ func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
 	}
 	if e.Window != nil {
 		vars["window"] = e.Window
+	}
+	if vars["time"] = e.Moment; e.Moment == nil {
+		vars["time"] = newMoments("").time
 	}
 	item := e.Item
 	if item == nil {

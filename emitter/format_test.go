@@ -357,6 +357,7 @@ func TestCustomPayload(t *testing.T) {
 		"text": "{{ key }} in {{ source }}{{ watch }}: {{ old.status }} → {{ new.status }}",
 		"n":    "{{ revision }}", "big": "{{ old.price }}", "id": "{{ id }}", "type": "{{ type }}", "what": "{{ change }}", "at": "{{ now() }}",
 		"changed": `{{ changed("status") ? pct(100, 95) : nil }}`, "whole": "{{ item.secret }}", "absent": "{{ new.absent }}",
+		"clock": `{{ time("2026-11-23T10:00:00", "Europe/Berlin").Format("15:04") }}`,
 		"list": []any{map[string]any{"$each": "keys(new)", "name": "{{ it }}"}},
 	}}
 	r := event(differ.Updated)
@@ -371,7 +372,7 @@ func TestCustomPayload(t *testing.T) {
 	}
 	want := map[string]any{
 		"text": "2461234567~FX in shipments: OD → DL", "n": 7.0, "big": 9007199254740993.0, "id": "evt_1", "type": "shipment.delivered", "what": "updated",
-		"at": "2026-11-23T10:00:00Z", "changed": -5.0, "whole": `not picked "<&>`, "absent": nil,
+		"at": "2026-11-23T10:00:00Z", "changed": -5.0, "whole": `not picked "<&>`, "absent": nil, "clock": "09:00",
 	}
 	list, _ := got["list"].([]any)
 	delete(got, "list")
