@@ -83,7 +83,7 @@ func TestRenderFormats(t *testing.T) {
 		"own, cloudevents_binary": {"cloudevents_binary", own, `{"source":"shipments","deletions":12}`},
 		"own, cloudevents": {"cloudevents", own, `{"specversion":"1.0","id":"evt_1","source":"/sources/shipments","type":"changes.held","time":"` + day + `",` +
 			`"datacontenttype":"application/json","data":{"source":"shipments","deletions":12}}`},
-		"own, slack": {"slack", own, `{"text":"*changes.held*\nshipments\n• deletions: 12"}`},
+		"own, slack": {"slack", own, `{"text":"*changes.held*\nan answer of shipments is held: nothing of it is told until it is released or discarded\n• deletions: 12"}`},
 	} {
 		if diff := cmp.Diff(c.want, rendered(t, c.format, c.event)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
