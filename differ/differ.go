@@ -178,6 +178,9 @@ type Event struct {
 	// Window is window() for the item when the change was seen; nil: no
 	// history is kept. It is there for those who render too.
 	Window func(field, span string) (Window, error)
+	// Moment is time() as the source reads times; nil: those that say no zone
+	// are in UTC. It is there for those who render too.
+	Moment func(value any, in ...any) (any, error)
 
 	// Data is what an event of Deltahook's own says (see alerts), an object;
 	// nil: the event is of an item. Then Key, Change, New, Old and Diff are

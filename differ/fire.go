@@ -267,7 +267,7 @@ func (l *look) decide(t *timer, content json.RawMessage) (*fired, string, error)
 	if l.rules.works(r); !holds {
 		return &fired{timer: t.pass()}, timerUntrue, nil
 	}
-	event, err := newEvent(r.event, l.src.name, l.out.part.watch, f.change, time.UnixMilli(t.due).UTC())
+	event, err := newEvent(r.event, l.src, l.out.part.watch, f.change, time.UnixMilli(t.due).UTC())
 	if err == nil {
 		err = l.address(&event, r.to)
 	}

@@ -114,7 +114,7 @@ func (d *Differ) tell(c *Commit, out *outcome, ch *change) error {
 		if said.Verdict != RuleTold {
 			continue
 		}
-		e, err := newEvent(r.event, src.name, p.watch, ch, p.Received.UTC())
+		e, err := newEvent(r.event, src, p.watch, ch, p.Received.UTC())
 		if err != nil {
 			return storeFailure("naming an event of", err)
 		}

@@ -81,3 +81,43 @@ func TestEventVars(t *testing.T) {
 		}
 	}
 }
+
+// zoned is a renderer that reads the item's time as a payload does.
+type zoned struct{}
+
+func (z zoned) Render(e *differ.Event, _ string) ([]byte, error) {
+	vars, err := e.Vars(func(name string) bool { return name == "new" })
+	if err != nil {
+		return nil, err
+	}
+	read := vars["time"].(func(any, ...any) (any, error))
+	at, err := read(vars["new"].(map[string]any)["v"])
+	return fmt.Append(nil, at), err
+}
+
+// time() of a payload is that of the source's rules: what says no zone is in
+// the source's.
+func TestTimeInPayloads(t *testing.T) {
+	b := newBench(t, differ.Settings{}, differ.ResponseSettings{})
+	source, err := differ.NewSource("s", differ.Settings{Timezone: "Europe/Berlin"}, differ.ResponseSettings{}, []string{"shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.differ = differ.New([]*differ.Source{source}, b.store, zoned{}, differ.Options{})
+	if _, err := b.differ.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.take(`{"v":1}`)
+	b.take(`{"v":"2026-11-23T10:00:00"}`)
+	if got, want := string(b.store.commits[1].Events[0].Bodies[0].Payload), "2026-11-23 09:00:00 +0000 UTC"; got != want {
+		t.Errorf("the time is %s, want %s", got, want)
+	}
+	vars, err := (&differ.Event{}).Vars(func(string) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := vars["time"].(func(any, ...any) (any, error))("2026-11-23T10:00:00")
+	if got, want := fmt.Sprint(at), "2026-11-23 10:00:00 +0000 UTC"; err != nil || got != want {
+		t.Errorf("without a source the time is %s, %v, want %s", got, err, want)
+	}
+}

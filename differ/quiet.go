@@ -234,7 +234,7 @@ func (d *Differ) tellQuiet(ctx context.Context, src *Source, mem *memory, q *qui
 	} else {
 		q.Told, q.Since, q.Of = now.UnixMilli(), data.Since.UnixMilli(), q.Change
 	}
-	e, ok, err := d.ownEvent(kind, src.name, now, data)
+	e, ok, err := d.ownEvent(kind, src.name, now, data, d.alerts)
 	if err != nil {
 		return err
 	}

@@ -91,13 +91,14 @@ func (r *rule) holds(f *facts) (bool, error) {
 }
 
 // newEvent is the event of a rule for a change, without bodies.
-func newEvent(event, source, watch string, ch *change, at time.Time) (Event, error) {
+func newEvent(event string, src *Source, watch string, ch *change, at time.Time) (Event, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Event{}, err
 	}
 	return Event{
-		ID: "evt_" + id.String(), Type: event, Source: source, Watch: watch, Key: ch.key, Change: ch.kind,
+		ID: "evt_" + id.String(), Type: event, Source: src.name, Watch: watch, Key: ch.key, Change: ch.kind,
 		Revision: ch.revision, Time: at, New: ch.new, Old: ch.old, Diff: ch.diff, Item: ch.item, Window: ch.window,
+		Moment: src.moments.time,
 	}, nil
 }

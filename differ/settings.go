@@ -170,6 +170,10 @@ type RuleSettings struct {
 type AlertSettings struct {
 	// Names of endpoints. Default: none, then they are only logged.
 	To []string `yaml:"to" json:"to,omitempty" jsonschema:"minItems=1"`
+	// source.failing is told after so many failed polls in a row; 0: never. Default: 3.
+	SourceFailingAfter int `yaml:"source_failing_after" json:"source_failing_after,omitempty" jsonschema:"minimum=0,maximum=1000000"`
+	// source.stale is told when no poll has succeeded for so long; 0: never. Default: 24h.
+	SourceStaleAfter units.Duration `yaml:"source_stale_after" json:"source_stale_after,omitempty"`
 }
 
 // Paths is one gjson path or several. In the configuration it is a string or

@@ -13,8 +13,9 @@ const (
 	maxReason = 512      // of an error's words
 
 	// tail is read beyond maxKept, so that a secret that the cut goes
-	// through is still whole, and recognised, when secrets are cut out.
-	tail = 4 << 10
+	// through is still whole, and recognised, when secrets are cut out: a
+	// token has 16 KiB at most, and a few of its characters may be escaped.
+	tail = 20 << 10
 )
 
 // keep reads an answer's body and gives what is stored of it: its beginning,
@@ -25,14 +26,7 @@ func (e *Endpoint) keep(body io.Reader) []byte {
 	if err == nil {
 		_, _ = io.CopyN(io.Discard, body, maxRead-int64(len(head)))
 	}
-	text := strings.ToValidUTF8(e.redactor.Text(string(head)), string(utf8.RuneError))
-	limit := maxKept
-	if len(head) == maxKept+tail {
-		// The end may be the beginning of a secret: it goes, wherever
-		// the cutting has moved it.
-		limit = min(limit, max(0, len(text)-tail))
-	}
-	text = clip(text, limit)
+	text := clip(e.redactor.Head(string(head), maxKept), maxKept)
 	if text == "" {
 		return nil
 	}

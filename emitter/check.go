@@ -2,8 +2,11 @@ package emitter
 
 import (
 	"errors"
+	"maps"
+	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/request"
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // Bounds of the settings.
@@ -18,6 +22,7 @@ const (
 	longestURL      = 8 << 10
 	longestTimeout  = 10 * time.Minute
 	longestWait     = 30 * 24 * time.Hour
+	longestTTL      = 365 * 24 * time.Hour
 	mostWaits       = 100
 	mostSecrets     = 16
 	mostConcurrency = 256
@@ -56,6 +61,20 @@ func (s Settings) Check(r fault.Report) {
 	}
 	if s.Rate.N > mostRate {
 		r.At("rate").Errorf("%s: more than %d at once are not counted; write it for a shorter time", s.Rate, mostRate)
+	}
+	switch Order(s.Order) {
+	case "", OrderItem, OrderEndpoint, OrderNone:
+	default:
+		r.At("order").Errorf("%q is not an order: expected item, endpoint or none", s.Order)
+	}
+	if s.Order == string(OrderEndpoint) && s.Concurrency > 1 {
+		r.At("concurrency").Warnf("%d at once, but order: endpoint sends one after the other", s.Concurrency)
+	}
+	if d := s.TTL.Std(); d < 0 || d > longestTTL {
+		r.At("ttl").Errorf("%s is not between 0 and %s", s.TTL, units.Duration(longestTTL))
+	}
+	if s.PauseAfter != nil && (s.PauseAfter.Std() < 0 || s.PauseAfter.Std() > longestWait) {
+		r.At("pause_after").Errorf("%s is not between 0 and 30d", s.PauseAfter)
 	}
 	s.Retry.check(r.At("retry"))
 }
@@ -165,8 +184,13 @@ func (s Settings) checkSecrets(list fault.Report) {
 }
 
 func (s Settings) checkHeaders(r fault.Report) {
-	for name, value := range s.Headers {
+	known := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
+		value, twice := s.Headers[name], known[http.CanonicalHeaderKey(name)]
+		known[http.CanonicalHeaderKey(name)] = true
 		switch {
+		case twice:
+			r.At(name).Errorf("the header %s stands here twice", http.CanonicalHeaderKey(name))
 		case !request.IsToken(name):
 			r.At(name).Errorf("%q is not the name of a header", name)
 		case isReserved(name):

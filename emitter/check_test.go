@@ -106,3 +106,11 @@ func TestNewEndpointRefusesWhatCheckFaults(t *testing.T) {
 		}
 	}
 }
+
+func TestHeaderTwice(t *testing.T) {
+	r := fault.New()
+	emitter.Settings{URL: "https://shop.example/", Signature: "none", Headers: map[string]secret.Text{"X-A": secret.New("1"), "x-a": secret.New("2")}}.Check(r)
+	if n := len(r.All()); n != 1 {
+		t.Errorf("%d faults: %v", n, r.All())
+	}
+}

@@ -37,13 +37,23 @@ func (s Settings) confidential(u *url.URL) []string {
 	for _, all := range u.Query() {
 		values = append(values, all...)
 	}
-	if password, ok := u.User.Password(); ok {
-		values = append(values, u.User.String(), u.User.Username()+":"+password, password)
-	}
+	values = append(values, userinfo(u.User)...)
 	if proxy, err := parseProxy(s.Proxy.Reveal()); err == nil && proxy != nil {
-		if password, ok := proxy.User.Password(); ok {
-			values = append(values, password)
-		}
+		values = append(values, userinfo(proxy.User)...)
+	}
+	return values
+}
+
+// userinfo are the confidential values of a URL's user and password. Where
+// there is no password the user is a token.
+func userinfo(u *url.Userinfo) []string {
+	if u == nil {
+		return nil
+	}
+	password, _ := u.Password()
+	values := []string{u.String(), u.Username() + ":" + password, password}
+	if password == "" {
+		values = append(values, u.Username())
 	}
 	return values
 }

@@ -83,7 +83,7 @@ func TestRenderFormats(t *testing.T) {
 		"own, cloudevents_binary": {"cloudevents_binary", own, `{"source":"shipments","deletions":12}`},
 		"own, cloudevents": {"cloudevents", own, `{"specversion":"1.0","id":"evt_1","source":"/sources/shipments","type":"changes.held","time":"` + day + `",` +
 			`"datacontenttype":"application/json","data":{"source":"shipments","deletions":12}}`},
-		"own, slack": {"slack", own, `{"text":"*changes.held*\nshipments\n• deletions: 12"}`},
+		"own, slack": {"slack", own, `{"text":"*changes.held*\nan answer of shipments is held: nothing of it is told until it is released or discarded\n• deletions: 12"}`},
 	} {
 		if diff := cmp.Diff(c.want, rendered(t, c.format, c.event)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
@@ -279,7 +279,10 @@ func TestFormatJudges(t *testing.T) {
 		})
 		a := e.Send(t.Context(), hello)
 		v := emitter.Judge(a, s.Policy(), 1, judgeTime, 0.5)
-		want := emitter.Verdict{State: c.state, Paused: c.paused}
+		want := emitter.Verdict{State: c.state}
+		if c.paused {
+			want.Pause = emitter.PauseGone
+		}
 		if c.hold > 0 {
 			want.Hold = judgeTime.Add(c.hold)
 		}
@@ -357,6 +360,7 @@ func TestCustomPayload(t *testing.T) {
 		"text": "{{ key }} in {{ source }}{{ watch }}: {{ old.status }} → {{ new.status }}",
 		"n":    "{{ revision }}", "big": "{{ old.price }}", "id": "{{ id }}", "type": "{{ type }}", "what": "{{ change }}", "at": "{{ now() }}",
 		"changed": `{{ changed("status") ? pct(100, 95) : nil }}`, "whole": "{{ item.secret }}", "absent": "{{ new.absent }}",
+		"clock": `{{ time("2026-11-23T10:00:00", "Europe/Berlin").Format("15:04") }}`,
 		"list": []any{map[string]any{"$each": "keys(new)", "name": "{{ it }}"}},
 	}}
 	r := event(differ.Updated)
@@ -371,7 +375,7 @@ func TestCustomPayload(t *testing.T) {
 	}
 	want := map[string]any{
 		"text": "2461234567~FX in shipments: OD → DL", "n": 7.0, "big": 9007199254740993.0, "id": "evt_1", "type": "shipment.delivered", "what": "updated",
-		"at": "2026-11-23T10:00:00Z", "changed": -5.0, "whole": `not picked "<&>`, "absent": nil,
+		"at": "2026-11-23T10:00:00Z", "changed": -5.0, "whole": `not picked "<&>`, "absent": nil, "clock": "09:00",
 	}
 	list, _ := got["list"].([]any)
 	delete(got, "list")

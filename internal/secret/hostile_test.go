@@ -30,3 +30,22 @@ func TestRedactorTakesLinearTime(t *testing.T) {
 		})
 	}
 }
+
+// A secret that goes beyond the end is recognised by what follows.
+func TestRedactorHead(t *testing.T) {
+	r := secret.NewRedactor("tok-123456789")
+	const text = "a tok-123456789 b tok%2D123456789"
+	for n, want := range map[int]string{
+		0: "", 2: "a ", 3: "a <secret>", 14: "a <secret>", 15: "a <secret>", 17: "a <secret> b", 20: "a <secret> b <secret>", 99: "a <secret> b <secret>",
+	} {
+		if got := r.Head(text, n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+	if got := (*secret.Redactor)(nil).Head(text, 3); got != "a t" {
+		t.Errorf("nobody cut %q", got)
+	}
+	if got := secret.NewRedactor().Head(text, 3); got != "a t" {
+		t.Errorf("one that knows nothing cut %q", got)
+	}
+}

@@ -96,9 +96,14 @@ func (r *Redactor) Learn(owner string, values ...string) {
 }
 
 // Text is s without the known secrets.
-func (r *Redactor) Text(s string) string {
+func (r *Redactor) Text(s string) string { return r.Head(s, len(s)) }
+
+// Head is the first n bytes of s, or all, without the known secrets; also
+// without the beginning of one that ends behind them.
+func (r *Redactor) Head(s string, n int) string {
+	n = min(n, len(s))
 	if r == nil {
-		return s
+		return s[:n]
 	}
 	var known []*index
 	for ; r != nil; r = r.above {
@@ -109,7 +114,7 @@ func (r *Redactor) Text(s string) string {
 		}
 	}
 	if len(known) == 0 {
-		return s
+		return s[:n]
 	}
 	var cuts []span
 	for v := range readings(s) {
@@ -117,13 +122,14 @@ func (r *Redactor) Text(s string) string {
 			cuts = x.find(v, cuts)
 		}
 	}
-	return cut(s, cuts)
+	return cut(s[:n], cuts)
 }
 
 // span is a part of a text: from one offset to before another.
 type span struct{ from, to int }
 
-// cut puts Mask in the place of some parts. Those that overlap get one.
+// cut puts Mask in the place of some parts, which may be behind the end of s.
+// Those that overlap get one.
 func cut(s string, cuts []span) string {
 	if len(cuts) == 0 {
 		return s
@@ -132,13 +138,16 @@ func cut(s string, cuts []span) string {
 	var b strings.Builder
 	done := 0
 	for _, c := range cuts {
+		if c.from >= len(s) {
+			break
+		}
 		if c.from >= done {
 			b.WriteString(s[done:c.from])
 			b.WriteString(Mask)
 		}
 		done = max(done, c.to)
 	}
-	b.WriteString(s[done:])
+	b.WriteString(s[min(done, len(s)):])
 	return b.String()
 }
 

@@ -117,6 +117,13 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	run("send", "shop")
 	run("send", "dead")
 	run("send", "gone")
+	run("events")
+	run("deliveries", "-o", "json")
+	for number := range 3 {
+		run("deliveries", "show", fmt.Sprint(number+1))
+		run("deliveries", "show", fmt.Sprint(number+1), "-o", "json")
+	}
+	run("replay", "--all", "--dry-run", "-o", "json")
 	d.kill()
 	seen["run"] = d.stdout.String() + d.stderr.String()
 	seen["the store"] = string(content(t, dir, "deltahook.db"))
@@ -124,7 +131,7 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	run("check", "-c", "faulty.yaml")
 
 	// What was repeated did come that far, less the secrets.
-	for _, where := range []string{"send shop", "the store"} {
+	for _, where := range []string{"send shop", "the store", "deliveries show 3", "deliveries show 3 -o json"} {
 		if !strings.Contains(seen[where], "You asked for <secret> with") {
 			t.Errorf("%s does not hold the receiver's answer", where)
 		}

@@ -85,7 +85,7 @@ func TestSweepDeadChain(t *testing.T) {
 		if err != nil || len(e.Deliveries) != 1 || e.Deliveries[0].Endpoint != "other" {
 			t.Errorf("the event is %+v, %v", e, err)
 		}
-		if state, err := s.Endpoint(t.Context(), "hook"); err != nil || state != (emitter.EndpointState{}) {
+		if state, err := s.Endpoint(t.Context(), "hook"); err != nil || state.Health != (emitter.Health{}) || state.Waiting != 0 || state.Dead != 0 {
 			t.Errorf("hook is %+v, %v", state, err)
 		}
 		replay(t, s, emitter.Replay{Filter: emitter.Filter{Event: "e0a", Endpoint: "hook"}}, 0)
@@ -302,7 +302,7 @@ func TestChurn(t *testing.T) {
 				t.Logf("after %d events, day %d: %d KiB", (round+1)*each, 28*(round+1)/rounds, info.Size()>>10)
 			}
 		}
-		if float64(most) > 1.15*float64(half) {
+		if float64(most) > 1.1*float64(half)+2*growth {
 			t.Errorf("the file has %d KiB after half of it and %d KiB later: it grows on", half>>10, most>>10)
 		}
 		n := count(t, s)

@@ -362,3 +362,34 @@ func testReplayOften(t *testing.T, s Store) {
 	}
 	equal(t, "hook", endpoint(t, s, "hook"), emitter.EndpointState{Waiting: 1})
 }
+
+// testReplayReopen ends a process in the middle of a replay.
+func testReplayReopen(t *testing.T, s Store) {
+	r, ok := s.(Reopener)
+	if !ok {
+		t.Skip("nothing outlives the process")
+	}
+	for _, crash := range []bool{false, true} {
+		c := changes(load(t, s, "shop")["shop"].Version)
+		for i := range 6 {
+			c.Events = append(c.Events, event(fmt.Sprint("e", crash, i), fmt.Sprint("k", i), 1, "hook"))
+		}
+		commit(t, s, c)
+		for _, d := range pending(t, s, "hook", later(), 10).Due {
+			settle(t, s, dead(d))
+		}
+		if step, err := s.Replay(t.Context(), emitter.Replay{Filter: emitter.Filter{State: emitter.Dead}, Most: 2}); err != nil || step.Replayed != 2 {
+			t.Fatalf("replayed %+v, %v", step, err)
+		}
+		want, waiting := told(t, s, emitter.Filter{}), due(t, s, "hook")
+		r = r.Reopen(t, crash).(Reopener)
+		s = r
+		equal(t, "after it ended", told(t, s, emitter.Filter{}), want)
+		equal(t, "what is due", due(t, s, "hook"), waiting)
+		equal(t, "gone on", replay(t, s, emitter.Replay{Filter: emitter.Filter{State: emitter.Dead}}), emitter.Replayed{Replayed: 4, Waiting: 2})
+		for _, d := range pending(t, s, "hook", later(), 10).Due {
+			settle(t, s, delivered(d))
+		}
+		equal(t, "in the end", endpoint(t, s, "hook"), emitter.EndpointState{})
+	}
+}
