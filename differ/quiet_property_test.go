@@ -45,7 +45,7 @@ func playQuiet(t *testing.T, random *rand.Rand) {
 	quiet := false
 	hear := func() {
 		t.Helper()
-		for _, e := range s.calendar.told() {
+		for _, e := range s.told() {
 			s.log = append(s.log, fmt.Sprint(e.Time.Format("15:04"), " ", e.Type, " ", string(e.Data)))
 			s.hold(e, quiet)
 			quiet = e.Type == differ.TypeQuiet

@@ -48,8 +48,8 @@ type reminded struct {
 	is       map[string]string // items as they are now
 }
 
-// settings are random ones.
-func (r *reminded) settings() (differ.Settings, differ.ResponseSettings) {
+// drawn are random settings.
+func (r *reminded) drawn() (differ.Settings, differ.ResponseSettings) {
 	pick := func(all ...string) string { return all[r.random.IntN(len(all))] }
 	rule := func() differ.RuleSettings {
 		s := differ.RuleSettings{At: pick("new.start", `new["start"]`), When: pick("", "", "new.more != 1")}
@@ -74,9 +74,9 @@ func (r *reminded) settings() (differ.Settings, differ.ResponseSettings) {
 }
 
 func (r *reminded) play(t *testing.T) []string {
-	settings, response := r.settings()
+	settings, response := r.drawn()
 	r.calendar = newCalendar(t, settings)
-	r.calendar.response, r.options.Alerts = response, []string{"ops"}
+	r.response, r.options.Alerts = response, []string{"ops"}
 	r.is = map[string]string{}
 	start := r.now()
 	r.start()
@@ -98,7 +98,7 @@ func (r *reminded) play(t *testing.T) []string {
 			log = append(log, "forget k2")
 		case op == 18:
 			r.stop()
-			r.calendar.settings, r.calendar.response = r.settings()
+			r.settings, r.response = r.drawn()
 			log = append(log, "edit")
 			r.start()
 		}
