@@ -148,7 +148,7 @@ type EventRecord struct {
 const StateReplayed State = "replayed"
 
 // States are those that a delivery is shown in.
-func States() []State { return []State{Waiting, Delivered, Dead, StateReplayed} }
+func States() []State { return []State{Waiting, Delivered, Dead, Expired, StateReplayed} }
 
 // DeliveryRecord is a delivery as it is shown.
 type DeliveryRecord struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/request"
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // Bounds of the settings.
@@ -21,6 +22,7 @@ const (
 	longestURL      = 8 << 10
 	longestTimeout  = 10 * time.Minute
 	longestWait     = 30 * 24 * time.Hour
+	longestTTL      = 365 * 24 * time.Hour
 	mostWaits       = 100
 	mostSecrets     = 16
 	mostConcurrency = 256
@@ -59,6 +61,20 @@ func (s Settings) Check(r fault.Report) {
 	}
 	if s.Rate.N > mostRate {
 		r.At("rate").Errorf("%s: more than %d at once are not counted; write it for a shorter time", s.Rate, mostRate)
+	}
+	switch Order(s.Order) {
+	case "", OrderItem, OrderEndpoint, OrderNone:
+	default:
+		r.At("order").Errorf("%q is not an order: expected item, endpoint or none", s.Order)
+	}
+	if s.Order == string(OrderEndpoint) && s.Concurrency > 1 {
+		r.At("concurrency").Warnf("%d at once, but order: endpoint sends one after the other", s.Concurrency)
+	}
+	if d := s.TTL.Std(); d < 0 || d > longestTTL {
+		r.At("ttl").Errorf("%s is not between 0 and %s", s.TTL, units.Duration(longestTTL))
+	}
+	if s.PauseAfter != nil && (s.PauseAfter.Std() < 0 || s.PauseAfter.Std() > longestWait) {
+		r.At("pause_after").Errorf("%s is not between 0 and 30d", s.PauseAfter)
 	}
 	s.Retry.check(r.At("retry"))
 }

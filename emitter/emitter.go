@@ -15,32 +15,57 @@ import (
 )
 
 // Queue is what the emitter needs of an engine. All methods may be called
-// concurrently.
+// concurrently; those that name an endpoint, for one endpoint, by the emitter
+// that serves it.
 type Queue interface {
-	// Pending gives up to n deliveries to endpoint that are due at now,
-	// earliest due first, and only those that stand first among the
-	// deliveries of their item to that endpoint. What was given before and
-	// is not settled is given again, except what skip says true of: the
-	// caller has it in hand, and it is neither read nor counted. Nil skips
-	// nothing; skip is called before Pending returns, and by nobody after.
+	// Pending gives up to n deliveries to endpoint that are due at now, and
+	// only those that stand first in their lane (Order). What was given
+	// before and is not settled is given again, except what skip says true
+	// of: the caller has it in hand, and it is neither read nor counted. Nil
+	// skips nothing; skip is called before Pending returns, and by nobody
+	// after.
 	//
-	// A delivery that was never tried is due whatever the clock says, and
-	// so before every retry. One whose record is damaged is stepped over:
-	// its item's deliveries wait, all others go on.
+	// What was never tried, which is due whatever the clock says, and what
+	// is due again take turns, as long as there is both. Of the former the
+	// sources take turns: each gives one before any gives another, in the
+	// order of numbers. The latter is given earliest due first. Whose turn
+	// it is goes on from call to call and is not stored.
+	//
+	// A delivery whose record is damaged is stepped over: its lane waits,
+	// all others go on.
 	Pending(ctx context.Context, endpoint string, now time.Time, n int, skip func(number uint64) bool) (Batch, error)
+
+	// Oldest gives the delivery with the lowest number of those that stand
+	// first in their lane at endpoint, whenever it is due, except those that
+	// skip says true of; found is false where there is none. Damaged ones
+	// are stepped over.
+	Oldest(ctx context.Context, endpoint string, skip func(number uint64) bool) (d Delivery, found bool, err error)
 
 	// Settle records outcomes, all or nothing, and returns when they are
 	// durable. An error leaves it unknown whether they were recorded; the
 	// caller settles them again. So an outcome is passed over whose
 	// Delivery.Attempts is lower than what is stored: it was recorded
 	// already. So is one of a delivery that is no longer there, or damaged.
-	//
-	// A verdict's hold becomes the endpoint's where it lasts longer than
-	// the one that is stored. A delivery that arrived ends a pause and its
-	// hold, unless its own verdict has a hold. A hold that is stored for
-	// longer than MaxHold from now was set by another clock, and counts as
-	// one of MaxHold.
+	// Its Health is stored all the same.
 	Settle(ctx context.Context, outcomes []Outcome) error
+
+	// SetHealth stores how an endpoint fares, and returns when it is durable.
+	SetHealth(ctx context.Context, endpoint string, h Health) error
+
+	// Arrange has the deliveries of an endpoint stand in the lanes of an
+	// order, those that wait and those that are still to be committed,
+	// which stand in those of OrderItem where it was never called. It works
+	// in small steps; one that was interrupted is finished by the next call.
+	// Nothing of the endpoint may be in hand meanwhile.
+	Arrange(ctx context.Context, endpoint string, order Order) error
+
+	// Hasten makes due at once what waits at endpoint for a time, in small
+	// steps.
+	Hasten(ctx context.Context, endpoint string) error
+
+	// Drop makes dead letters of what waits at endpoint, in small steps, and
+	// tells how many.
+	Drop(ctx context.Context, endpoint string, d Drop) (int, error)
 
 	// Endpoint is the stored state of an endpoint; zero where there is none.
 	Endpoint(ctx context.Context, name string) (EndpointState, error)
@@ -50,19 +75,38 @@ type Queue interface {
 	Backlog(ctx context.Context) (map[string]int, error)
 }
 
-// MaxHold is the longest that nothing is sent to an endpoint: a pause, and
-// the longest Retry-After that is honoured.
+// Order is what may not overtake itself at an endpoint: what stands in one
+// lane goes out one after the other, in the order of commits.
+type Order string
+
+// The orders.
+const (
+	OrderItem     Order = "item"     // a lane for each item
+	OrderEndpoint Order = "endpoint" // one lane
+	OrderNone     Order = "none"     // a lane for each delivery
+)
+
+// Drop is which of the deliveries that wait are to become dead letters.
+type Drop struct {
+	Before time.Time                // only those of events committed before; zero: all
+	Skip   func(number uint64) bool // not those that it says true of; nil: all. Not called after the call ends
+	Reason string                   // in words, for their record
+	Dry    bool                     // only count them
+}
+
+// MaxHold is the longest that nothing is sent to an endpoint, a pause by a
+// person aside, and the longest Retry-After that is honoured.
 const MaxHold = 24 * time.Hour
 
 // Batch is what Pending found.
 type Batch struct {
 	Due []Delivery
 	// Next is when the earliest delivery that is not yet due will be; zero
-	// where none waits for a time.
+	// where none waits for a time. It counts only where Due has fewer than
+	// were asked for.
 	Next time.Time
-	// Damaged is how many deliveries were stepped over on the way to the
-	// last of Due because a record of theirs is damaged, and Damage the
-	// error of the first; 0 and nil: none.
+	// Damaged is how many deliveries were stepped over because a record of
+	// theirs is damaged, and Damage the error of the first; 0 and nil: none.
 	Damaged int
 	Damage  error
 }
@@ -85,11 +129,13 @@ type Delivery struct {
 	Attempts int       // made so far
 }
 
-// Outcome is what follows an attempt.
+// Outcome is what follows an attempt, or what was decided without one.
 type Outcome struct {
 	Delivery Delivery
 	Attempt  Attempt
 	Verdict  Verdict
+	// Health is how the endpoint fares after it; nil: as before.
+	Health *Health
 }
 
 // Attempt is the record of one try. Nothing in it is secret.
@@ -117,6 +163,8 @@ const (
 	ErrorAuth    ErrorClass = "auth"    // there was no token for the request
 	ErrorRequest ErrorClass = "request" // the request could not be made
 	ErrorPayload ErrorClass = "payload" // nothing was sent: the payload could not be made at the commit
+	ErrorExpired ErrorClass = "expired" // nothing was sent: it was older than the endpoint's ttl
+	ErrorDropped ErrorClass = "dropped" // nothing was sent: a person dropped it
 )
 
 // State is where a delivery stands.
@@ -126,7 +174,8 @@ type State string
 const (
 	Waiting   State = "waiting"
 	Delivered State = "delivered"
-	Dead      State = "dead" // a dead letter: no further attempt unless replayed
+	Dead      State = "dead"    // a dead letter: no further attempt unless replayed
+	Expired   State = "expired" // older than the endpoint's ttl when its turn came
 )
 
 // Verdict is what Judge makes of an attempt.
@@ -136,18 +185,15 @@ type Verdict struct {
 
 	// Hold, where not zero, is until when nothing is sent to the endpoint.
 	Hold time.Time
-	// Paused says that the hold is a pause (410, disable) and not a wait
-	// that the receiver asked for: after it, or after a restart, one
-	// delivery at a time is tried until one arrives.
-	Paused bool
+	// Pause says that the endpoint is to be paused, and why; "": it isn't.
+	Pause  Pause
 	Reason string // in words
 }
 
 // EndpointState is what is stored of an endpoint.
 type EndpointState struct {
-	Hold    time.Time `json:"hold,omitzero"` // nothing is sent before this
-	Paused  bool      `json:"paused,omitempty"`
-	Reason  string    `json:"reason,omitempty"` // why it holds
-	Waiting int       `json:"waiting"`          // deliveries in the queue, held ones included
-	Dead    int       `json:"dead"`             // dead letters kept
+	Health
+	Waiting int       `json:"waiting"`               // deliveries in the queue, held ones included
+	Dead    int       `json:"dead"`                  // dead letters kept
+	Last    time.Time `json:"last_attempt,omitzero"` // when the last attempt that was settled was made; zero: none was
 }

@@ -48,6 +48,9 @@ type Endpoint struct {
 	timeout     time.Duration
 	policy      Policy
 	concurrency int
+	order       Order
+	ttl         time.Duration // 0: none
+	pauseAfter  time.Duration // 0: never
 	disabled    bool
 	credential  *credential.Credential // nil: none
 	client      *retryablehttp.Client
@@ -75,8 +78,14 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 		timeout:     cmp.Or(s.Timeout.Std(), defaultTimeout),
 		policy:      s.Policy(),
 		concurrency: cmp.Or(s.Concurrency, defaultConcurrency),
+		order:       Order(cmp.Or(s.Order, string(OrderItem))),
+		ttl:         s.TTL.Std(),
+		pauseAfter:  defaultPauseAfter,
 		disabled:    s.Disabled,
 		redactor:    o.Redactor.And(s.confidential(u)...),
+	}
+	if s.PauseAfter != nil {
+		e.pauseAfter = s.PauseAfter.Std()
 	}
 	if rate := cmp.Or(s.Rate, f.rate); !rate.IsZero() {
 		e.limit = budget.New(budget.Terms{Requests: rate.N, Per: rate.Per})
@@ -130,6 +139,11 @@ func (e *Endpoint) sign(s Settings) error {
 		e.signers = append(e.signers, signer)
 	}
 	return nil
+}
+
+// outdates says whether a delivery is too old to be sent at now.
+func (e *Endpoint) outdates(d *Delivery, now time.Time) bool {
+	return e.ttl > 0 && now.Sub(d.Created) > e.ttl
 }
 
 // Name is the endpoint's name in the configuration.

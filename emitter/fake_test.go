@@ -25,6 +25,9 @@ type memory struct {
 	batches  []int // sizes of what Settle was given
 	looks    int   // calls of Pending
 	state    map[string]emitter.EndpointState
+	orders   map[string]emitter.Order
+	hastened int
+	last     map[string]time.Time
 	damaged  map[string]bool // by item
 	slow     time.Duration   // what Settle takes
 	failing  error           // what Settle answers
@@ -96,22 +99,19 @@ func (q *memory) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 }
 
 func (q *memory) settle(o emitter.Outcome) {
+	if o.Health != nil {
+		q.store(o.Delivery.Endpoint, *o.Health)
+	}
 	i := slices.IndexFunc(q.waiting, func(d emitter.Delivery) bool { return d.Number == o.Delivery.Number })
 	if i < 0 || o.Delivery.Attempts < q.waiting[i].Attempts {
 		return
 	}
 	q.settled = append(q.settled, o)
-	s, v := q.state[o.Delivery.Endpoint], o.Verdict
-	if v.State == emitter.Delivered && s.Paused {
-		s.Hold, s.Paused, s.Reason = time.Time{}, false, ""
+	if q.last == nil {
+		q.last = map[string]time.Time{}
 	}
-	if v.Hold.After(s.Hold) {
-		s.Hold, s.Paused, s.Reason = v.Hold, v.Paused, v.Reason
-	}
-	if q.state == nil {
-		q.state = map[string]emitter.EndpointState{}
-	}
-	q.state[o.Delivery.Endpoint] = s
+	q.last[o.Delivery.Endpoint] = o.Attempt.At
+	v := o.Verdict
 	if v.State == emitter.Waiting {
 		q.waiting[i].Due, q.waiting[i].Attempts = v.Due, q.waiting[i].Attempts+1
 		return
@@ -119,10 +119,84 @@ func (q *memory) settle(o emitter.Outcome) {
 	q.waiting = slices.Delete(q.waiting, i, i+1)
 }
 
+func (q *memory) store(endpoint string, h emitter.Health) {
+	if q.state == nil {
+		q.state = map[string]emitter.EndpointState{}
+	}
+	q.state[endpoint] = emitter.EndpointState{Health: h}
+}
+
+func (q *memory) SetHealth(_ context.Context, endpoint string, h emitter.Health) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.failing == nil {
+		q.store(endpoint, h)
+	}
+	return q.failing
+}
+
+func (q *memory) Oldest(_ context.Context, endpoint string, skip func(uint64) bool) (emitter.Delivery, bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	seen := map[string]bool{}
+	for _, d := range q.waiting {
+		if d.Endpoint == endpoint && !seen[d.Key] && !skip(d.Number) {
+			return d, true, q.blind
+		}
+		seen[d.Key] = seen[d.Key] || d.Endpoint == endpoint
+	}
+	return emitter.Delivery{}, false, q.blind
+}
+
+func (q *memory) Arrange(_ context.Context, endpoint string, order emitter.Order) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.orders == nil {
+		q.orders = map[string]emitter.Order{}
+	}
+	q.orders[endpoint] = order
+	return q.blind
+}
+
+func (q *memory) Hasten(_ context.Context, endpoint string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.failing != nil {
+		return q.failing
+	}
+	q.hastened++
+	for i := range q.waiting {
+		if d := &q.waiting[i]; d.Endpoint == endpoint && d.Due.After(time.Now()) {
+			d.Due = time.Now()
+		}
+	}
+	return nil
+}
+
+func (q *memory) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (n int, err error) {
+	select {
+	case <-time.After(q.slow):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, d := range slices.Clone(q.waiting) {
+		if d.Endpoint != endpoint || drop.Skip != nil && drop.Skip(d.Number) || !drop.Before.IsZero() && !d.Created.Before(drop.Before) {
+			continue
+		}
+		if n++; !drop.Dry {
+			q.settle(emitter.Outcome{Delivery: d, Verdict: emitter.Verdict{State: emitter.Dead, Reason: drop.Reason}})
+		}
+	}
+	return n, q.failing
+}
+
 func (q *memory) Endpoint(_ context.Context, name string) (emitter.EndpointState, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.state[name]
+	s.Last = q.last[name]
 	for _, d := range q.waiting {
 		if d.Endpoint == name {
 			s.Waiting++

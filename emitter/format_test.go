@@ -279,7 +279,10 @@ func TestFormatJudges(t *testing.T) {
 		})
 		a := e.Send(t.Context(), hello)
 		v := emitter.Judge(a, s.Policy(), 1, judgeTime, 0.5)
-		want := emitter.Verdict{State: c.state, Paused: c.paused}
+		want := emitter.Verdict{State: c.state}
+		if c.paused {
+			want.Pause = emitter.PauseGone
+		}
 		if c.hold > 0 {
 			want.Hold = judgeTime.Add(c.hold)
 		}

@@ -23,7 +23,7 @@ const (
 //	disable                    waits; the endpoint pauses for 24 h
 //	a permanent status         dead, unless there is a Retry-After
 //	410                        waits; the endpoint pauses for 24 h
-//	the schedule is used up    dead
+//	the schedule is used up    dead, unless p is endless
 //	3xx                        waits as scheduled, 10 min at least
 //	anything else              waits as scheduled
 //
@@ -37,7 +37,7 @@ func Judge(a Attempt, p Policy, made int, now time.Time, rnd float64) Verdict {
 		v := Verdict{State: Delivered}
 		switch {
 		case a.Directive == DirectiveDisable:
-			v.pause(now, "the receiver took the event and asked for no more (webhook-delivery: disable)")
+			v.pause(PauseDisabled, now, "the receiver took the event and asked for no more (webhook-delivery: disable)")
 		case a.RetryAfter > 0:
 			v.Hold, v.Reason = now.Add(a.RetryAfter), "the receiver took the event and its limit is used up for now"
 		}
@@ -57,13 +57,13 @@ func Judge(a Attempt, p Policy, made int, now time.Time, rnd float64) Verdict {
 		v.die("the receiver asked to drop it (webhook-delivery: abort-message)")
 	case a.Directive == DirectiveDisable:
 		v.Due = now.Add(wait)
-		v.pause(now, v.Reason+"; the receiver asked for no more (webhook-delivery: disable)")
+		v.pause(PauseDisabled, now, v.Reason+"; the receiver asked for no more (webhook-delivery: disable)")
 	case a.RetryAfter <= 0 && slices.Contains(p.Permanent, a.Status):
 		v.die("this status is permanent")
 	case a.Status == http.StatusGone:
 		v.Due = now.Add(wait)
-		v.pause(now, v.Reason+"; nobody listens at this URL any more")
-	case !more:
+		v.pause(PauseGone, now, v.Reason+"; nobody listens at this URL any more")
+	case !more && !p.Endless:
 		v.die(fmt.Sprintf("attempt %d was the last", made))
 	default:
 		v.Due = now.Add(wait)
@@ -72,8 +72,8 @@ func Judge(a Attempt, p Policy, made int, now time.Time, rnd float64) Verdict {
 }
 
 // pause holds the endpoint until a person has looked, or a day has passed.
-func (v *Verdict) pause(now time.Time, why string) {
-	v.Hold, v.Paused, v.Reason = now.Add(pauseTime), true, why
+func (v *Verdict) pause(p Pause, now time.Time, why string) {
+	v.Hold, v.Pause, v.Reason = now.Add(pauseTime), p, why
 }
 
 func (v *Verdict) die(why string) {

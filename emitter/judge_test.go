@@ -34,21 +34,21 @@ func TestJudge(t *testing.T) {
 		"200 and drop": {emitter.Attempt{Status: 200, Directive: "abort-message"}, 1, middle,
 			emitter.Verdict{State: emitter.Delivered}},
 		"200 and disable": {emitter.Attempt{Status: 200, Directive: "disable"}, 1, middle,
-			emitter.Verdict{State: emitter.Delivered, Hold: in(24 * time.Hour), Paused: true, Reason: "the receiver took the event and asked for no more (webhook-delivery: disable)"}},
+			emitter.Verdict{State: emitter.Delivered, Hold: in(24 * time.Hour), Pause: emitter.PauseDisabled, Reason: "the receiver took the event and asked for no more (webhook-delivery: disable)"}},
 		"301": {emitter.Attempt{Status: 301}, 1, middle,
 			emitter.Verdict{State: emitter.Waiting, Due: in(10 * time.Minute), Reason: "the receiver answered 301 Moved Permanently: redirects are not followed, update the endpoint's url"}},
 		"308, later": {emitter.Attempt{Status: 308}, 6, middle,
 			emitter.Verdict{State: emitter.Waiting, Due: in(2 * time.Hour), Reason: "the receiver answered 308 Permanent Redirect: redirects are not followed, update the endpoint's url"}},
 		"410": {emitter.Attempt{Status: 410}, 1, middle,
-			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Paused: true, Reason: gone}},
+			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Pause: emitter.PauseGone, Reason: gone}},
 		"410 after the last": {emitter.Attempt{Status: 410}, 12, middle,
-			emitter.Verdict{State: emitter.Waiting, Due: in(24 * time.Hour), Hold: in(24 * time.Hour), Paused: true, Reason: gone}},
+			emitter.Verdict{State: emitter.Waiting, Due: in(24 * time.Hour), Hold: in(24 * time.Hour), Pause: emitter.PauseGone, Reason: gone}},
 		"410 with Retry-After": {emitter.Attempt{Status: 410, RetryAfter: time.Minute}, 1, middle,
-			emitter.Verdict{State: emitter.Waiting, Due: in(time.Minute), Hold: in(24 * time.Hour), Paused: true, Reason: gone}},
+			emitter.Verdict{State: emitter.Waiting, Due: in(time.Minute), Hold: in(24 * time.Hour), Pause: emitter.PauseGone, Reason: gone}},
 		"disable": {emitter.Attempt{Status: 500, Directive: "disable"}, 1, middle,
-			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Paused: true, Reason: "the receiver answered 500 Internal Server Error; the receiver asked for no more (webhook-delivery: disable)"}},
+			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Pause: emitter.PauseDisabled, Reason: "the receiver answered 500 Internal Server Error; the receiver asked for no more (webhook-delivery: disable)"}},
 		"disable with a permanent status": {emitter.Attempt{Status: 401, Directive: "disable"}, 1, middle,
-			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Paused: true, Reason: "the receiver answered 401 Unauthorized; the receiver asked for no more (webhook-delivery: disable)"}},
+			emitter.Verdict{State: emitter.Waiting, Due: in(5 * time.Second), Hold: in(24 * time.Hour), Pause: emitter.PauseDisabled, Reason: "the receiver answered 401 Unauthorized; the receiver asked for no more (webhook-delivery: disable)"}},
 		"abort-message": {emitter.Attempt{Status: 500, Directive: "abort-message"}, 1, middle,
 			emitter.Verdict{State: emitter.Dead, Reason: "the receiver answered 500 Internal Server Error; the receiver asked to drop it (webhook-delivery: abort-message)"}},
 		"429 with Retry-After": {emitter.Attempt{Status: 429, RetryAfter: time.Minute}, 1, middle,
@@ -95,7 +95,7 @@ func TestJudgePermanent(t *testing.T) {
 	}
 	for status, want := range map[int]emitter.State{404: emitter.Waiting, 410: emitter.Dead, 302: emitter.Dead} {
 		p := emitter.RetrySettings{Permanent: []int{302, 410}}.Policy()
-		if v := emitter.Judge(emitter.Attempt{Status: status}, p, 1, judgeTime, middle); v.State != want || v.Paused {
+		if v := emitter.Judge(emitter.Attempt{Status: status}, p, 1, judgeTime, middle); v.State != want || v.Pause != "" {
 			t.Errorf("%d with permanent [302 410]: %+v, want %s", status, v, want)
 		}
 	}
@@ -125,6 +125,7 @@ func TestJudgeProperties(t *testing.T) {
 		p := emitter.Policy{
 			Jitter:    rapid.Float64Range(0, 1).Draw(t, "jitter"),
 			Permanent: rapid.SliceOfN(rapid.IntRange(300, 599), 0, 5).Draw(t, "permanent"),
+			Endless:   rapid.Bool().Draw(t, "endless"),
 		}
 		for range rapid.IntRange(0, 12).Draw(t, "waits") {
 			p.Schedule = append(p.Schedule, duration("wait", 30*24*time.Hour))
@@ -167,7 +168,7 @@ func checkDue(t *rapid.T, a emitter.Attempt, p emitter.Policy, made int, v emitt
 	if wait := v.Due.Sub(judgeTime); wait < 0 || wait > most {
 		t.Errorf("due in %v, not between 0 and %v", wait, most)
 	}
-	if made > len(p.Schedule) && !v.Paused {
+	if made > len(p.Schedule) && v.Pause == "" && !p.Endless {
 		t.Errorf("attempt %d of %d waits again", made, len(p.Schedule)+1)
 	}
 }

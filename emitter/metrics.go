@@ -18,6 +18,7 @@ type meters struct {
 	delay    prometheus.Histogram
 	damaged  *prometheus.GaugeVec
 	unmade   *prometheus.CounterVec
+	expired  *prometheus.CounterVec
 }
 
 // results are the values of the label "result", by what Judge made of it.
@@ -43,6 +44,10 @@ func newMeters() *meters {
 			Name: "deltahook_payload_errors_total",
 			Help: "Payloads that could not be made: dead letters from the start.",
 		}, []string{"endpoint"}),
+		expired: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_deliveries_expired_total",
+			Help: "Deliveries that were not sent because they were older than the endpoint's ttl.",
+		}, []string{"endpoint"}),
 		damaged: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "deltahook_deliveries_damaged",
 			Help: "Deliveries whose records are damaged: most found at once since the start.",
@@ -50,15 +55,16 @@ func newMeters() *meters {
 	}
 }
 
-// register adds the metrics, and what the queue says of the endpoints, to r.
-func (m *meters) register(r prometheus.Registerer, q Queue, names []string) {
+// register adds the metrics, and what the queue says of the endpoints of e, to r.
+func (m *meters) register(r prometheus.Registerer, e *Emitter, names []string) {
 	for _, name := range names {
 		for _, result := range results {
 			m.attempts.WithLabelValues(name, result)
 		}
 		m.took.WithLabelValues(name)
+		m.expired.WithLabelValues(name)
 	}
-	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, &backlog{queue: q, names: names})
+	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, m.expired, &backlog{of: e, names: names})
 }
 
 func (m *meters) count(endpoint string, o Outcome) {
@@ -73,28 +79,47 @@ func (m *meters) count(endpoint string, o Outcome) {
 // backlog asks the queue at each scrape. An endpoint that it can't tell of is
 // left out of that scrape.
 type backlog struct {
-	queue Queue
+	of    *Emitter
 	names []string
 }
 
 var (
 	waitingDesc = prometheus.NewDesc("deltahook_deliveries_waiting", "Deliveries in the queue.", []string{"endpoint"}, nil)
 	deadDesc    = prometheus.NewDesc("deltahook_dead_letters", "Dead letters kept.", []string{"endpoint"}, nil)
+	stateDesc   = prometheus.NewDesc("deltahook_endpoint_state", "1 for the state that the endpoint is in: ok, failing, paused or disabled.", []string{"endpoint", "state"}, nil)
 )
 
-// Describe names the two metrics.
-func (b *backlog) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc; ch <- deadDesc }
+// conditions are the values of the label "state".
+var conditions = []Condition{ConditionOK, ConditionFailing, ConditionPaused, ConditionDisabled}
+
+// Describe names the metrics.
+func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
+	ch <- waitingDesc
+	ch <- deadDesc
+	ch <- stateDesc
+}
 
 // Collect reads the queue.
 func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
 	for _, name := range b.names {
-		s, err := b.queue.Endpoint(ctx, name)
+		s, err := b.of.queue.Endpoint(ctx, name)
 		if err != nil {
 			continue
 		}
 		ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting), name)
 		ch <- prometheus.MustNewConstMetric(deadDesc, prometheus.GaugeValue, float64(s.Dead), name)
+		now := s.Condition()
+		if b.of.outlets[name].endpoint.disabled {
+			now = ConditionDisabled
+		}
+		for _, c := range conditions {
+			is := 0.
+			if c == now {
+				is = 1
+			}
+			ch <- prometheus.MustNewConstMetric(stateDesc, prometheus.GaugeValue, is, name, string(c))
+		}
 	}
 }

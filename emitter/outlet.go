@@ -7,6 +7,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 const (
@@ -17,10 +19,15 @@ const (
 	// aheadOfSettling bounds, in multiples of the concurrency, how many
 	// outcomes may wait to be settled before nothing new is sent.
 	aheadOfSettling = 4
+
+	// expireAtOnce is how many deliveries are looked at where the last ones
+	// were older than ttl.
+	expireAtOnce = 64
 )
 
 // outlet sends what waits for one endpoint. All of its fields belong to the
-// goroutine of run; attempts and settling run beside it and report by channel.
+// goroutine of run; attempts, settling and the like run beside it and report
+// by channel.
 //
 //	Pending -> launch -> Send (goroutines) -> finish -> settle (goroutine) -> settled
 //
@@ -33,35 +40,53 @@ type outlet struct {
 	meters   *meters
 
 	wake     chan struct{}
-	finished chan Outcome // capacity: the concurrency, so that no attempt waits here
-	settled  chan error   // capacity 1
+	asked    chan func(context.Context, *outlet) // what a person wants
+	gone     chan struct{}                       // closed when run has ended
+	finished chan Outcome                        // capacity: the concurrency, so that no attempt waits here
+	settled  chan error                          // capacity 1
+	helped   chan func()                         // what a helper brings home, called by run; capacity: as many as there can be
 	helpers  sync.WaitGroup
 
 	taken    map[uint64]bool
 	flying   int       // attempts in flight
 	ended    []Outcome // not handed to Settle yet
 	settling []Outcome // handed to Settle
+	saving   bool      // Settle or SetHealth is under way
 
 	look      bool      // the queue may have something
 	next      time.Time // when something waiting is due; zero: nothing is known to wait
+	expiring  bool      // the last look found what is older than ttl
+	dropping  bool      // for a person: nothing new is sent meanwhile
+	hastening bool
 	gate      gate
+	stored    Health       // what is durable of the gate, or being stored
+	unsure    bool         // what is durable is not known
+	waiters   []chan error // told when the gate is durable
+	news      news
 	reading   trouble
 	writing   trouble
+	hurrying  trouble
 	harm      harm
 	reporting streak
 	unmade    unmade // used by those who render
 }
 
-func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters) *outlet {
+func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters, tell func(context.Context, HealthChange)) *outlet {
 	return &outlet{
 		endpoint: e, queue: q, log: log, meters: m,
 		wake:      make(chan struct{}, 1),
+		asked:     make(chan func(context.Context, *outlet)),
+		gone:      make(chan struct{}),
 		finished:  make(chan Outcome, e.concurrency),
 		settled:   make(chan error, 1),
+		helped:    make(chan func(), 3),
 		taken:     map[uint64]bool{},
 		look:      true,
+		gate:      gate{pauseAfter: e.pauseAfter},
+		news:      news{endpoint: e.name, queue: q, log: log, tell: tell},
 		reading:   trouble{log: log, what: "read the queue"},
 		writing:   trouble{log: log, what: "settle deliveries"},
+		hurrying:  trouble{log: log, what: "make deliveries due"},
 		harm:      harm{log: log, gauge: m.damaged.WithLabelValues(e.name)},
 		reporting: streak{log: log},
 		unmade:    unmade{log: log, count: m.unmade.WithLabelValues(e.name)},
@@ -79,6 +104,7 @@ func (o *outlet) hint() {
 // run delivers until ctx ends, and then lasts until nothing is in flight and
 // nothing unsettled, or until settles ends.
 func (o *outlet) run(ctx, attempts, settles context.Context) {
+	defer close(o.gone)
 	defer o.helpers.Wait()
 	defer o.reporting.close()
 	if !o.restore(ctx) {
@@ -88,14 +114,18 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 	defer timer.Stop()
 	stopping := ctx.Done()
 	for {
-		now := time.Now()
+		now := wall()
 		o.reporting.tell(now)
+		o.gate.look(now, rand.Float64())
 		o.settle(settles, now)
 		if ctx.Err() == nil {
+			o.hasten(ctx, now)
 			o.dispatch(ctx, attempts, now)
-		} else if len(o.taken) == 0 {
+			o.settle(settles, now) // what has expired
+		} else if len(o.taken) == 0 && !o.saving && !o.dirty() {
 			return
 		}
+		o.news.send(attempts, o)
 		// What has fallen due since now was not dispatched: it must not be
 		// taken for past.
 		timer.Reset(o.sleep(now) - time.Since(now))
@@ -105,6 +135,10 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 			o.gather(attempts)
 		case err := <-o.settled:
 			o.afterSettle(err)
+		case do := <-o.helped:
+			do()
+		case do := <-o.asked:
+			do(ctx, o)
 		case <-o.wake:
 			o.look = true
 		case <-timer.C:
@@ -117,19 +151,29 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 	}
 }
 
-// restore takes up the endpoint's stored state. It is false where ctx ended
-// first. A hold that a receiver asked for is kept over a restart. A pause is
-// tried at once, with one delivery, for a restart may be the mended URL.
+// wall is the time as it is stored.
+func wall() time.Time { return time.Now().Round(0).UTC() }
+
+// restore takes up the endpoint's stored state, and has what waits stand in
+// the order of the configuration. It is false where ctx ended first.
 func (o *outlet) restore(ctx context.Context) bool {
 	for {
 		s, err := o.queue.Endpoint(ctx, o.endpoint.name)
+		if err == nil {
+			err = o.queue.Arrange(ctx, o.endpoint.name, o.endpoint.order)
+		}
 		if ctx.Err() != nil {
 			return false
 		}
 		now := time.Now()
 		o.reading.note(now, err)
 		if err == nil {
-			o.gate.restore(s)
+			o.stored = s.Health
+			o.gate.restore(s.Health)
+			if limit := o.endpoint.limit; limit != nil {
+				limit.Begin(now, s.Last)
+			}
+			o.news.begin(s.Health)
 			return true
 		}
 		select {
@@ -142,11 +186,11 @@ func (o *outlet) restore(ctx context.Context) bool {
 
 // room is how many attempts may be started now.
 func (o *outlet) room() int {
-	if o.writing.bad() {
+	if o.writing.bad() || o.dropping {
 		return 0 // what is sent now could be sent again after a crash
 	}
 	limit := o.endpoint.concurrency
-	if o.gate.paused {
+	if o.gate.Pause != "" {
 		limit = 1
 	}
 	return min(limit-o.flying, aheadOfSettling*o.endpoint.concurrency-len(o.taken))
@@ -155,25 +199,24 @@ func (o *outlet) room() int {
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 	limit := o.endpoint.limit
-	if limit == nil {
-		o.start(ctx, attempts, now, o.room())
-		return
-	}
-	for o.room() > 0 && !limit.Next(now).After(now) {
-		if !o.start(ctx, attempts, now, 1) {
+	for o.look && !o.gate.holds(now) && !now.Before(o.reading.until) {
+		room := o.room()
+		if limit != nil {
+			if limit.Next(now).After(now) {
+				return
+			}
+			room = min(room, 1)
+		}
+		if room <= 0 || !o.start(ctx, attempts, now, room) {
 			return
 		}
-		o.look = true // there may be more
 	}
 }
 
-// start starts up to room attempts of what is due, and reports whether it
-// started any.
+// start starts up to room attempts of what is due. It is false where the queue
+// can't be read.
 func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) bool {
-	if !o.look || room <= 0 || o.gate.holds(now) || now.Before(o.reading.until) {
-		return false
-	}
-	batch, err := o.queue.Pending(ctx, o.endpoint.name, now, room, func(number uint64) bool { return o.taken[number] })
+	batch, err := o.find(ctx, now, room)
 	if ctx.Err() != nil {
 		return false
 	}
@@ -181,12 +224,39 @@ func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) b
 	if err != nil {
 		return false
 	}
-	o.look, o.next = false, batch.Next // where more are due, the slot that frees next looks again
+	o.look, o.next, o.expiring = false, batch.Next, false
 	o.harm.note(batch)
 	for _, d := range batch.Due {
-		o.launch(attempts, now, d)
+		switch {
+		case o.endpoint.outdates(&d, now):
+			o.expire(now, d)
+			o.expiring = true
+		case room > 0:
+			o.launch(attempts, now, d)
+			room--
+		}
 	}
-	return len(batch.Due) > 0
+	// Where more are due than there was room for, the slot that frees next
+	// looks again. With a rate, room is less than there are slots.
+	o.look = o.expiring || o.endpoint.limit != nil && len(batch.Due) > 0
+	return true
+}
+
+// find asks the queue for what is due: of an endpoint that is paused for its
+// oldest delivery, whenever that is due.
+func (o *outlet) find(ctx context.Context, now time.Time, room int) (batch Batch, err error) {
+	skip := func(number uint64) bool { return o.taken[number] }
+	if o.gate.Pause != "" {
+		d, found, err := o.queue.Oldest(ctx, o.endpoint.name, skip)
+		if found {
+			batch.Due = []Delivery{d}
+		}
+		return batch, err
+	}
+	if o.expiring {
+		room = max(room, expireAtOnce) // most likely what follows has expired, too
+	}
+	return o.queue.Pending(ctx, o.endpoint.name, now, room, skip)
 }
 
 // spend takes one attempt of the endpoint's rate, which dispatch found to be
@@ -234,38 +304,97 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 		delete(o.taken, out.Delivery.Number) // cut short by the drain: nothing was learnt
 		return
 	}
-	now := time.Now().Round(0).UTC()
-	out.Verdict = Judge(out.Attempt, o.endpoint.policy, out.Delivery.Attempts+1, now, rand.Float64())
+	now := wall()
+	policy := o.endpoint.policy
+	policy.Endless = o.gate.Pause != "" // a probe costs no event its last attempt
+	out.Verdict = Judge(out.Attempt, policy, out.Delivery.Attempts+1, now, rand.Float64())
 	out.Delivery.Body = nil // it may wait for the disk, and is not needed for that
-	o.gate.pass(now, &out)
+	o.gate.pass(now, &out.Attempt, &out.Verdict, rand.Float64())
 	o.meters.count(o.endpoint.name, out)
 	o.reporting.note(now, out)
 	o.ended = append(o.ended, out)
 }
 
-// settle hands over what has ended, all at once, unless a hand-over is under
-// way or the last one failed a moment ago.
+// expire ends a delivery that is too old to be sent.
+func (o *outlet) expire(now time.Time, d Delivery) {
+	o.taken[d.Number] = true
+	why := "older than ttl (" + units.Duration(o.endpoint.ttl).String() + ") when its turn came"
+	d.Body = nil
+	o.ended = append(o.ended, Outcome{
+		Delivery: d, Attempt: Attempt{At: now, Error: ErrorExpired, Reason: why}, Verdict: Verdict{State: Expired, Reason: why},
+	})
+	o.meters.expired.WithLabelValues(o.endpoint.name).Inc()
+	o.reporting.expired++
+}
+
+// dirty says whether the gate is to be stored.
+func (o *outlet) dirty() bool { return o.unsure || o.gate.Health != o.stored }
+
+// settle hands over what has ended, all at once, and what changed of the gate,
+// unless a hand-over is under way or the last one failed a moment ago.
 func (o *outlet) settle(ctx context.Context, now time.Time) {
-	if len(o.ended) == 0 || o.settling != nil || now.Before(o.writing.until) {
+	if o.saving || now.Before(o.writing.until) {
 		return
 	}
-	batch := o.ended
-	o.settling, o.ended = batch, nil
-	o.helpers.Go(func() { o.settled <- o.queue.Settle(ctx, batch) })
+	batch, health, waiters := o.ended, o.gate.Health, o.waiters
+	o.waiters = nil
+	done := func(err error) error {
+		for _, w := range waiters {
+			w <- err
+		}
+		return err
+	}
+	save := func() error { return o.queue.SetHealth(ctx, o.endpoint.name, health) }
+	switch {
+	case len(batch) == 0 && !o.dirty():
+		_ = done(nil)
+		return
+	case len(batch) > 0:
+		if o.dirty() {
+			batch[len(batch)-1].Health = &health
+		}
+		save = func() error { return o.queue.Settle(ctx, batch) }
+	}
+	o.saving, o.settling, o.ended = true, batch, nil
+	o.stored, o.unsure = health, false
+	o.helpers.Go(func() { o.settled <- done(save()) })
 }
 
 // afterSettle drops what is durable, or keeps it for the next hand-over: an
 // outcome that is known is never asked of the receiver again.
 func (o *outlet) afterSettle(err error) {
-	o.writing.note(time.Now(), err)
+	o.writing.note(wall(), err)
+	o.saving = false
 	if err != nil {
 		o.ended = append(o.settling, o.ended...)
+		o.unsure = true
 	} else {
 		for _, out := range o.settling {
 			delete(o.taken, out.Delivery.Number)
 		}
+		o.news.note(o.stored)
 	}
 	o.settling, o.look = nil, true
+}
+
+// hasten makes due what waits for a time, if it is to be.
+func (o *outlet) hasten(ctx context.Context, now time.Time) {
+	if !o.gate.Hasten || o.hastening || now.Before(o.hurrying.until) {
+		return
+	}
+	o.hastening = true
+	o.helpers.Go(func() {
+		err := o.queue.Hasten(ctx, o.endpoint.name)
+		o.helped <- func() {
+			o.hastening, o.look = false, true
+			if ctx.Err() == nil {
+				o.hurrying.note(wall(), err)
+			}
+			if err == nil {
+				o.gate.Hasten = false
+			}
+		}
+	})
 }
 
 // sleep is how long, from now, nothing but a channel needs attention.
@@ -282,8 +411,10 @@ func (o *outlet) sleep(now time.Time) time.Duration {
 	if o.endpoint.limit != nil && o.look && o.room() > 0 {
 		until(o.endpoint.limit.Next(now))
 	}
-	until(o.gate.hold)
+	until(o.gate.Hold)
+	until(o.gate.next())
 	until(o.reading.until)
 	until(o.writing.until)
+	until(o.hurrying.until)
 	return wait
 }

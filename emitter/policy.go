@@ -28,6 +28,7 @@ type Policy struct {
 	Schedule  []time.Duration // waits after the first, second, … attempt
 	Jitter    float64         // each wait is longer or shorter by up to this share
 	Permanent []int           // statuses that make a dead letter at once
+	Endless   bool            // no number of attempts makes a dead letter: the last wait is repeated
 }
 
 // Policy is s with its defaults. An empty list is not an absent one: an empty

@@ -109,7 +109,7 @@ func TestRateOfOneEndpoint(t *testing.T) {
 			b.queue.add("fast", fmt.Sprint(i), 1)
 		}
 		b.start(t, endpoints{"slow": {Rate: units.Rate{N: 1, Per: time.Hour}}, "fast": {}}, emitter.Options{})
-		time.Sleep(2 * time.Second) // what was sent before the start is not known: the first waits a second
+		synctest.Wait() // nothing was sent before the start: the first doesn't wait
 		b.stop()
 		count := map[string]int{}
 		for _, r := range b.wire.requests() {
@@ -130,7 +130,7 @@ func TestLimitUsedUp(t *testing.T) {
 		for i := range 4 {
 			b.queue.add("chat", fmt.Sprint(i), 1)
 		}
-		b.queue.state = map[string]emitter.EndpointState{"chat": {Hold: time.Now().Add(time.Hour), Paused: true, Reason: "gone"}}
+		b.queue.state = map[string]emitter.EndpointState{"chat": {Health: emitter.Health{Hold: time.Now().Add(time.Hour), Pause: emitter.PauseGone, Reason: "gone"}}}
 		b.start(t, endpoints{"chat": {Format: "discord", Concurrency: 2}}, emitter.Options{})
 		begun := time.Now()
 		time.Sleep(10 * time.Second)
@@ -141,6 +141,37 @@ func TestLimitUsedUp(t *testing.T) {
 		}
 		// One while it is paused, then two at once.
 		if len(at) != 4 || at[0] != 0 || at[1] != 2*time.Second || at[2] != 2*time.Second || at[3] != 4*time.Second {
+			t.Errorf("sent after %v", at)
+		}
+	})
+}
+
+// What was sent before a restart counts, and what was sent long before it keeps
+// nobody waiting.
+func TestRateOverRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.wire.set("shop", status(200, 0))
+		for i := range 4 {
+			b.queue.add("shop", fmt.Sprint(i), 1)
+		}
+		s := emitter.Settings{Rate: units.Rate{N: 1, Per: time.Second}}
+		var at []time.Duration
+		begun := time.Now()
+		for _, wait := range []time.Duration{100 * time.Millisecond, time.Second, time.Hour} {
+			b.start(t, endpoints{"shop": s}, emitter.Options{})
+			time.Sleep(100 * time.Millisecond)
+			b.stop()
+			time.Sleep(wait)
+		}
+		b.start(t, endpoints{"shop": s}, emitter.Options{})
+		synctest.Wait()
+		b.stop()
+		for _, r := range b.wire.requests() {
+			at = append(at, r.at.Sub(begun))
+		}
+		// At 0; not at 200 ms; at 1.3 s; and at once after the hour.
+		if len(at) != 3 || at[0] != 0 || at[1] != 1300*time.Millisecond || at[2] < time.Hour {
 			t.Errorf("sent after %v", at)
 		}
 	})

@@ -26,6 +26,12 @@ type Options struct {
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: nothing is measured; one serves one emitter
 	Drain      time.Duration         // how long attempts in flight get at the end; 0: 10 s
+	// Health is told how each endpoint that is not disabled fares: once at
+	// the start, so that what a crash kept it from is made good, and at each
+	// change once that is stored. It is called by one goroutine for an
+	// endpoint and may block, as long as ctx lasts; of changes meanwhile the
+	// latest 16 are told. Nil: nobody wants to know.
+	Health func(ctx context.Context, c HealthChange)
 }
 
 // Emitter delivers what waits in a queue. Its methods may be called
@@ -44,11 +50,11 @@ func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
 	meters := newMeters()
 	var names []string
 	for _, e := range endpoints {
-		m.outlets[e.name] = newOutlet(e, q, logger.With("endpoint", e.name), meters)
+		m.outlets[e.name] = newOutlet(e, q, logger.With("endpoint", e.name), meters, o.Health)
 		names = append(names, e.name)
 	}
 	if o.Registerer != nil {
-		meters.register(o.Registerer, q, names)
+		meters.register(o.Registerer, m, names)
 	}
 	return m
 }

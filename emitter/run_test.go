@@ -94,7 +94,9 @@ func TestRunRetriesOnSchedule(t *testing.T) {
 		b.wire.set("shop", status(500, 0))
 		b.queue.add("shop", "a", 1)
 		b.queue.add("shop", "a", 2)
-		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
+		s := unsigned
+		s.PauseAfter = new(units.Duration)
+		b.start(t, endpoints{"shop": s}, emitter.Options{})
 		defer b.stop()
 		time.Sleep(5 * 24 * time.Hour)
 		synctest.Wait()
@@ -404,7 +406,7 @@ func TestRunLongestHoldWins(t *testing.T) {
 		b.emitter.Wake()
 		time.Sleep(time.Minute)
 		b.stop()
-		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Paused || s.Hold.Sub(start) != 101*time.Second {
+		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Pause != "" || s.Hold.Sub(start) != 101*time.Second {
 			t.Errorf("state %+v", s)
 		}
 		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
@@ -450,7 +452,7 @@ func TestRunPauses(t *testing.T) {
 		if probe, next := sent[2].at, sent[3].at; next.Sub(probe) != time.Second {
 			t.Errorf("the first that was tried did not go alone: next after %v", next.Sub(probe))
 		}
-		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Paused || s.Waiting != 0 || s.Dead != 0 {
+		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Pause != "" || s.Waiting != 0 || s.Dead != 0 {
 			t.Errorf("state %+v", s)
 		}
 	})
@@ -463,7 +465,7 @@ func TestRunBelievesNoLongHold(t *testing.T) {
 		b := newBench()
 		b.wire.set("shop", status(200, 0))
 		b.queue.add("shop", "a", 1)
-		b.queue.state = map[string]emitter.EndpointState{"shop": {Hold: time.Now().Add(365 * 24 * time.Hour)}}
+		b.queue.state = map[string]emitter.EndpointState{"shop": {Health: emitter.Health{Hold: time.Now().Add(365 * 24 * time.Hour)}}}
 		start := time.Now()
 		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
 		defer b.stop()
@@ -530,7 +532,7 @@ func TestRunTriesPausedEndpointAtStart(t *testing.T) {
 		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
 		time.Sleep(time.Hour)
 		b.stop()
-		if s, _ := b.queue.Endpoint(t.Context(), "shop"); !s.Paused || s.Waiting != 1 || !strings.Contains(s.Reason, "410 Gone") {
+		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Pause == "" || s.Waiting != 1 || !strings.Contains(s.Reason, "410 Gone") {
 			t.Fatalf("state %+v", s)
 		}
 		for i := range 5 {
@@ -548,7 +550,7 @@ func TestRunTriesPausedEndpointAtStart(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Paused || !s.Hold.IsZero() || s.Waiting != 0 {
+		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Pause != "" || !s.Hold.IsZero() || s.Waiting != 0 {
 			t.Errorf("state %+v", s)
 		}
 	})
@@ -576,7 +578,7 @@ func TestRunPauseOutlastsEarlierAttempts(t *testing.T) {
 		if n := len(b.wire.requests()); n != 2 {
 			t.Errorf("%d requests, want 2", n)
 		}
-		if s, _ := b.queue.Endpoint(t.Context(), "shop"); !s.Paused || s.Hold.IsZero() {
+		if s, _ := b.queue.Endpoint(t.Context(), "shop"); s.Pause == "" || s.Hold.IsZero() {
 			t.Errorf("state %+v", s)
 		}
 	})

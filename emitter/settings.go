@@ -46,6 +46,15 @@ type Settings struct {
 	Rate units.Rate `yaml:"rate" json:"rate,omitzero"`
 	// Attempts in flight at once. Default: 4.
 	Concurrency int `yaml:"concurrency" json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256"`
+	// What may not overtake itself: the events of an item, all events
+	// (endpoint), or none. Default: item.
+	Order string `yaml:"order" json:"order,omitempty" jsonschema:"enum=item,enum=endpoint,enum=none"`
+	// An event that is older when its turn comes is not sent, and recorded
+	// as expired. 0s: never. Default: 0s.
+	TTL units.Duration `yaml:"ttl" json:"ttl,omitempty"`
+	// When it has failed for so long, the endpoint is paused and probed; what
+	// is told to it waits. 0s: never. Default: 24h.
+	PauseAfter *units.Duration `yaml:"pause_after" json:"pause_after,omitempty"`
 	// True: nothing is sent; what is told to it waits.
 	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
 }

@@ -63,6 +63,9 @@ type streak struct {
 
 	died time.Time // when dead letters were last told
 	more int       // dead letters since
+
+	aged    time.Time // when expired deliveries were last told
+	expired int       // since then
 }
 
 func (s *streak) note(now time.Time, out Outcome) {
@@ -91,19 +94,36 @@ func (s *streak) note(now time.Time, out Outcome) {
 	}
 }
 
-// tell says how many dead letters were not told one by one, once a minute.
+// tell says how many dead letters were not told one by one, and how many
+// deliveries expired, once a minute.
 func (s *streak) tell(now time.Time) {
 	if s.more > 0 && now.Sub(s.died) >= quiet {
 		s.died = now
-		s.close()
+		s.tellDead()
+	}
+	if s.expired > 0 && (s.aged.IsZero() || now.Sub(s.aged) >= quiet) {
+		s.aged = now
+		s.tellExpired()
 	}
 }
 
 // close says it at once.
 func (s *streak) close() {
+	s.tellDead()
+	s.tellExpired()
+}
+
+func (s *streak) tellDead() {
 	if s.more > 0 {
 		s.log.Warn("more dead letters", "number", s.more)
 		s.more = 0
+	}
+}
+
+func (s *streak) tellExpired() {
+	if s.expired > 0 {
+		s.log.Warn("deliveries expired: they were older than ttl", "number", s.expired)
+		s.expired = 0
 	}
 }
 

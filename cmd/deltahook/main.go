@@ -107,6 +107,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 	root.AddCommand(
 		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
 		a.holdsCommand(), a.releaseCommand(), a.discardCommand(),
+		a.endpointsCommand(), a.pauseCommand(), a.resumeCommand(), a.dropCommand(),
 		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.compactCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
 		a.listenCommand(), a.sendCommand(), a.secretCommand(),

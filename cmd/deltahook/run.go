@@ -73,7 +73,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	keys := &watches{}
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Logger: log,
+		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
 		Ready: readiness(ctx, store),
 	})
 	if err := admin.Listen(ctx); err != nil {

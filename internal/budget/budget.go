@@ -82,6 +82,22 @@ func New(t Terms) *Limit {
 	return &Limit{terms: t, slack: min(t.Per/10, longestSlack)}
 }
 
+// Begin says, before anything is taken, when the last request was made before
+// the start, as far as that is known; zero: none was. Even spacing then goes on
+// from there. Without it, the first one waits as if one had just been made.
+func (l *Limit) Begin(now, last time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turn(now)
+	if l.total > 0 {
+		return
+	}
+	l.next = 0
+	if !last.IsZero() {
+		l.next = max(0, min(last.Sub(now), 0)+min(l.spacing(0), widest))
+	}
+}
+
 // Take takes one request, if it may be made now. Otherwise the grant is none,
 // and its time is when one may be made at the earliest; somebody else may be
 // faster then.

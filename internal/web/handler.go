@@ -93,6 +93,7 @@ func (s *Server) local() http.Handler {
 func (s *Server) api(mux *http.ServeMux, guard func(http.Handler) http.Handler, payloads bool) {
 	s.watching(mux, guard)
 	s.holding(mux, guard)
+	s.steering(mux, guard)
 	s.archiving(mux, guard, payloads)
 	s.replaying(mux, guard)
 }

@@ -11,6 +11,8 @@
 //	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
 //	                       GET /api/v1/holds
 //	                       POST /api/v1/sources/{name}/release, /discard
+//	                       GET /api/v1/endpoints
+//	                       POST /api/v1/endpoints/{name}/pause, /resume, /drop
 //	                       GET /api/v1/events, /api/v1/events/{id}
 //	                       GET /api/v1/deliveries, /{number}, /{number}/attempts
 //	                       POST /api/v1/replay
@@ -75,6 +77,8 @@ type Options struct {
 	// Holds is who knows which answers are held. nil: there is no API for
 	// them.
 	Holds Holds
+	// Endpoints is who sends to endpoints. nil: there is no API for them.
+	Endpoints Endpoints
 	// Archive is who knows what was told, and Replays who tells it again.
 	// nil: there is no API for it.
 	Archive Archive

@@ -158,8 +158,9 @@ func TestSettingsExist(t *testing.T) {
 			names := strings.Split(strings.ReplaceAll(m[1], "NAME", "*"), ".")
 			var known, there bool
 			for _, within := range [][]string{nil, {"sources", "*"}, {"endpoints", "*"}} {
-				if schemaOf(t, append(slices.Clip(within), names[0])...) == nil {
-					continue
+				first := schemaOf(t, append(slices.Clip(within), names[0])...)
+				if first == nil || len(first.Properties) == 0 && len(first.More) == 0 {
+					continue // order.placed is an event, though order is a setting
 				}
 				known = true
 				there = there || schemaOf(t, append(slices.Clip(within), names...)...) != nil

@@ -85,7 +85,7 @@ func TestSweepDeadChain(t *testing.T) {
 		if err != nil || len(e.Deliveries) != 1 || e.Deliveries[0].Endpoint != "other" {
 			t.Errorf("the event is %+v, %v", e, err)
 		}
-		if state, err := s.Endpoint(t.Context(), "hook"); err != nil || state != (emitter.EndpointState{}) {
+		if state, err := s.Endpoint(t.Context(), "hook"); err != nil || state.Health != (emitter.Health{}) || state.Waiting != 0 || state.Dead != 0 {
 			t.Errorf("hook is %+v, %v", state, err)
 		}
 		replay(t, s, emitter.Replay{Filter: emitter.Filter{Event: "e0a", Endpoint: "hook"}}, 0)

@@ -18,7 +18,7 @@ import (
 
 // schema is the version of the file's layout that doc.go describes. Files from
 // version 1 on are brought to it when they are opened to write.
-const schema = 2
+const schema = 3
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -51,6 +51,8 @@ type Store struct {
 	queue  chan *request
 	closed chan struct{} // closed when the committer has answered everything
 
+	turns turns // of what Pending gives
+
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
 
@@ -68,7 +70,7 @@ func Open(path string, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{})}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns()}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -242,6 +244,9 @@ func (s *Store) lay(path string) error {
 				}
 			}
 			if version > 0 {
+				if err := sortFresh(newTx(btx)); err != nil {
+					return err
+				}
 				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
 					"store", path, "schema", version, "to", schema)
 			}

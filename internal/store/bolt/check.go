@@ -151,13 +151,13 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	if err := t.checkChain(k, number, &d, &e); err != nil {
 		return err
 	}
-	lane := lanePrefix(d.endpoint, e.unit, e.key)
+	lane := d.lane(&e, number)
 	head, found, err := t.laneHead(lane)
 	if err != nil {
 		return err
 	}
 	waits := t.get(bucketLanes, laneKey(lane, number)) != nil
-	due := t.get(bucketDue, dueKey(d.endpoint, d.due, number)) != nil
+	due := t.get(bucketDue, d.dueKey(&e, number)) != nil
 	dead := t.get(bucketDead, deadKey(d.settled, number)) != nil
 	switch {
 	case waits != (d.state == stateWaiting):
@@ -198,15 +198,12 @@ func (t *tx) checkIndex(b bucket, k []byte) error {
 	if !ok {
 		return damaged(b, k)
 	}
-	d, found, err := t.delivery(number)
+	d, e, err := t.waiting(number)
 	if err != nil {
 		return err
 	}
-	if !found {
-		return missing(bucketDeliveries, numberKey(number))
-	}
-	if b == bucketDue && !bytes.Equal(k, dueKey(d.endpoint, d.due, number)) {
-		return misplaced(b, k, "has another time than its delivery")
+	if b == bucketDue && !bytes.Equal(k, d.dueKey(&e, number)) {
+		return misplaced(b, k, "has another time or source than its delivery")
 	}
 	if b == bucketDead && !d.letter() || b != bucketDead && d.state != stateWaiting {
 		return misplaced(b, k, "has a delivery in another state")

@@ -55,7 +55,6 @@ type preparedEvent struct {
 type preparedDelivery struct {
 	endpoint string
 	body     int
-	lane     []byte
 	dead     string // why it is a dead letter from the start; "": it waits
 }
 
@@ -129,7 +128,7 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 			p.size += len(b.Payload)
 		}
 		event.deliveries = append(event.deliveries, preparedDelivery{
-			endpoint: b.Endpoint, body: index, lane: lanePrefix(b.Endpoint, p.unit, e.Key), dead: b.Dead,
+			endpoint: b.Endpoint, body: index, dead: b.Dead,
 		})
 	}
 	event.event.bodies = len(event.payloads)
@@ -229,32 +228,29 @@ func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
 	if p.dead != "" {
 		return t.addDead(number, &d, p.dead, e.event.created)
 	}
-	return t.enqueue(number, &d, p.lane)
+	return t.enqueue(number, &d, &e.event)
 }
 
 // enqueue writes a delivery that waits, at the end of its lane.
-func (t *tx) enqueue(number uint64, d *storedDelivery, lane []byte) error {
-	if err := t.putDelivery(number, d); err != nil {
-		return err
-	}
-	_, behind, err := t.laneHead(lane)
-	if err != nil {
-		return err
-	}
-	if err := t.mark(bucketLanes, laneKey(lane, number)); err != nil {
-		return err
-	}
-	if !behind {
-		if err := t.mark(bucketDue, dueKey(d.endpoint, d.due, number)); err != nil {
-			return err
-		}
-	}
+func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 	endpoint, err := t.endpoint(d.endpoint)
 	if err != nil {
 		return err
 	}
 	endpoint.Waiting++
-	return nil
+	d.order = endpoint.Order
+	if err := t.putDelivery(number, d); err != nil {
+		return err
+	}
+	lane := d.lane(e, number)
+	_, behind, err := t.laneHead(lane)
+	if err != nil {
+		return err
+	}
+	if err := t.mark(bucketLanes, laneKey(lane, number)); err != nil || behind {
+		return err
+	}
+	return t.mark(bucketDue, d.dueKey(e, number))
 }
 
 // addDead puts a delivery that cannot be made among the dead letters. Why

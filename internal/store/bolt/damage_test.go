@@ -44,7 +44,8 @@ func populate(t *testing.T, path string) {
 		outcomes[i] = emitter.Outcome{
 			Delivery: d,
 			Attempt:  emitter.Attempt{At: now, Took: time.Second, Status: 500, Error: emitter.ErrorTimeout, Reason: "status 500", Response: []byte("oh")},
-			Verdict:  emitter.Verdict{State: emitter.Dead, Hold: now.Add(time.Hour), Paused: true, Reason: "gone"},
+			Verdict:  emitter.Verdict{State: emitter.Dead, Reason: "gone"},
+			Health:   &emitter.Health{Hold: now.Add(time.Hour), Pause: emitter.PauseGone, Reason: "gone"},
 		}
 	}
 	saved := s.SaveToken(t.Context(), "spotify", auth.Record{Origin: "o", Refresh: "a refresh token", Since: now})

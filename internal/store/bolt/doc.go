@@ -7,7 +7,7 @@
 // bodies.
 //
 //	bucket      key                                        body
-//	meta        "schema"                                   version of this page: 2
+//	meta        "schema"                                   version of this page: 3
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	sources     source [00 watch]                          version, shape, since, bookmarks (JSON)
@@ -19,10 +19,10 @@
 //	deliveries  number64                                   event, endpoint, body index, state, due, …
 //	attempts    number64 index32                           one attempt of a delivery, from 1
 //	lanes       endpoint' source' watch' key' number64     – a delivery that waits
-//	due         endpoint' time number64                    – the first delivery of a lane, by its due time;
-//	                                                       the zero time until it was tried
+//	due         endpoint' zero source' number64            – the first delivery of a lane that was never tried
+//	            endpoint' time number64                    – that is due at a time
 //	dead        time number64                              – a dead letter, by when it died
-//	endpoints   endpoint                                   hold, paused, reason, counters (JSON)
+//	endpoints   endpoint                                   health, order, counters (JSON)
 //
 // x' is x behind its length as a uvarint, so that no part can run into the
 // next one. Integers are big endian. A time is Unix nanoseconds as an int64
@@ -31,8 +31,12 @@
 // [MaxKey] bytes of names.
 //
 // A lane is what may not overtake itself: the deliveries of one item to one
-// endpoint. Only its first delivery stands in due, so Pending costs the
-// same whatever waits behind.
+// endpoint or, as the endpoint's order has it, all deliveries to the endpoint
+// (source, watch and key of the lane are empty) or each by itself (source and
+// watch are empty, the key is the number). Which one it is stands in the
+// delivery: it is decided at the commit, and by Arrange. Only the first of a
+// lane stands in due, so Pending costs the same whatever waits behind. Of
+// damaged ones whose source can't be read it is empty there.
 //
 // A delivery that is replayed gets a successor, with a number of its own, at
 // the end of the lane; it names the one that took its place, and each of those
@@ -47,7 +51,8 @@
 // # Versions
 //
 //	1   as this page, without the bucket notes
-//	2   this page
+//	2   with it; in due, what was never tried has no source
+//	3   this page
 //
 // A file of an older version is brought to this one when it is opened to write,
 // in one transaction; an older deltahook then refuses it. Opened to read only

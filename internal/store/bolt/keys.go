@@ -109,22 +109,44 @@ func lanePrefix(endpoint, unit, key string) []byte {
 	return appendPart(b, key)
 }
 
+// laneOf is what the keys of the lane of a delivery begin with. A source has a
+// name, so lanes of different orders are never the same.
+func laneOf(o order, endpoint, unit, key string, number uint64) []byte {
+	switch o {
+	case orderEndpoint:
+		return lanePrefix(endpoint, "", "")
+	case orderNone:
+		return lanePrefix(endpoint, "", string(numberKey(number)))
+	}
+	return lanePrefix(endpoint, unit, key)
+}
+
 func laneKey(lane []byte, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte(nil), lane...), number)
 }
 
+// duePrefix is what the keys in due begin with of an endpoint.
 func duePrefix(endpoint string) []byte { return appendPart(nil, endpoint) }
 
-func dueKey(endpoint string, due time.Time, number uint64) []byte {
-	return binary.BigEndian.AppendUint64(appendTime(duePrefix(endpoint), due), number)
+// freshPrefix is what the keys in due begin with of what was never tried at an
+// endpoint.
+func freshPrefix(endpoint string) []byte {
+	return appendTime(duePrefix(endpoint), time.Time{})
 }
 
-// cutDueKey is the reverse of dueKey, less the endpoint's part.
-func cutDueKey(rest []byte) (due time.Time, number uint64, ok bool) {
-	if len(rest) != 16 {
-		return time.Time{}, 0, false
+// againKey is where keys in due begin of what is due again at a time or later.
+func againKey(endpoint string, due time.Time) []byte {
+	return appendTime(duePrefix(endpoint), due)
+}
+
+// dueKey is the key of the first delivery of a lane; due is zero where it was
+// never tried.
+func dueKey(endpoint, source string, due time.Time, number uint64) []byte {
+	b := againKey(endpoint, due)
+	if due.IsZero() {
+		b = appendPart(b, source)
 	}
-	return readTime(rest), binary.BigEndian.Uint64(rest[8:]), true
+	return binary.BigEndian.AppendUint64(b, number)
 }
 
 func deadKey(at time.Time, number uint64) []byte {

@@ -87,10 +87,11 @@ func (t *tx) checkReplay(number uint64) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := t.laneHead(lanePrefix(d.endpoint, e.unit, e.key)); err != nil {
+	endpoint, err := t.endpoint(d.endpoint)
+	if err != nil {
 		return err
 	}
-	_, err = t.endpoint(d.endpoint)
+	_, _, err = t.laneHead(laneOf(endpoint.Order, d.endpoint, e.unit, e.key, number))
 	return err
 }
 
@@ -124,7 +125,7 @@ func (t *tx) replay(number uint64, done *emitter.Replayed) error {
 		return err
 	}
 	again := storedDelivery{event: d.event, endpoint: d.endpoint, body: d.body, state: stateWaiting, origin: origin, queued: t.now}
-	if err := t.enqueue(next, &again, lanePrefix(d.endpoint, e.unit, e.key)); err != nil {
+	if err := t.enqueue(next, &again, &e); err != nil {
 		return err
 	}
 	done.Replayed++

@@ -12,12 +12,7 @@ import (
 )
 
 // Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
-// Number and Attempts count.
-//
-// A hold is kept until it has passed, a longer one takes its place, and a
-// pause is kept with it. A delivery ends a pause and forgets a hold that has
-// passed; a wait that the receiver asked for and that still runs stays, for
-// the delivery was under way before it.
+// Number and Attempts count, and Endpoint where there is a Health.
 func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	if len(outcomes) == 0 {
 		return nil
@@ -28,6 +23,13 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	for i := range outcomes {
 		if _, err := storedState(outcomes[i].Verdict.State); err != nil {
 			return fmt.Errorf("settle delivery %d: %w", outcomes[i].Delivery.Number, err)
+		}
+		if h := outcomes[i].Health; h != nil {
+			if name := outcomes[i].Delivery.Endpoint; name == "" || tooLong(name) {
+				return fmt.Errorf("settle delivery %d: endpoint %q: bad name", outcomes[i].Delivery.Number, clip(name))
+			}
+			copied := *h
+			outcomes[i].Health = &copied
 		}
 		outcomes[i].Attempt.Response = bytes.Clone(outcomes[i].Attempt.Response)
 		size += 1024 + len(outcomes[i].Attempt.Response)
@@ -62,12 +64,19 @@ func storedState(s emitter.State) (state, error) {
 		return stateDelivered, nil
 	case emitter.Dead:
 		return stateDead, nil
+	case emitter.Expired:
+		return stateExpired, nil
 	}
 	return 0, fmt.Errorf("unknown state %q", s)
 }
 
 // checkOutcome reads what settle will need.
 func (t *tx) checkOutcome(o *emitter.Outcome) error {
+	if o.Health != nil {
+		if _, err := t.endpoint(o.Delivery.Endpoint); err != nil {
+			return err
+		}
+	}
 	d, _, found, err := t.judged(o)
 	if err != nil || !found {
 		return err
@@ -90,6 +99,13 @@ func (t *tx) judged(o *emitter.Outcome) (d storedDelivery, e storedEvent, found 
 }
 
 func (t *tx) settle(o *emitter.Outcome) error {
+	if o.Health != nil {
+		endpoint, err := t.endpoint(o.Delivery.Endpoint)
+		if err != nil {
+			return err
+		}
+		endpoint.put(o.Health)
+	}
 	number := o.Delivery.Number
 	d, e, found, err := t.judged(o)
 	if err != nil || !found {
@@ -99,29 +115,21 @@ func (t *tx) settle(o *emitter.Outcome) error {
 	if err != nil {
 		return err
 	}
-	*endpoint = storedEndpoint(emitter.EndpointState(*endpoint).After(&o.Verdict, t.now))
-
-	// Only the first of a lane stands in due. An outcome can come for a
-	// later one only by mistake; it must not let anything overtake.
-	due := dueKey(d.endpoint, d.due, number)
-	first := t.get(bucketDue, due) != nil
-	if first {
-		if err := t.drop(bucketDue, due); err != nil {
-			return err
-		}
+	if o.Verdict.State != emitter.Expired && o.Attempt.At.After(endpoint.Last) {
+		endpoint.Last = o.Attempt.At
 	}
 	d.attempts++
-	if d.state, err = storedState(o.Verdict.State); err != nil {
-		return err
-	}
 	key := attemptKey(number, d.attempts)
 	if err := t.put(bucketAttempts, key, attemptRecord(key, &o.Attempt)); err != nil {
 		return err
 	}
-	if d.state != stateWaiting {
-		endpoint.Waiting--
-		if d.state == stateDead {
-			endpoint.Dead++
+	first, err := t.undue(number, &d, &e)
+	if err != nil {
+		return err
+	}
+	if o.Verdict.State != emitter.Waiting {
+		if d.state, err = storedState(o.Verdict.State); err != nil {
+			return err
 		}
 		return t.finish(number, &d, &e, first)
 	}
@@ -129,21 +137,39 @@ func (t *tx) settle(o *emitter.Outcome) error {
 	if err := t.putDelivery(number, &d); err != nil || !first {
 		return err
 	}
-	return t.mark(bucketDue, dueKey(d.endpoint, d.due, number))
+	return t.mark(bucketDue, d.dueKey(&e, number))
 }
 
-// finish takes the delivery out of its lane and lets the next one forward.
+// undue takes a delivery out of due, and says whether it stood there. Only the
+// first of a lane does. An outcome can come for a later one only by mistake; it
+// must not let anything overtake.
+func (t *tx) undue(number uint64, d *storedDelivery, e *storedEvent) (first bool, err error) {
+	key := d.dueKey(e, number)
+	if t.get(bucketDue, key) == nil {
+		return false, nil
+	}
+	return true, t.drop(bucketDue, key)
+}
+
+// finish takes a delivery that waits no more out of its lane and lets the next
+// one forward.
 func (t *tx) finish(number uint64, d *storedDelivery, e *storedEvent, first bool) error {
+	endpoint, err := t.endpoint(d.endpoint)
+	if err != nil {
+		return err
+	}
+	endpoint.Waiting--
 	d.settled = t.now
 	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}
 	if d.state == stateDead {
+		endpoint.Dead++
 		if err := t.mark(bucketDead, deadKey(d.settled, number)); err != nil {
 			return err
 		}
 	}
-	lane := lanePrefix(d.endpoint, e.unit, e.key)
+	lane := d.lane(e, number)
 	if err := t.drop(bucketLanes, laneKey(lane, number)); err != nil || !first {
 		return err
 	}
@@ -159,17 +185,31 @@ func (t *tx) forward(endpoint string, lane []byte) error {
 		return err
 	}
 	var d storedDelivery
+	var e storedEvent
 	if err == nil {
-		d, _, err = t.delivery(number)
+		d, e, err = t.waiting(number)
 	}
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}
-	if d.attempts == 0 && !d.due.IsZero() {
+	if err == nil && d.attempts == 0 && !d.due.IsZero() {
 		d.due = time.Time{} // a file of before has the time of the commit there
 		if err := t.putDelivery(number, &d); err != nil {
 			return err
 		}
 	}
-	return t.mark(bucketDue, dueKey(endpoint, d.due, number))
+	return t.mark(bucketDue, dueKey(endpoint, e.source(), d.due, number))
+}
+
+// waiting reads a delivery that an index names, and its event. What could be
+// read of a damaged one comes with the error.
+func (t *tx) waiting(number uint64) (d storedDelivery, e storedEvent, err error) {
+	d, found, err := t.delivery(number)
+	if err == nil && !found {
+		err = missing(bucketDeliveries, numberKey(number))
+	}
+	if err == nil {
+		e, err = t.event(d.event)
+	}
+	return d, e, err
 }

@@ -165,6 +165,8 @@ func (s state) shown() emitter.State {
 		return emitter.Delivered
 	case stateDead:
 		return emitter.Dead
+	case stateExpired:
+		return emitter.Expired
 	}
 	return emitter.State(fmt.Sprint("state ", uint64(s)))
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
@@ -46,11 +47,61 @@ func (s storedSource) record(key []byte) (record, error) { return sealJSON(bucke
 
 // storedEndpoint is a record of endpoints.
 type storedEndpoint struct {
-	Hold    time.Time `json:"hold,omitzero"`
-	Paused  bool      `json:"paused,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	Waiting int       `json:"waiting,omitempty"`
-	Dead    int       `json:"dead,omitempty"`
+	Hold        time.Time `json:"hold,omitzero"`
+	Paused      bool      `json:"paused,omitempty"` // of files of before, without a cause
+	Reason      string    `json:"reason,omitempty"`
+	Waiting     int       `json:"waiting,omitempty"`
+	Dead        int       `json:"dead,omitempty"`
+	Pause       string    `json:"pause,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+	Failed      int       `json:"failed,omitempty"`
+	FailedSince time.Time `json:"failed_since,omitzero"`
+	Failing     bool      `json:"failing,omitempty"`
+	Hasten      bool      `json:"hasten,omitempty"`
+
+	Last time.Time `json:"last,omitzero"`
+
+	Order     order `json:"order,omitempty"`
+	Arranging bool  `json:"arranging,omitempty"` // some that wait may stand in lanes of another order
+}
+
+// put takes up how the endpoint fares.
+func (e *storedEndpoint) put(h *emitter.Health) {
+	e.Hold, e.Paused, e.Pause, e.Since, e.Reason = h.Hold, false, string(h.Pause), h.Since, h.Reason
+	e.Failed, e.FailedSince, e.Failing, e.Hasten = h.Failed, h.FailedSince, h.Failing, h.Hasten
+}
+
+// state is what the emitter knows of it.
+func (e *storedEndpoint) state() emitter.EndpointState {
+	h := emitter.Health{
+		Hold: e.Hold, Pause: emitter.Pause(e.Pause), Since: e.Since, Reason: e.Reason,
+		Failed: e.Failed, FailedSince: e.FailedSince, Failing: e.Failing, Hasten: e.Hasten,
+	}
+	if e.Paused && h.Pause == "" {
+		h.Pause = emitter.PauseGone
+	}
+	return emitter.EndpointState{Health: h, Waiting: e.Waiting, Dead: e.Dead, Last: e.Last}
+}
+
+// order is emitter.Order as a number.
+type order uint64
+
+const (
+	orderItem     order = 0
+	orderEndpoint order = 1
+	orderNone     order = 2
+)
+
+func storedOrder(o emitter.Order) (order, error) {
+	switch o {
+	case emitter.OrderItem:
+		return orderItem, nil
+	case emitter.OrderEndpoint:
+		return orderEndpoint, nil
+	case emitter.OrderNone:
+		return orderNone, nil
+	}
+	return 0, fmt.Errorf("unknown order %q", o)
 }
 
 func (e storedEndpoint) record(key []byte) (record, error) { return sealJSON(bucketEndpoints, key, e) }
@@ -163,6 +214,7 @@ const (
 	stateWaiting   state = 1
 	stateDelivered state = 2
 	stateDead      state = 3
+	stateExpired   state = 4
 )
 
 // storedDelivery is a record of deliveries.
@@ -173,13 +225,14 @@ type storedDelivery struct {
 	state    state
 	due      time.Time
 	attempts int
-	settled  time.Time // when it was delivered or died; zero: it waits
+	settled  time.Time // when it was delivered, died or expired; zero: it waits
 
 	// These came later: a record may end before them, which means zero.
 	unmade bool      // dead from the start, and never to be sent
 	origin uint64    // of a replay: the event's first delivery to the endpoint
 	after  uint64    // the replay that took its place; 0: it is the last
 	queued time.Time // of a replay: when it was put back
+	order  order     // of its lane
 }
 
 // letter says whether it is a dead letter.
@@ -189,7 +242,7 @@ func (d *storedDelivery) record(key []byte) record {
 	return newRecord(len(d.event)+len(d.endpoint)+40).
 		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
 		time(d.due).uint(uint64(d.attempts)).time(d.settled).
-		flag(d.unmade).uint(d.origin).uint(d.after).time(d.queued).
+		flag(d.unmade).uint(d.origin).uint(d.after).time(d.queued).uint(uint64(d.order)).
 		seal(bucketDeliveries, key)
 }
 
@@ -203,6 +256,9 @@ func readDelivery(key, value []byte) (storedDelivery, error) {
 	d.due, d.attempts, d.settled = f.time(), int(f.uint()), f.time()
 	if len(f.rest) > 0 {
 		d.unmade, d.origin, d.after, d.queued = f.flag(), f.uint(), f.uint(), f.time()
+	}
+	if len(f.rest) > 0 {
+		d.order = order(f.uint())
 	}
 	return d, f.end(bucketDeliveries, key)
 }

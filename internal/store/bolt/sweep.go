@@ -240,7 +240,7 @@ func sweepEvents(cutoff time.Time) step {
 // arrived after cutoff.
 func (t *tx) needed(e *storedEvent, cutoff time.Time) (needed bool, err error) {
 	err = t.eachLast(e, func(_ uint64, d *storedDelivery) error {
-		needed = needed || d.state != stateDelivered || !d.settled.Before(cutoff)
+		needed = needed || d.state == stateWaiting || d.letter() || !d.settled.Before(cutoff)
 		return nil
 	})
 	return needed, err

@@ -130,7 +130,9 @@ func TestSweep(t *testing.T) {
 
 		// What waits is still told, however old it is.
 		batch, err := s.Pending(t.Context(), "hook", time.Now(), 10, nil)
-		if err != nil || len(batch.Due) != 2 || batch.Due[1].Event != "e0waits" || batch.Due[1].Attempts != 1 {
+		if err != nil || len(batch.Due) != 2 || !slices.ContainsFunc(batch.Due, func(d emitter.Delivery) bool {
+			return d.Event == "e0waits" && d.Attempts == 1
+		}) {
 			t.Errorf("pending gave %+v, %v", batch, err)
 		}
 	})

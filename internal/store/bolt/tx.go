@@ -103,6 +103,16 @@ func (t *tx) laneHead(lane []byte) (number uint64, found bool, err error) {
 	return binary.BigEndian.Uint64(k[len(lane):]), true, err
 }
 
+// lane is the lane of a delivery of an event.
+func (d *storedDelivery) lane(e *storedEvent, number uint64) []byte {
+	return laneOf(d.order, d.endpoint, e.unit, e.key, number)
+}
+
+// dueKey is where a delivery of an event stands in due, if it does.
+func (d *storedDelivery) dueKey(e *storedEvent, number uint64) []byte {
+	return dueKey(d.endpoint, e.source(), d.due, number)
+}
+
 // readEndpoint reads an endpoint's record; zero where there is none.
 func (t *tx) readEndpoint(name string) (e storedEndpoint, err error) {
 	key := []byte(name)

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// agenda is the first deliveries of an endpoint's lanes in the order of their
-// due times. It is a list of sorted runs of at most two times runLength, so
+// agenda is deliveries in the order of their due times, and of their numbers. It is a list of sorted runs of at most two times runLength, so
 // that adding and removing shift a run and not everything.
 type agenda struct{ runs [][]*delivery }
 
@@ -59,20 +58,19 @@ func (a *agenda) remove(d *delivery) bool {
 	return true
 }
 
-// take gives the first n that are due at now and not skipped, and the due time
-// of the first that is not due.
-func (a *agenda) take(now time.Time, n int, skip func(uint64) bool) (first []*delivery, next time.Time) {
+// take gives the first that is due at now and not skipped; nil: there is none.
+func (a *agenda) take(now time.Time, skip func(*delivery) bool) *delivery {
 	for _, run := range a.runs {
 		for _, d := range run {
-			if len(first) >= n || d.Due.After(now) {
-				return first, a.after(now)
+			if d.Due.After(now) {
+				return nil
 			}
-			if skip == nil || !skip(d.Number) {
-				first = append(first, d)
+			if !skip(d) {
+				return d
 			}
 		}
 	}
-	return first, time.Time{}
+	return nil
 }
 
 // after is the first due time that is later than now.

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
-	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/poller"
@@ -34,8 +33,7 @@ type Store struct {
 	last       uint64               // number of the latest delivery
 	waiting    map[uint64]*delivery
 	lanes      map[lane][]*delivery // those that wait, first come first
-	due        map[string]*agenda   // by endpoint: the first of each lane
-	endpoints  map[string]*emitter.EndpointState
+	endpoints  map[string]*endpoint
 	used       map[string]budget.Usage // of limits
 	tokens     map[string]auth.Record
 }
@@ -74,8 +72,8 @@ func New() *Store {
 	return &Store{
 		sources: map[string]*source{}, events: map[string]*event{}, deliveries: map[uint64]*delivery{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
-		due: map[string]*agenda{}, endpoints: map[string]*emitter.EndpointState{},
-		used: map[string]budget.Usage{}, tokens: map[string]auth.Record{},
+		endpoints: map[string]*endpoint{},
+		used:      map[string]budget.Usage{}, tokens: map[string]auth.Record{},
 	}
 }
 

@@ -2,9 +2,12 @@ package mem
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
@@ -13,8 +16,11 @@ import (
 )
 
 // lane is what may not overtake itself: the deliveries of one item to one
-// endpoint.
-type lane struct{ endpoint, unit, key string }
+// endpoint, all to the endpoint, or a single one.
+type lane struct {
+	endpoint, unit, key string
+	number              uint64
+}
 
 type delivery struct {
 	emitter.Delivery
@@ -29,6 +35,97 @@ type delivery struct {
 	after  *delivery // the replay that took its place
 }
 
+// stand gives the delivery its lane in an order.
+func (d *delivery) stand(order emitter.Order) {
+	switch order {
+	case emitter.OrderEndpoint:
+		d.lane = lane{endpoint: d.Endpoint}
+	case emitter.OrderNone:
+		d.lane = lane{endpoint: d.Endpoint, number: d.Number}
+	default:
+		d.lane = lane{endpoint: d.Endpoint, unit: poller.Unit(d.of.Source, d.of.Watch), key: d.Key}
+	}
+}
+
+// endpoint is what is kept of one.
+type endpoint struct {
+	emitter.EndpointState
+	order emitter.Order
+
+	// The first of each lane.
+	fresh map[string]*agenda // that was never tried, by source
+	again *agenda            // that is due again
+
+	gave string // the source that gave last of fresh
+	turn bool   // again follows
+}
+
+func newEndpoint() *endpoint {
+	return &endpoint{order: emitter.OrderItem, fresh: map[string]*agenda{}, again: &agenda{}}
+}
+
+// agenda is where the first delivery of a lane stands.
+func (e *endpoint) agenda(d *delivery) *agenda {
+	if !d.Due.IsZero() {
+		return e.again
+	}
+	if e.fresh[d.Source] == nil {
+		e.fresh[d.Source] = &agenda{}
+	}
+	return e.fresh[d.Source]
+}
+
+// remove takes a delivery off its agenda, and says whether it was there.
+func (e *endpoint) remove(d *delivery) bool {
+	first := e.agenda(d).remove(d)
+	if a := e.fresh[d.Source]; a != nil && len(a.runs) == 0 {
+		delete(e.fresh, d.Source)
+	}
+	return first
+}
+
+// take gives the next in turn that is due at now and not skipped; nil: there is
+// none.
+func (e *endpoint) take(now time.Time, skip func(*delivery) bool) *delivery {
+	fresh := func() *delivery {
+		sources := slices.SortedFunc(maps.Keys(e.fresh), inTurn)
+		next, gave := slices.BinarySearchFunc(sources, e.gave, inTurn)
+		if gave {
+			next++ // the others first
+		}
+		for _, source := range slices.Concat(sources[next:], sources[:next]) {
+			if d := e.fresh[source].take(now, skip); d != nil {
+				e.gave, e.turn = source, true
+				return d
+			}
+		}
+		return nil
+	}
+	again := func() *delivery {
+		d := e.again.take(now, skip)
+		if d != nil {
+			e.turn = false
+		}
+		return d
+	}
+	first, second := fresh, again
+	if e.turn {
+		first, second = again, fresh
+	}
+	if d := first(); d != nil {
+		return d
+	}
+	return second()
+}
+
+// inTurn is the order in which sources take turns.
+func inTurn(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
 // tell puts what is to be delivered of an event at the ends of its lanes.
 func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 	source, watch := poller.CutUnit(unit)
@@ -39,7 +136,7 @@ func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 	s.events[e.ID] = told
 	for _, b := range e.Bodies {
 		s.last++
-		d := &delivery{lane: lane{b.Endpoint, unit, e.Key}, of: told, Delivery: emitter.Delivery{
+		d := &delivery{of: told, Delivery: emitter.Delivery{
 			Number: s.last, Endpoint: b.Endpoint,
 			Event: e.ID, Type: e.Type, Source: source, Key: e.Key, Revision: e.Revision,
 			Time: e.Time, Body: bytes.Clone(b.Payload), Created: now,
@@ -61,25 +158,30 @@ func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 func (s *Store) enqueue(d *delivery) {
 	d.state = emitter.Waiting
 	s.deliveries[d.Number], s.waiting[d.Number] = d, d
-	s.lanes[d.lane] = append(s.lanes[d.lane], d)
-	s.endpoint(d.Endpoint).Waiting++
-	if len(s.lanes[d.lane]) == 1 {
-		s.agenda(d.Endpoint).add(d)
-	}
+	e := s.endpoint(d.Endpoint)
+	e.Waiting++
+	d.stand(e.order)
+	s.line(d)
 }
 
-// agenda and endpoint give what is kept of an endpoint, new where there is
-// nothing.
-func (s *Store) agenda(name string) *agenda {
-	if s.due[name] == nil {
-		s.due[name] = &agenda{}
+// line puts a delivery into its lane, behind those with lower numbers.
+func (s *Store) line(d *delivery) {
+	of := s.lanes[d.lane]
+	at, _ := slices.BinarySearchFunc(of, d, func(a, b *delivery) int { return cmp.Compare(a.Number, b.Number) })
+	to := s.endpoint(d.Endpoint)
+	if at == 0 {
+		if len(of) > 0 {
+			to.remove(of[0])
+		}
+		to.agenda(d).add(d)
 	}
-	return s.due[name]
+	s.lanes[d.lane] = slices.Insert(of, at, d)
 }
 
-func (s *Store) endpoint(name string) *emitter.EndpointState {
+// endpoint gives what is kept of an endpoint, new where there is nothing.
+func (s *Store) endpoint(name string) *endpoint {
 	if s.endpoints[name] == nil {
-		s.endpoints[name] = &emitter.EndpointState{}
+		s.endpoints[name] = newEndpoint()
 	}
 	return s.endpoints[name]
 }
@@ -91,22 +193,50 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	due := s.due[endpoint]
-	if due == nil {
+	e := s.endpoints[endpoint]
+	if e == nil {
 		return emitter.Batch{}, nil
 	}
-	first, next := due.take(now, n, skip)
-	for _, d := range first {
-		out := d.Delivery
-		out.Body = bytes.Clone(d.Body)
-		batch.Due = append(batch.Due, out)
+	given := map[uint64]bool{}
+	for len(batch.Due) < n {
+		d := e.take(now, func(d *delivery) bool { return given[d.Number] || skip != nil && skip(d.Number) })
+		if d == nil {
+			batch.Next = e.again.after(now)
+			break
+		}
+		given[d.Number] = true
+		batch.Due = append(batch.Due, d.clone())
 	}
-	batch.Next = next
 	return batch, nil
 }
 
+func (d *delivery) clone() emitter.Delivery {
+	out := d.Delivery
+	out.Body = bytes.Clone(d.Body)
+	return out
+}
+
+// Oldest gives the delivery that waits longest. See emitter.Queue.
+func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) bool) (emitter.Delivery, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return emitter.Delivery{}, false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var oldest *delivery
+	for l, of := range s.lanes {
+		if d := of[0]; l.endpoint == endpoint && (skip == nil || !skip(d.Number)) && (oldest == nil || d.Number < oldest.Number) {
+			oldest = d
+		}
+	}
+	if oldest == nil {
+		return emitter.Delivery{}, false, nil
+	}
+	return oldest.clone(), true, nil
+}
+
 // Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
-// Number and Attempts count.
+// Number and Attempts count, and Endpoint where there is a Health.
 func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -115,45 +245,50 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 	defer s.mu.Unlock()
 	for i := range outcomes {
 		switch v := outcomes[i].Verdict.State; v {
-		case emitter.Waiting, emitter.Delivered, emitter.Dead:
+		case emitter.Waiting, emitter.Delivered, emitter.Dead, emitter.Expired:
 		default:
 			return fmt.Errorf("settle delivery %d: unknown state %q", outcomes[i].Delivery.Number, v)
 		}
 	}
 	now := time.Now()
 	for i := range outcomes {
-		if d := s.waiting[outcomes[i].Delivery.Number]; d != nil && outcomes[i].Delivery.Attempts >= d.Attempts {
-			s.settle(d, &outcomes[i], now)
+		o := &outcomes[i]
+		if o.Health != nil {
+			s.endpoint(o.Delivery.Endpoint).Health = *o.Health
+		}
+		if d := s.waiting[o.Delivery.Number]; d != nil && o.Delivery.Attempts >= d.Attempts {
+			s.settle(d, o, now)
 		}
 	}
 	return nil
 }
 
 func (s *Store) settle(d *delivery, o *emitter.Outcome, now time.Time) {
-	v := &o.Verdict
-	due, endpoint := s.agenda(d.Endpoint), s.endpoint(d.Endpoint)
-	*endpoint = endpoint.After(v, now)
+	e, v := s.endpoint(d.Endpoint), &o.Verdict
 	d.Attempts++
 	d.tried = append(d.tried, o.Attempt.Record(d.Attempts))
-	first := due.remove(d)
+	if v.State != emitter.Expired && o.Attempt.Error != emitter.ErrorDropped && o.Attempt.At.After(e.Last) {
+		e.Last = o.Attempt.At
+	}
+	first := e.remove(d)
 	if v.State == emitter.Waiting {
 		d.Due = v.Due
 		if first {
-			due.add(d)
+			e.agenda(d).add(d)
 		}
 		return
 	}
 	d.state, d.settled = v.State, now
-	endpoint.Waiting--
+	e.Waiting--
 	if v.State == emitter.Dead {
-		endpoint.Dead++
+		e.Dead++
 	}
+	delete(s.waiting, d.Number)
 	s.leave(d, first)
 }
 
 // leave takes a delivery out of its lane and lets the next one forward.
 func (s *Store) leave(d *delivery, first bool) {
-	delete(s.waiting, d.Number)
 	rest := s.lanes[d.lane]
 	if first {
 		rest = rest[1:]
@@ -167,8 +302,111 @@ func (s *Store) leave(d *delivery, first bool) {
 	}
 	s.lanes[d.lane] = rest
 	if first {
-		s.agenda(d.Endpoint).add(rest[0])
+		s.endpoint(d.Endpoint).agenda(rest[0]).add(rest[0])
 	}
+}
+
+// SetHealth stores how an endpoint fares. See emitter.Queue.
+func (s *Store) SetHealth(ctx context.Context, endpoint string, h emitter.Health) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endpoint(endpoint).Health = h
+	return nil
+}
+
+// at is what waits at an endpoint, in the order of numbers.
+func (s *Store) at(endpoint string) (all []*delivery) {
+	for _, number := range slices.Sorted(maps.Keys(s.waiting)) {
+		if d := s.waiting[number]; d.Endpoint == endpoint {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// Arrange has the deliveries of an endpoint stand in the lanes of an order. See
+// emitter.Queue.
+func (s *Store) Arrange(ctx context.Context, endpoint string, order emitter.Order) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	switch order {
+	case emitter.OrderItem, emitter.OrderEndpoint, emitter.OrderNone:
+	default:
+		return fmt.Errorf("arrange endpoint %s: unknown order %q", endpoint, order)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.endpoint(endpoint)
+	if e.order == order {
+		return nil
+	}
+	e.order = order
+	all := s.at(endpoint)
+	for _, d := range all {
+		s.leave(d, e.remove(d))
+	}
+	for _, d := range all {
+		d.stand(order)
+		s.line(d)
+	}
+	return nil
+}
+
+// Hasten makes due at once what waits at an endpoint for a time. See
+// emitter.Queue.
+func (s *Store) Hasten(ctx context.Context, endpoint string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	e := s.endpoint(endpoint)
+	turns := map[string]time.Duration{}
+	var late []*delivery
+	for _, run := range e.again.runs {
+		for _, d := range run {
+			if !d.Due.Before(now.Add(hastenSpan)) {
+				late = append(late, d)
+			}
+		}
+	}
+	for _, d := range late {
+		turns[d.Source] += time.Microsecond
+		e.remove(d)
+		d.Due = now.Add(min(turns[d.Source], hastenSpan-1)).Round(0).UTC()
+		e.agenda(d).add(d)
+	}
+	return nil
+}
+
+// hastenSpan is by how much what is hastened may be due later than at once.
+const hastenSpan = time.Second
+
+// Drop makes dead letters of what waits at an endpoint. See emitter.Queue.
+func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (n int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, d := range s.at(endpoint) {
+		if !drop.Before.IsZero() && !d.Created.Before(drop.Before) || drop.Skip != nil && drop.Skip(d.Number) {
+			continue
+		}
+		if n++; !drop.Dry {
+			s.settle(d, &emitter.Outcome{
+				Attempt: emitter.Attempt{At: now, Error: emitter.ErrorDropped, Reason: drop.Reason},
+				Verdict: emitter.Verdict{State: emitter.Dead},
+			}, now)
+		}
+	}
+	return n, nil
 }
 
 // Endpoint is the stored state of an endpoint. See emitter.Queue.
@@ -179,7 +417,7 @@ func (s *Store) Endpoint(ctx context.Context, name string) (emitter.EndpointStat
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.endpoints[name]; e != nil {
-		return *e, nil
+		return e.EndpointState, nil
 	}
 	return emitter.EndpointState{}, nil
 }

@@ -90,7 +90,7 @@ func (s *Store) again(d *delivery) *delivery {
 		s.endpoint(d.Endpoint).Dead--
 	}
 	s.last++
-	next := &delivery{Delivery: d.Delivery, lane: d.lane, of: d.of, origin: cmp.Or(d.origin, d)}
+	next := &delivery{Delivery: d.Delivery, of: d.of, origin: cmp.Or(d.origin, d)}
 	next.Number, next.Created, next.Due, next.Attempts = s.last, time.Now(), time.Time{}, 0
 	d.after = next
 	s.enqueue(next)

@@ -48,6 +48,9 @@ func (p *pair) run(r *rapid.T) {
 		"forget":  p.forget,
 		"pending": p.pending,
 		"settle":  p.settle,
+		"arrange": p.arrange,
+		"hasten":  p.hasten,
+		"drop":    p.drop,
 		"replay":  p.replay,
 		"wait": func(r *rapid.T) {
 			time.Sleep(time.Duration(rapid.IntRange(1, 120).Draw(r, "seconds")) * time.Second)
@@ -149,17 +152,52 @@ func (p *pair) settle(r *rapid.T) {
 	var outcomes []emitter.Outcome
 	for range rapid.IntRange(1, 3).Draw(r, "outcomes") {
 		d := rapid.SampledFrom(p.given).Draw(r, "delivery")
-		v := emitter.Verdict{State: rapid.SampledFrom([]emitter.State{emitter.Waiting, emitter.Delivered, emitter.Dead}).Draw(r, "state")}
+		v := emitter.Verdict{State: rapid.SampledFrom([]emitter.State{emitter.Waiting, emitter.Delivered, emitter.Dead, emitter.Expired}).Draw(r, "state")}
 		if v.State == emitter.Waiting {
 			v.Due = time.Now().Add(time.Duration(rapid.IntRange(-10, 300).Draw(r, "due")) * time.Second)
 		}
-		if rapid.IntRange(0, 3).Draw(r, "holds") == 0 {
-			v.Hold = time.Now().Add(time.Duration(rapid.SampledFrom([]int{-10, 5, 60, 300, 100_000}).Draw(r, "hold")) * time.Second)
-			v.Paused, v.Reason = rapid.Bool().Draw(r, "paused"), rapid.StringN(0, 3, 3).Draw(r, "reason")
+		o := outcome(d, v)
+		if rapid.IntRange(0, 3).Draw(r, "fares") == 0 {
+			o.Health = p.health(r)
 		}
-		outcomes = append(outcomes, outcome(d, v))
+		outcomes = append(outcomes, o)
 	}
 	p.same(r, "settle", p.a.Settle(p.t.Context(), outcomes), p.b.Settle(p.t.Context(), outcomes))
+}
+
+func (p *pair) health(r *rapid.T) *emitter.Health {
+	return &emitter.Health{
+		Hold:  time.Now().Add(time.Duration(rapid.SampledFrom([]int{-10, 5, 100_000}).Draw(r, "hold")) * time.Second).Round(0).UTC(),
+		Pause: rapid.SampledFrom([]emitter.Pause{"", emitter.PauseOutage, emitter.PauseManual}).Draw(r, "pause"),
+		Since: at(1), Reason: rapid.StringN(0, 3, 3).Draw(r, "reason"),
+		Failed: rapid.IntRange(0, 3).Draw(r, "failed"), FailedSince: at(2), Failing: rapid.Bool().Draw(r, "failing"),
+	}
+}
+
+func (p *pair) arrange(r *rapid.T) {
+	endpoint := someEndpoint.Draw(r, "endpoint")
+	order := rapid.SampledFrom([]emitter.Order{emitter.OrderItem, emitter.OrderEndpoint, emitter.OrderNone, "odd"}).Draw(r, "order")
+	p.same(r, "arrange", p.a.Arrange(p.t.Context(), endpoint, order), p.b.Arrange(p.t.Context(), endpoint, order))
+}
+
+func (p *pair) hasten(r *rapid.T) {
+	endpoint := someEndpoint.Draw(r, "endpoint")
+	p.same(r, "hasten", p.a.Hasten(p.t.Context(), endpoint), p.b.Hasten(p.t.Context(), endpoint))
+}
+
+func (p *pair) drop(r *rapid.T) {
+	endpoint := someEndpoint.Draw(r, "endpoint")
+	d := emitter.Drop{Reason: "of no use", Dry: rapid.Bool().Draw(r, "dry")}
+	if rapid.Bool().Draw(r, "some") {
+		d.Before = time.Now().Add(-time.Duration(rapid.IntRange(0, 120).Draw(r, "age")) * time.Second)
+		d.Skip = func(number uint64) bool { return number%3 == 0 }
+	}
+	a, errA := p.a.Drop(p.t.Context(), endpoint, d)
+	b, errB := p.b.Drop(p.t.Context(), endpoint, d)
+	p.same(r, "drop", errA, errB)
+	if a != b {
+		r.Fatalf("drop: the engine dropped %d, the model %d", a, b)
+	}
 }
 
 // filter is one by everything there is.
@@ -171,7 +209,7 @@ func (p *pair) filter(r *rapid.T) emitter.Filter {
 		return g.Draw(r, what)
 	}
 	f := emitter.Filter{Source: maybe("source", someSource), Key: maybe("key", someKey), Endpoint: maybe("endpoint", someEndpoint)}
-	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "replayed"})))
+	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed"})))
 	if rapid.IntRange(0, 2).Draw(r, "times") == 0 {
 		f.Since = time.Now().Add(-time.Duration(rapid.IntRange(0, 600).Draw(r, "since")) * time.Second)
 		f.Until = f.Since.Add(time.Duration(rapid.IntRange(0, 600).Draw(r, "for")) * time.Second)
@@ -274,7 +312,8 @@ func (p *pair) compare(r *rapid.T) {
 			all = append(all, items(p.t, s, source, "", "a", "b", "a\x00b"))
 		}
 		for _, name := range []string{"x", "y", "xx"} {
-			all = append(all, endpoint(p.t, s, name), pending(p.t, s, name, time.Now(), 100))
+			oldest, found, err := s.Oldest(p.t.Context(), name, nil)
+			all = append(all, endpoint(p.t, s, name), pending(p.t, s, name, time.Now(), 100), oldest, found, err)
 		}
 		return append(all, p.lists(r, s, f)...)
 	}

@@ -156,9 +156,15 @@ func testReopen(t *testing.T, s Store) {
 	}
 	keepNotes(t, s, "shop", note("b", "sample/n", "1"), no("", "hold"))
 	all := pending(t, s, "hook", later(), 10).Due
-	settle(t, s,
-		outcome(all[0], emitter.Verdict{State: emitter.Waiting, Due: hold, Hold: hold, Paused: true, Reason: "gone"}),
-		dead(all[1]))
+	died := dead(all[1])
+	died.Health = &emitter.Health{
+		Hold: hold, Pause: emitter.PauseOutage, Since: at(1), Reason: "gone",
+		Failed: 7, FailedSince: at(2), Failing: true, Hasten: true,
+	}
+	settle(t, s, outcome(all[0], emitter.Verdict{State: emitter.Waiting, Due: hold}), died)
+	if err := s.Arrange(t.Context(), "other", emitter.OrderNone); err != nil {
+		t.Fatal(err)
+	}
 	look := func(s Store) (all []any) {
 		all = append(all, load(t, s), items(t, s, "shop", "a", "b"))
 		for _, name := range []string{"hook", "other"} {

@@ -145,7 +145,6 @@ func testRetry(t *testing.T, s Store) {
 		{now.Add(time.Minute), 10, nil, soon},
 		{soon.Add(-1), 10, nil, soon},
 		{soon, 10, []string{"e2"}, late},
-		{soon, 0, nil, late},
 		{late, 1, []string{"e2"}, time.Time{}},
 		{late, 10, []string{"e2", "e1"}, time.Time{}},
 	} {
@@ -161,6 +160,7 @@ func testRetry(t *testing.T, s Store) {
 	}
 }
 
+// testEarliest asks for what is due again, of one source.
 func testEarliest(t *testing.T, s Store) {
 	c := changes(0)
 	for i := range 9 {
@@ -188,7 +188,7 @@ func testUnknownDelivery(t *testing.T, s Store) {
 	settle(t, s, delivered(all[0]))
 	nobody := all[0]
 	nobody.Number = 1 << 40
-	paused := emitter.Verdict{State: emitter.Dead, Hold: later(), Paused: true, Reason: "late"}
+	paused := emitter.Verdict{State: emitter.Dead, Hold: later(), Pause: emitter.PauseGone, Reason: "late"}
 	settle(t, s, outcome(nobody, paused), outcome(all[0], paused), retry(all[1], all[1].Due))
 	equal(t, "due", due(t, s, "hook"), []string{"e2"})
 	equal(t, "endpoint", endpoint(t, s, "hook"), emitter.EndpointState{Waiting: 1})
@@ -207,7 +207,7 @@ func testUnknownDelivery(t *testing.T, s Store) {
 func testSettledAgain(t *testing.T, s Store) {
 	commit(t, s, changes(0, event("e1", "a", 1, "hook"), event("e2", "a", 2, "hook")))
 	d := first(t, s, "hook")
-	held := emitter.Verdict{State: emitter.Waiting, Due: time.Now(), Hold: later(), Reason: "busy"}
+	held := emitter.Verdict{State: emitter.Waiting, Due: time.Now(), Hold: later(), Reason: "busy"} // what follows of it is Health's
 	settle(t, s, outcome(d, emitter.Verdict{State: emitter.Waiting, Due: time.Now()}))
 	settle(t, s, outcome(d, held), outcome(d, held))
 	settle(t, s, dead(d))
@@ -244,17 +244,6 @@ func testClockBack(t *testing.T, s Store) {
 	}
 }
 
-// testFarHold settles a hold of another clock.
-func testFarHold(t *testing.T, s Store) {
-	commit(t, s, changes(0, event("e1", "a", 1, "hook")))
-	far := time.Now().Add(365 * 24 * time.Hour)
-	settle(t, s, outcome(first(t, s, "hook"), emitter.Verdict{State: emitter.Waiting, Due: time.Now(), Hold: far, Reason: "busy"}))
-	settle(t, s, retry(first(t, s, "hook"), time.Now()))
-	if e := endpoint(t, s, "hook"); e.Hold.After(time.Now().Add(emitter.MaxHold)) || e.Hold.Before(later()) {
-		t.Errorf("held for %s, want %s", time.Until(e.Hold), emitter.MaxHold)
-	}
-}
-
 // testSkip asks for what the caller doesn't have in hand.
 func testSkip(t *testing.T, s Store) {
 	c := changes(0)
@@ -272,7 +261,7 @@ func testSkip(t *testing.T, s Store) {
 			t.Fatal(err)
 		}
 		equal(t, fmt.Sprintf("%d of them", n), batch.Due, want)
-		if !batch.Next.Equal(late) {
+		if n == 9 && !batch.Next.Equal(late) {
 			t.Errorf("%d of them: next is at %s, want %s", n, batch.Next, late)
 		}
 	}
@@ -292,50 +281,6 @@ func testWhoWaits(t *testing.T, s Store) {
 	count(map[string]int{"one": 2, "two": 1})
 	settle(t, s, delivered(first(t, s, "one")), dead(first(t, s, "two")))
 	count(map[string]int{"one": 1})
-}
-
-// testHold follows one endpoint. Each step is one outcome.
-func testHold(t *testing.T, s Store) {
-	now := time.Now()
-	past, short, long := now.Add(-time.Hour), now.Add(time.Hour), now.Add(24*time.Hour)
-	waiting := func(hold time.Time, paused bool, reason string) emitter.Verdict {
-		return emitter.Verdict{State: emitter.Waiting, Due: now, Hold: hold, Paused: paused, Reason: reason}
-	}
-	arrived := emitter.Verdict{State: emitter.Delivered}
-	c := changes(0)
-	for i := range 10 {
-		c.Events = append(c.Events, event(fmt.Sprint("e", i), fmt.Sprint("k", i), 1, "hook"))
-	}
-	commit(t, s, c)
-	for _, step := range []struct {
-		name    string
-		verdict emitter.Verdict
-		want    emitter.EndpointState
-	}{
-		{"no hold", waiting(time.Time{}, false, "status 500"), emitter.EndpointState{}},
-		{"a hold that has passed", waiting(past, false, "busy"), emitter.EndpointState{Hold: past, Reason: "busy"}},
-		{"a delivery forgets it", arrived, emitter.EndpointState{}},
-		{"a hold", waiting(short, false, "busy"), emitter.EndpointState{Hold: short, Reason: "busy"}},
-		{"a failure leaves it", waiting(time.Time{}, false, "status 500"), emitter.EndpointState{Hold: short, Reason: "busy"}},
-		{"a delivery leaves it while it runs", arrived, emitter.EndpointState{Hold: short, Reason: "busy"}},
-		{"a shorter one leaves it", waiting(now.Add(time.Minute), false, "less"), emitter.EndpointState{Hold: short, Reason: "busy"}},
-		{"a pause outlasts it", waiting(long, true, "gone"), emitter.EndpointState{Hold: long, Paused: true, Reason: "gone"}},
-		{"a shorter hold leaves the pause", waiting(short, false, "busy"), emitter.EndpointState{Hold: long, Paused: true, Reason: "gone"}},
-		{"a delivery ends the pause", arrived, emitter.EndpointState{}},
-		{"a pause", waiting(long, true, "gone"), emitter.EndpointState{Hold: long, Paused: true, Reason: "gone"}},
-		{
-			"a delivery with a hold of its own",
-			emitter.Verdict{State: emitter.Delivered, Hold: short, Reason: "busy"},
-			emitter.EndpointState{Hold: short, Reason: "busy"},
-		},
-	} {
-		d := pending(t, s, "hook", later(), 1).Due[0]
-		settle(t, s, outcome(d, step.verdict))
-		got := endpoint(t, s, "hook")
-		got.Waiting, got.Dead = 0, 0
-		equal(t, step.name, got, step.want)
-	}
-	equal(t, "another endpoint", endpoint(t, s, "other"), emitter.EndpointState{})
 }
 
 // testBacklog compares Pending on few and on very many waiting deliveries: by

@@ -91,10 +91,18 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"what was never tried waits for no clock", testClockBack},
 		{"what the caller has in hand is skipped", testSkip},
 		{"those who wait are known", testWhoWaits},
-		{"holds and pauses are stored", testHold},
+		{"how an endpoint fares is stored", testHealth},
+		{"what has expired is no dead letter", testExpired},
+		{"sources take turns", testTurns},
+		{"what is due again takes turns with what was never tried", testTurnsOfRetries},
+		{"the oldest is found whenever it is due", testOldest},
+		{"one lane for an endpoint", testOrderEndpoint},
+		{"a lane for each delivery", testOrderNone},
+		{"what waits is put into the lanes of another order", testArrange},
+		{"what waits for a time is made due", testHasten},
+		{"what waits is dropped", testDrop},
 		{"what is used of limits is stored", testUsage},
 		{"a refresh token is read back", testToken},
-		{"a hold of another clock is cut", testFarHold},
 		{"concurrent commits of many sources", testConcurrent},
 		{"concurrent commits of one source", testRace},
 		{"an unknown outcome makes one event", testUnknownOutcome},
@@ -208,12 +216,14 @@ func first(t *testing.T, s Store, endpoint string) emitter.Delivery {
 	return batch.Due[0]
 }
 
+// endpoint is the state of an endpoint, less when it was tried last.
 func endpoint(t *testing.T, s Store, name string) emitter.EndpointState {
 	t.Helper()
 	e, err := s.Endpoint(t.Context(), name)
 	if err != nil {
 		t.Fatalf("endpoint %s: %v", name, err)
 	}
+	e.Last = time.Time{}
 	return e
 }
 

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/web"
+)
+
+// steered is the emitter as the admin address sees it.
+type steered struct{ *emitter.Emitter }
+
+// Pause stops sending to an endpoint.
+func (s steered) Pause(ctx context.Context, endpoint string) error {
+	return steerError(s.Emitter.Pause(ctx, endpoint))
+}
+
+// Resume sends to an endpoint again.
+func (s steered) Resume(ctx context.Context, endpoint string) error {
+	return steerError(s.Emitter.Resume(ctx, endpoint))
+}
+
+// Drop makes dead letters of what waits at an endpoint.
+func (s steered) Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (int, error) {
+	n, err := s.Emitter.Drop(ctx, endpoint, before, dry)
+	return n, steerError(err)
+}
+
+func steerError(err error) error {
+	switch {
+	case errors.Is(err, emitter.ErrNoEndpoint):
+		return refusal{err, web.ErrNotFound}
+	case errors.Is(err, emitter.ErrDisabled), errors.Is(err, emitter.ErrBusy):
+		return refusal{err, web.ErrConflict}
+	}
+	return err
+}
+
+func (a *app) endpointsCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "endpoints",
+		GroupID: "steer",
+		Short:   "Show how the endpoints fare, and what waits for them",
+		Long: `Show the endpoints: ok, failing (nothing arrived for five minutes), paused, or
+disabled in the configuration; since when, and why; how many deliveries wait,
+and how many are dead letters.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkFormat(format); err != nil {
+				return err
+			}
+			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
+				all, err := c.Endpoints(ctx)
+				if err != nil {
+					return err
+				}
+				if format == "json" {
+					return a.printJSON(all)
+				}
+				return a.showEndpoints(all)
+			})
+		},
+	}
+	addFormat(cmd, &format)
+	return cmd
+}
+
+func (a *app) showEndpoints(all []emitter.EndpointStatus) error {
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ENDPOINT\tSTATE\tSINCE\tWAITING\tDEAD\tHELD UNTIL\tREASON")
+	for _, e := range all {
+		state := string(e.State)
+		if e.State == emitter.ConditionPaused {
+			state += " (" + string(e.Pause) + ")"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", e.Endpoint, state, shortTime(e.Begun()), e.Waiting, e.Dead,
+			shortTime(e.Hold), visible(e.Reason))
+	}
+	return table.Flush()
+}
+
+// shortTime is a time in a table; zero: nothing.
+func shortTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func (a *app) pauseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "pause ENDPOINT",
+		GroupID: "steer",
+		Short:   "Stop sending to an endpoint; what is told to it waits",
+		Long: `Stop sending to an endpoint until 'deltahook resume', over restarts. Attempts
+that are under way end. What is told to it waits, and nothing of it is lost.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeEndpoints,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.steer(cmd.Context(), args[0], (*web.Client).Pause, "paused: what is told to it waits")
+		},
+	}
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "resume ENDPOINT",
+		GroupID: "steer",
+		Short:   "Send to an endpoint again, and try at once what waits",
+		Long: `End a pause of an endpoint, whatever caused it, and any wait that the receiver
+asked for. What waits for its next attempt is tried at once, as fast as rate
+and concurrency let it. That is of use also for an endpoint that isn't paused
+but was mended.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeEndpoints,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.steer(cmd.Context(), args[0], (*web.Client).Resume, "resumed: what waits is tried now")
+		},
+	}
+}
+
+func (a *app) steer(ctx context.Context, endpoint string, do func(*web.Client, context.Context, string) error, done string) error {
+	return a.ask(ctx, func(ctx context.Context, c *web.Client) error {
+		if err := do(c, ctx, endpoint); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(a.out, "%s: %s\n", endpoint, done)
+		return err
+	})
+}
+
+func (a *app) dropCommand() *cobra.Command {
+	var text string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "drop ENDPOINT",
+		GroupID: "steer",
+		Short:   "Make dead letters of what waits at an endpoint",
+		Long: `Make dead letters of the deliveries that wait at an endpoint, configured or
+not: they are not sent, are kept as long as dead letters are, and can be
+replayed. Attempts that are under way are left alone. Without --yes it only
+says how many they are.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeEndpoints,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			before, err := moment(text, time.Now())
+			if err != nil {
+				return a.usage("--before %w", err)
+			}
+			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
+				n, err := c.Drop(ctx, args[0], before, !yes)
+				if err != nil {
+					return err
+				}
+				if yes {
+					_, err = fmt.Fprintf(a.out, "%s: %d deliveries dropped; they are dead letters\n", args[0], n)
+				} else {
+					_, err = fmt.Fprintf(a.out, "%s: %d deliveries would become dead letters; --yes drops them\n", args[0], n)
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&text, "before", "", "only what was committed before this: a time like 2026-11-23T10:00:00Z, or so long ago: 2h")
+	cmd.Flags().BoolVar(&yes, "yes", false, "drop them")
+	return cmd
+}

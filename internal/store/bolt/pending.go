@@ -1,0 +1,281 @@
+package bolt
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/deltahook/deltahook/emitter"
+)
+
+// maxDamaged is how many damaged deliveries one Pending steps over. Where more
+// are met it fails with the error of the first: that is no store to work with.
+const maxDamaged = 1_000
+
+// turns is whose turn it is at each endpoint.
+type turns struct {
+	mu sync.Mutex
+	at map[string]turn
+}
+
+func newTurns() turns { return turns{at: map[string]turn{}} }
+
+// turn is what follows at an endpoint. The zero value is the first.
+type turn struct {
+	source string // the one that gave last of what was never tried
+	again  bool   // what is due again follows
+}
+
+func (t *turns) get(endpoint string) turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at[endpoint]
+}
+
+func (t *turns) put(endpoint string, at turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at[endpoint] = at
+}
+
+// Pending gives what is due at an endpoint. See emitter.Queue. Of what waits it
+// reads the deliveries that it gives and a key more of each of their sources,
+// and those that it skips or steps over.
+func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n int, skip func(uint64) bool) (emitter.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return emitter.Batch{}, err
+	}
+	var p *pick
+	err := s.view(func(t *tx) error {
+		p = &pick{tx: t, cursor: t.cursor(bucketDue), now: now, skip: skip, turn: s.turns.get(endpoint)}
+		return p.all(endpoint, n)
+	})
+	if err != nil {
+		return emitter.Batch{}, fmt.Errorf("pending at endpoint %s: %w", endpoint, err)
+	}
+	s.turns.put(endpoint, p.turn)
+	return p.batch, nil
+}
+
+// pick takes deliveries out of due in their turns. It changes nothing.
+type pick struct {
+	*tx
+	cursor *bbolt.Cursor
+	now    time.Time
+	skip   func(uint64) bool
+	turn   turn
+	batch  emitter.Batch
+
+	fresh  []byte            // what keys of what was never tried begin with
+	places map[string][]byte // by source: where to go on
+	again  []byte            // where to go on with what is due again; nil: nothing more is
+	prefix []byte            // of all keys of the endpoint
+}
+
+// all picks up to n deliveries.
+func (p *pick) all(endpoint string, n int) error {
+	p.prefix, p.fresh, p.places = duePrefix(endpoint), freshPrefix(endpoint), map[string][]byte{}
+	p.again = againKey(endpoint, time.Unix(0, math.MinInt64+1)) // the first but zero
+	for len(p.batch.Due) < n {
+		first, second := p.pickFresh, p.pickAgain
+		if p.turn.again {
+			first, second = second, first
+		}
+		given, err := first()
+		if err == nil && !given {
+			given, err = second()
+		}
+		if err != nil || !given {
+			return err
+		}
+	}
+	return nil
+}
+
+// pickFresh picks one that was never tried, of the next source that has one.
+func (p *pick) pickFresh() (given bool, err error) {
+	start := append(bytes.Clone(p.fresh), appendPart(nil, p.turn.source)...)
+	from := after(start)
+	for round := range 2 {
+		for {
+			k, _ := p.cursor.Seek(from)
+			if !bytes.HasPrefix(k, p.fresh) {
+				break
+			}
+			source, _, ok := cutPart(k[len(p.fresh):])
+			if !ok { // Check tells of it
+				from = append(bytes.Clone(k), 0)
+				continue
+			}
+			shelf := append(bytes.Clone(p.fresh), appendPart(nil, source)...)
+			if round == 1 && bytes.Compare(shelf, start) > 0 {
+				return false, nil
+			}
+			if given, err := p.pickOf(source, shelf); given || err != nil {
+				return given, err
+			}
+			from = after(shelf)
+		}
+		from = p.fresh
+	}
+	return false, nil
+}
+
+// pickOf picks the next of one source.
+func (p *pick) pickOf(source string, shelf []byte) (given bool, err error) {
+	from := cmp.Or(string(p.places[source]), string(shelf))
+	k, v := p.cursor.Seek([]byte(from))
+	for ; bytes.HasPrefix(k, shelf); k, v = p.cursor.Next() {
+		given, err := p.take(k, v)
+		if err != nil {
+			return false, err
+		}
+		if given {
+			p.places[source] = append(bytes.Clone(k), 0)
+			p.turn = turn{source: source, again: true}
+			return true, nil
+		}
+	}
+	p.places[source] = after(shelf)
+	return false, nil
+}
+
+// pickAgain picks the one that is due again first.
+func (p *pick) pickAgain() (given bool, err error) {
+	if p.again == nil {
+		return false, nil
+	}
+	k, v := p.cursor.Seek(p.again)
+	for ; bytes.HasPrefix(k, p.prefix); k, v = p.cursor.Next() {
+		if due, _, err := readDue(p.prefix, k, v); err == nil && due.After(p.now) {
+			p.batch.Next = due
+			break
+		}
+		given, err := p.take(k, v)
+		if err != nil {
+			return false, err
+		}
+		if given {
+			p.again, p.turn.again = append(bytes.Clone(k), 0), false
+			return true, nil
+		}
+	}
+	p.again = nil
+	return false, nil
+}
+
+// take reads the delivery of an entry, unless the caller has it in hand or a
+// record of it is damaged.
+func (p *pick) take(k, v []byte) (given bool, err error) {
+	_, number, err := readDue(p.prefix, k, v)
+	if err == nil && p.skip != nil && p.skip(number) {
+		return false, nil
+	}
+	var d emitter.Delivery
+	if err == nil {
+		d, err = p.wire(number)
+	}
+	if err != nil {
+		return false, p.stepOver(err)
+	}
+	p.batch.Due = append(p.batch.Due, d)
+	return true, nil
+}
+
+// stepOver notes a damage.
+func (p *pick) stepOver(err error) error {
+	if !errors.Is(err, ErrDamaged) || p.batch.Damaged == maxDamaged {
+		return cmp.Or(p.batch.Damage, err)
+	}
+	p.batch.Damaged, p.batch.Damage = p.batch.Damaged+1, cmp.Or(p.batch.Damage, err)
+	return nil
+}
+
+// after is the first key behind all that begin with prefix.
+func after(prefix []byte) []byte {
+	b := bytes.Clone(prefix)
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i]++; b[i] != 0 {
+			return b[:i+1]
+		}
+	}
+	return nil
+}
+
+func readDue(prefix, k, v []byte) (due time.Time, number uint64, err error) {
+	if _, err := unseal(bucketDue, k, v); err != nil {
+		return time.Time{}, 0, err
+	}
+	rest := k[len(prefix):]
+	if len(rest) < 16 {
+		return time.Time{}, 0, damaged(bucketDue, k)
+	}
+	if due = readTime(rest); !due.IsZero() && len(rest) != 16 {
+		return time.Time{}, 0, damaged(bucketDue, k)
+	}
+	number, _ = lastNumber(rest)
+	return due, number, nil
+}
+
+// Oldest gives the delivery that waits longest. See emitter.Queue. It looks at
+// each that stands first in its lane, oldestStep of them in a transaction.
+func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) bool) (d emitter.Delivery, found bool, err error) {
+	bad := map[uint64]bool{}
+	for {
+		number, found, err := s.oldest(ctx, endpoint, func(number uint64) bool {
+			return bad[number] || skip != nil && skip(number)
+		})
+		if err == nil && found {
+			err = s.view(func(t *tx) (err error) {
+				d, err = t.wire(number)
+				return err
+			})
+		}
+		if !errors.Is(err, ErrDamaged) || len(bad) == maxDamaged {
+			if err != nil {
+				return emitter.Delivery{}, false, fmt.Errorf("oldest at endpoint %s: %w", endpoint, err)
+			}
+			return d, found, nil
+		}
+		bad[number] = true
+	}
+}
+
+// oldestStep is how many entries of due are looked at in one transaction.
+const oldestStep = 10_000
+
+func (s *Store) oldest(ctx context.Context, endpoint string, skip func(uint64) bool) (least uint64, found bool, err error) {
+	prefix := duePrefix(endpoint)
+	for from := prefix; from != nil; {
+		if err := ctx.Err(); err != nil {
+			return 0, false, err
+		}
+		err := s.view(func(t *tx) error {
+			c := t.cursor(bucketDue)
+			k, _ := c.Seek(from)
+			for range oldestStep {
+				if !bytes.HasPrefix(k, prefix) {
+					from = nil
+					return nil
+				}
+				if number, ok := lastNumber(k); ok && (!found || number < least) && !skip(number) {
+					least, found = number, true
+				}
+				k, _ = c.Next()
+			}
+			from = bytes.Clone(k)
+			return nil
+		})
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	return least, found, nil
+}

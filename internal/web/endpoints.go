@@ -1,0 +1,166 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/deltahook/deltahook/emitter"
+)
+
+// Endpoints is who sends to endpoints, and what a person may ask of it. Its
+// errors wrap ErrNotFound where there is no such endpoint, and ErrConflict
+// where the endpoint is disabled or busy.
+type Endpoints interface {
+	// Endpoints is how they fare, by name.
+	Endpoints(ctx context.Context) ([]emitter.EndpointStatus, error)
+	// Pause stops sending to an endpoint until Resume. Both return when that
+	// is durable.
+	Pause(ctx context.Context, endpoint string) error
+	Resume(ctx context.Context, endpoint string) error
+	// Drop makes dead letters of what waits at an endpoint, of events before
+	// a time; zero: of all. With dry it only counts them.
+	Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (int, error)
+}
+
+// steering adds what concerns endpoints to mux, each route through guard.
+func (s *Server) steering(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+	if s.o.Endpoints == nil {
+		return
+	}
+	e := endpoints{s.o.Endpoints}
+	mux.Handle("GET /api/v1/endpoints", guard(http.HandlerFunc(e.list)))
+	mux.Handle("POST /api/v1/endpoints/{name}/pause", guard(http.HandlerFunc(e.pause)))
+	mux.Handle("POST /api/v1/endpoints/{name}/resume", guard(http.HandlerFunc(e.resume)))
+	mux.Handle("POST /api/v1/endpoints/{name}/drop", guard(http.HandlerFunc(e.drop)))
+}
+
+type endpoints struct{ of Endpoints }
+
+// served is the answer of GET /api/v1/endpoints.
+type served struct {
+	Endpoints []emitter.EndpointStatus `json:"endpoints"`
+}
+
+func (e endpoints) list(w http.ResponseWriter, r *http.Request) {
+	all, err := e.of.Endpoints(r.Context())
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, served{all})
+}
+
+func (e endpoints) pause(w http.ResponseWriter, r *http.Request) {
+	done(w, e.of.Pause(r.Context(), r.PathValue("name")))
+}
+
+func (e endpoints) resume(w http.ResponseWriter, r *http.Request) {
+	done(w, e.of.Resume(r.Context(), r.PathValue("name")))
+}
+
+// dropped is the answer of POST /api/v1/endpoints/{name}/drop.
+type dropped struct {
+	Dropped int  `json:"dropped"`           // how many were, or with dry_run would be
+	Dry     bool `json:"dry_run,omitempty"` // none was
+}
+
+// dropTime is how long dropping may take in one request.
+const dropTime = 10 * time.Minute
+
+func (e endpoints) drop(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	var before time.Time
+	if text := query.Get("before"); text != "" {
+		var err error
+		if before, err = time.Parse(time.RFC3339, text); err != nil {
+			refuse(w, http.StatusBadRequest, fmt.Sprintf("before is %q: expected a time like 2026-11-23T10:00:00Z", text))
+			return
+		}
+	}
+	dry := false
+	if text := query.Get("dry_run"); text != "" {
+		var err error
+		if dry, err = strconv.ParseBool(text); err != nil {
+			refuse(w, http.StatusBadRequest, fmt.Sprintf("dry_run is %q: expected true or false", text))
+			return
+		}
+	}
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(dropTime)); err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	n, err := e.of.Drop(r.Context(), r.PathValue("name"), before, dry)
+	if err != nil {
+		done(w, err)
+		return
+	}
+	answer(w, http.StatusOK, dropped{n, dry})
+}
+
+// done answers what was to be done and needs no more words.
+func done(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		refuse(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, ErrConflict):
+		refuse(w, http.StatusConflict, err.Error())
+	case err != nil:
+		refuse(w, http.StatusInternalServerError, err.Error())
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// Endpoints asks the daemon how the endpoints fare.
+func (c *Client) Endpoints(ctx context.Context) ([]emitter.EndpointStatus, error) {
+	var list served
+	err := c.read(ctx, "/api/v1/endpoints", &list)
+	return list.Endpoints, err
+}
+
+// Pause has the daemon stop sending to an endpoint.
+func (c *Client) Pause(ctx context.Context, endpoint string) error {
+	return c.steer(ctx, endpoint, "pause")
+}
+
+// Resume has the daemon send to an endpoint again.
+func (c *Client) Resume(ctx context.Context, endpoint string) error {
+	return c.steer(ctx, endpoint, "resume")
+}
+
+func (c *Client) steer(ctx context.Context, endpoint, action string) error {
+	resp, err := c.do(ctx, http.MethodPost, "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/"+action)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode == http.StatusNoContent {
+		return resp.Body.Close()
+	}
+	return expectOK(resp, nil)
+}
+
+// Drop has the daemon make dead letters of what waits at an endpoint, of events
+// before a time; zero: of all. With dry it only counts them.
+func (c *Client) Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (int, error) {
+	query := url.Values{"dry_run": {strconv.FormatBool(dry)}}
+	if !before.IsZero() {
+		query.Set("before", before.UTC().Format(time.RFC3339Nano))
+	}
+	resp, err := c.do(ctx, http.MethodPost, "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/drop?"+query.Encode())
+	if err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return 0, expectOK(resp, nil)
+	}
+	defer resp.Body.Close()
+	var d dropped
+	err = json.NewDecoder(&bounded{r: resp.Body, most: maxWord}).Decode(&d)
+	return d.Dropped, err
+}
