@@ -361,7 +361,7 @@ func TestCustomPayload(t *testing.T) {
 		"n":    "{{ revision }}", "big": "{{ old.price }}", "id": "{{ id }}", "type": "{{ type }}", "what": "{{ change }}", "at": "{{ now() }}",
 		"changed": `{{ changed("status") ? pct(100, 95) : nil }}`, "whole": "{{ item.secret }}", "absent": "{{ new.absent }}",
 		"clock": `{{ time("2026-11-23T10:00:00", "Europe/Berlin").Format("15:04") }}`,
-		"list": []any{map[string]any{"$each": "keys(new)", "name": "{{ it }}"}},
+		"list":  []any{map[string]any{"$each": "keys(new)", "name": "{{ it }}"}},
 	}}
 	r := event(differ.Updated)
 	r.Item = json.RawMessage(`{"status":"DL","secret":"not picked \"<&>"}`)
