@@ -26,9 +26,9 @@ const (
 // wind has the clock look at a unit's timers when the first of them is due. The
 // unit is locked.
 func (d *Differ) wind(unit string, mem *memory) {
-	source, _ := poller.CutUnit(unit)
+	source, watch := poller.CutUnit(unit)
 	src := d.sources[source]
-	if src == nil || src.disabled || len(src.timed) == 0 && mem.timers == nil {
+	if src == nil || src.disabled || src.keyed && watch == "" || len(src.timed) == 0 && mem.timers == nil {
 		return
 	}
 	due, ok := mem.timers.next()

@@ -79,6 +79,9 @@ func (d *Differ) loadQuiet(src *Source, marks poller.Bookmarks, unit string, mem
 		d.noteQuiet(unit, mem, quietNote{From: d.now().UnixMilli()}.note())
 	}
 	d.requiet(unit, mem)
+	if src.keyed && unit == src.name {
+		return
+	}
 	if q.silent == nil {
 		q.silent, q.started = map[string]bool{}, d.now()
 	}

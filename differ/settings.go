@@ -96,6 +96,9 @@ type Settings struct {
 // WatchSettings is the differ's part of `watch`: whose an item is, and when a
 // key is done.
 type WatchSettings struct {
+	// Keyed says that the source is polled for watch keys, which the
+	// poller knows.
+	Keyed bool `yaml:"-" json:"-"`
 	// Which items of another source name watch keys. See `from`.
 	From FeedSettings `yaml:"from" json:"from,omitzero"`
 	// gjson path in an item of the watch key that it belongs to. Needed with

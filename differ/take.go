@@ -124,6 +124,10 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		if state.Watch != "" {
 			d.standing[unit] = standingOf(state.Bookmarks)
 		}
+		if src.keyed && state.Watch == "" { // of before it had watch keys
+			d.loadQuiet(src, state.Bookmarks, unit, m)
+			continue
+		}
 		d.unclaim(src, unit, m)
 		marks[unit] = state.Bookmarks
 		switch {

@@ -224,6 +224,8 @@ func TestFormatJudges(t *testing.T) {
 		{"slack", answer{200, "ok\n", nil}, emitter.Delivered, 0, false, 0},
 		{"slack", answer{200, "invalid_payload", nil}, soon, 0, false, 0},
 		{"slack", answer{200, "", nil}, soon, 0, false, 0},
+		{"slack", answer{200, "try_later", map[string]string{"Retry-After": "5"}}, soon, 5 * time.Second, false, 0},
+		{"slack", answer{200, "ok", map[string]string{"Retry-After": "5"}}, emitter.Delivered, 0, false, 0},
 		{"slack", answer{204, "ok", nil}, soon, 0, false, 0},
 		{"slack", answer{400, "invalid_payload", nil}, emitter.Dead, 0, false, 0},
 		{"slack", answer{403, "action_prohibited", nil}, emitter.Dead, 0, false, 0},
