@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/credential"
 )
 
@@ -25,4 +27,13 @@ func (a *alerts) access(is credential.Access) {
 		}
 	}
 	d.AccessIs(said)
+}
+
+func (a *alerts) health(_ context.Context, c emitter.HealthChange) {
+	if d := a.differ.Load(); d != nil {
+		d.EndpointIs(differ.EndpointHealth{
+			Endpoint: c.Endpoint, Condition: differ.EndpointCondition(c.Now), Cause: string(c.Pause),
+			Since: c.Since, Reason: c.Reason, Waiting: c.Waiting,
+		})
+	}
 }

@@ -163,3 +163,50 @@ auth: {shop: {oauth2: {grant: refresh_token, token_url: "%s", refresh_token: %s,
 		}
 	}
 }
+
+// TestEndpointPausedIsToldToTheOther: alerts.to names both, and the one that
+// says 410 is told nothing of itself; over a restart neither is the other.
+func TestEndpointPausedIsToldToTheOther(t *testing.T) {
+	t.Parallel()
+	var gone atomic.Bool
+	gone.Store(true)
+	shop, ops := newReceiver(t, func(delivery) int {
+		if gone.Load() {
+			return http.StatusGone
+		}
+		return http.StatusOK
+	}), newReceiver(t, nil)
+	url, set, _ := values(t, `{"v":1}`)
+	dir, seen := t.TempDir(), map[string]bool{}
+	more := fmt.Sprintf("endpoints:\n  ops: {url: \"%s\", secrets: [%s]}\n", ops.URL, whsec)
+	config := strings.Replace(configured(shop, oneSource(url, "@every 1s")+"    events: {s.changed: {to: [hook]}}\n"), "endpoints:\n", more, 1)
+	write(t, dir, "deltahook.yaml", "alerts: {to: [hook, ops]}\n"+config)
+	d := start(t, binary(t), dir, "run")
+	d.says(t, d.stderr, "first answer remembered")
+	set(`{"v":2}`)
+	told := alerted(t, ops, seen, "endpoint.paused")
+	if told.Data.Endpoint != "hook" || !strings.Contains(told.Data.Reason, "410") {
+		t.Errorf("told %+v", told)
+	}
+	d.kill()
+	d = start(t, binary(t), dir, "run")
+	d.says(t, d.stderr, "deltahook runs")
+	gone.Store(false)
+	if status, out, stderr := deltahook(t, dir, "resume", "hook"); status != 0 {
+		t.Fatalf("resume: status %d, %s%s", status, out, stderr)
+	}
+	if told = alerted(t, ops, seen, "endpoint.recovered"); told.Data.Endpoint != "hook" {
+		t.Errorf("told %+v", told)
+	}
+	if got := shop.next(t); got.Type != "s.changed" {
+		t.Errorf("the shop was told %s", got.Body)
+	}
+	for _, got := range shop.attempts() {
+		if got.Type != "s.changed" {
+			t.Errorf("the shop was told %s", got.Body)
+		}
+	}
+	if n := len(ids(ops)); n != 2 {
+		t.Errorf("%d events came, want 2", n)
+	}
+}
