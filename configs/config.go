@@ -144,6 +144,7 @@ func standard() *Config {
 		Store:     "deltahook.db",
 		Server:    Server{Listen: "127.0.0.1:8080"},
 		Log:       Log{Level: "info", Format: "text"},
+		Alerts:    differ.AlertSettings{SourceFailingAfter: 3, SourceStaleAfter: day},
 		Egress:    Egress{Sources: Reach{AllowPrivate: true}},
 		Retention: Retention{Events: 7 * day, Attempts: 7 * day, Dead: 30 * day},
 		Limits:    map[string]poller.LimitSettings{},

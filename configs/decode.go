@@ -35,6 +35,7 @@ func (l *loader) decode() *Config {
 			s.Watch.Fan.File = l.path(s.Watch.Fan.File)
 			s.Watch.Fan.Fed = s.Watch.Keys.From.Given()
 			s.Poll.Watch, s.Diff.Watch = s.Watch.Fan, s.Watch.Keys
+			s.Diff.Watch.Keyed = s.Watch.Fan.Given()
 			s.Diff.Timezone, s.Diff.Disabled = s.Poll.Timezone, s.Poll.Disabled
 			cfg.Sources[f.name] = s
 		}

@@ -77,6 +77,9 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	if !cfg.Egress.Sources.AllowPrivate || cfg.Egress.Endpoints.AllowPrivate {
 		t.Errorf("egress %+v", cfg.Egress)
 	}
+	if a := cfg.Alerts; a.SourceFailingAfter != 3 || a.SourceStaleAfter.String() != "1d" {
+		t.Errorf("alerts %+v", a)
+	}
 	r := cfg.Retention
 	if got := []string{r.Events.String(), r.Attempts.String(), r.Dead.String()}; !slices.Equal(got, []string{"7d", "7d", "30d"}) {
 		t.Errorf("retention %v", got)
@@ -87,7 +90,10 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 }
 
 func TestAbsentIsNotEmpty(t *testing.T) {
-	cfg := parse(t, "x.yaml", "server: {listen: ''}\negress: {sources: {allow_private: false}}\nstore: /var/lib/x.db\n", nil)
+	cfg := parse(t, "x.yaml", "server: {listen: ''}\negress: {sources: {allow_private: false}}\nstore: /var/lib/x.db\nalerts: {source_failing_after: 0}\n", nil)
+	if a := cfg.Alerts; a.SourceFailingAfter != 0 || a.SourceStaleAfter.String() != "1d" {
+		t.Errorf("alerts %+v", a)
+	}
 	if cfg.Server.Listen != "" {
 		t.Errorf("listen %q", cfg.Server.Listen)
 	}

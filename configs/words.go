@@ -143,6 +143,9 @@ func (l *loader) wrong(n *node, e *jsonschema.ValidationError, s *jsonschema.Sch
 
 // isEmpty says what is wrong with an empty list or mapping.
 func isEmpty(path []string) string {
+	if path[0] == "alerts" {
+		return "names nobody; leave it out, or name endpoints"
+	}
 	if what, ok := empties[path[len(path)-1]]; ok {
 		return what
 	}

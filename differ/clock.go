@@ -18,7 +18,7 @@ const (
 )
 
 // task is something that is looked at when its time has come: the timers of a
-// unit, or how long a source has been quiet.
+// unit, how long a source has been quiet, or what is to be told of a subject.
 type task struct {
 	unit  string
 	quiet bool
@@ -195,8 +195,11 @@ func (d *Differ) logLate() {
 // look does what a task is due for.
 func (d *Differ) look(ctx context.Context, t task) {
 	look := d.lookAtTimers
-	if t.quiet {
+	switch {
+	case t.quiet:
 		look = d.lookAtQuiet
+	case isSubject(t.unit):
+		look = d.lookAtAlerts
 	}
 	err := look(ctx, t.unit)
 	if err != nil && d.clock.fails(t) && ctx.Err() == nil {

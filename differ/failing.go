@@ -41,7 +41,7 @@ func (d *Differ) alertFailing(out *outcome) error {
 		}
 		w.knows(r.event, func(k *known) { k.Failing = true })
 		about := failing{Rule: r.event, Error: d.errorText(e.err), Key: clip(e.key), Count: e.count}
-		event, ok, err := d.ownEvent(TypeFailing, out.part.unit, w.now, about)
+		event, ok, err := d.ownEvent(TypeFailing, out.part.unit, w.now, about, d.alerts)
 		if err != nil {
 			return err
 		}
@@ -94,9 +94,11 @@ func (d *Differ) release(unit string) {
 	maps.DeleteFunc(d.failing, func(_ *rule, holder string) bool { return holder == unit })
 }
 
-// errorText is an error as an event may say it: no secret, no more than fits.
-func (d *Differ) errorText(err error) string {
-	text := err.Error()
+// errorText is an error as an event may say it.
+func (d *Differ) errorText(err error) string { return d.clean(err.Error()) }
+
+// clean is a text as an event may say it: no secret, no more than fits.
+func (d *Differ) clean(text string) string {
 	if d.hide != nil {
 		text = d.hide(text)
 	}

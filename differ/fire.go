@@ -26,14 +26,14 @@ const (
 // wind has the clock look at a unit's timers when the first of them is due. The
 // unit is locked.
 func (d *Differ) wind(unit string, mem *memory) {
-	source, _ := poller.CutUnit(unit)
+	source, watch := poller.CutUnit(unit)
 	src := d.sources[source]
-	if src == nil || src.disabled || len(src.timed) == 0 && mem.timers == nil {
+	if src == nil || src.disabled || src.keyed && watch == "" || len(src.timed) == 0 && mem.timers == nil {
 		return
 	}
 	due, ok := mem.timers.next()
 	switch {
-	case src.readsAnew(mem): // and the next answer makes the timers anew
+	case d.waits(unit, src, mem):
 		ok = false
 	case src.knows(mem):
 	case src.reads(mem):
@@ -57,10 +57,18 @@ func (s *Source) knows(mem *memory) bool {
 // be now.
 func (s *Source) reads(mem *memory) bool { return mem.version > 0 && mem.shape == s.shape }
 
-// readsAnew reports whether the contents that mem stands for were read otherwise
-// than they would be now: then they may say nothing of what the rules ask for.
-// After a reset they go on.
-func (s *Source) readsAnew(mem *memory) bool { return mem.shape != s.shape && mem.shape != forgotten }
+// waits reports whether the contents that mem stands for were read otherwise
+// than they would be now: they may say nothing of what the rules ask for, and
+// the next answer makes the timers anew. Those of before a reset, and of a key
+// that is not polled any more, are all there is.
+func (d *Differ) waits(unit string, src *Source, mem *memory) bool {
+	if mem.shape == src.shape || mem.shape == forgotten {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.standing[unit].retired.IsZero()
+}
 
 // lookAtTimers tells what is due of a unit, and makes the timers of rules that
 // are new to it.
@@ -118,7 +126,7 @@ func (l *look) all(ctx context.Context) error {
 			return err
 		}
 	}
-	for l.src.knows(l.mem) && !l.src.readsAnew(l.mem) {
+	for l.src.knows(l.mem) && !l.waits(l.out.part.unit, l.src, l.mem) {
 		due := l.mem.timers.due(l.now.UnixMilli(), firedAtOnce)
 		if len(due) == 0 {
 			break

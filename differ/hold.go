@@ -265,7 +265,7 @@ func (d *Differ) hold(out *outcome, h *Hold, first bool) error {
 		return nil
 	}
 	c, p := out.bare(), out.part
-	e, ok, err := d.ownEvent(TypeHeld, p.unit, p.Received, heldData{h.Reason, h.Listed, h.Known, h.Created, h.Updated, h.Deleted, h.Events, h.Keys})
+	e, ok, err := d.ownEvent(TypeHeld, p.unit, p.Received, heldData{h.Reason, h.Listed, h.Known, h.Created, h.Updated, h.Deleted, h.Events, h.Keys}, d.alerts)
 	if err != nil {
 		return err
 	}

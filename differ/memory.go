@@ -31,6 +31,7 @@ type memory struct {
 	quiet     *quietNote // nil: no change was noted
 	hold      *Hold      // why the last answer was not taken in; nil: it was
 	standings standings
+	alerts    alerts
 
 	pages   uint64 // hash of the pages that were taken in last; 0: none
 	unknown bool   // that answer had items that item_ok refused

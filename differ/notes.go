@@ -13,6 +13,7 @@ const (
 	noteTimer  = "timer/"  // + type of the event; of a unit: the rules that its timers are of
 	noteHold   = "hold"    // of a unit
 	noteQuiet  = "quiet"   // of a source
+	noteAlerts = "alerts"  // of a subject
 )
 
 // note takes in a note that is durable, or soon will be. It is the only way
@@ -26,6 +27,8 @@ func (m *memory) note(n Note) {
 		m.quiet = readQuiet(n.Data)
 	case kind+"/" == noteSample:
 		m.noteSample(n)
+	case kind == noteAlerts:
+		m.alerts = readAlerts(n.Data)
 	case kind == noteHold:
 		m.hold = readHold(n.Data)
 	case kind+"/" == noteRule:

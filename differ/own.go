@@ -3,6 +3,7 @@ package differ
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,42 +11,67 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Types of Deltahook's own events about a source.
+// Types of Deltahook's own events. That of rules is TypeFailing.
 const (
-	TypeHeld   = "changes.held"
-	TypeQuiet  = "source.quiet"
-	TypeActive = "source.active"
+	TypeSourceFailing     = "source.failing"
+	TypeSourceStale       = "source.stale"
+	TypeSourceRecovered   = "source.recovered"
+	TypeQuiet             = "source.quiet"
+	TypeActive            = "source.active"
+	TypeHeld              = "changes.held"
+	TypeEndpointFailing   = "endpoint.failing"
+	TypeEndpointPaused    = "endpoint.paused"
+	TypeEndpointRecovered = "endpoint.recovered"
+	TypeAuthExpired       = "auth.expired"
 )
 
-// ownEvent is an event of Deltahook's own about a unit, for those that
-// `alerts` names. data is a struct; source and watch come before what it says.
+// ownEvent is an event of Deltahook's own about a unit or another subject, for
+// those endpoints. data is a struct; source and watch come before what it says.
 // Where there is nobody to be told, ok is false.
-func (d *Differ) ownEvent(kind, unit string, at time.Time, data any) (e Event, ok bool, err error) {
-	if len(d.alerts) == 0 {
+func (d *Differ) ownEvent(kind, unit string, at time.Time, data any, to []string) (e Event, ok bool, err error) {
+	if len(to) == 0 {
 		return Event{}, false, nil
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Event{}, false, err
 	}
-	source, watch := poller.CutUnit(unit)
-	e = Event{ID: "evt_" + id.String(), Type: kind, Source: source, Watch: watch, Time: at.UTC()}
-	about, err := json.Marshal(struct {
-		Source string `json:"source"`
+	e = Event{ID: "evt_" + id.String(), Type: kind, Time: at.UTC()}
+	var about struct {
+		Source string `json:"source,omitempty"`
 		Watch  string `json:"watch,omitempty"`
-	}{source, watch})
-	if err != nil {
-		return Event{}, false, err
 	}
-	said, err := json.Marshal(data)
-	if err != nil {
-		return Event{}, false, err
+	switch source := sourceOf(unit); {
+	case source != "":
+		e.Source, about.Source = source, source
+	case isSubject(unit):
+		e.Source = unit
+	default:
+		e.Source, e.Watch = poller.CutUnit(unit)
+		about.Source, about.Watch = e.Source, e.Watch
 	}
-	if e.Data = about; !bytes.Equal(said, []byte("{}")) {
-		e.Data = append(append(about[:len(about)-1], ','), said[1:]...)
+	if e.Data, err = joined(about, data); err == nil {
+		err = d.address(&e, to)
 	}
-	err = d.address(&e, d.alerts)
 	return e, err == nil, err
+}
+
+// joined is an object with the members of several.
+func joined(structs ...any) (json.RawMessage, error) {
+	var all [][]byte
+	for _, v := range structs {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return nil, err
+		}
+		members := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))[1:]
+		if len(members) > 0 {
+			all = append(all, members)
+		}
+	}
+	return slices.Concat([]byte("{"), bytes.Join(all, []byte(",")), []byte("}")), nil
 }
 
 // address adds the bodies for endpoints.

@@ -32,7 +32,7 @@ func (d *Differ) body(e *Event, endpoint string) (Body, error) {
 // and old have is not known: an endpoint is told of many sources.
 func PayloadEnv() expr.Env {
 	return expr.Env{
-		"new": nil, "old": nil, "item": nil,
+		"new": nil, "old": nil, "item": nil, "data": nil,
 		"change": "", "key": "", "source": "", "watch": "", "type": "", "id": "", "revision": 0,
 		"changed": func(...string) bool { return false },
 		"pct":     pct,
@@ -42,7 +42,7 @@ func PayloadEnv() expr.Env {
 	}
 }
 
-// Vars are the values of those names, new, old and item only where uses is
+// Vars are the values of those names, new, old, item and data only where uses is
 // true of them. now() is when the change was seen, so that the same event
 // always makes the same payload.
 func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
@@ -65,7 +65,7 @@ func (e *Event) Vars(uses func(name string) bool) (map[string]any, error) {
 	if item == nil {
 		item = e.Old // deleted
 	}
-	for name, raw := range map[string][]byte{"new": e.New, "old": e.Old, "item": item} {
+	for name, raw := range map[string][]byte{"new": e.New, "old": e.Old, "item": item, "data": e.Data} {
 		if !uses(name) {
 			continue
 		}

@@ -79,6 +79,9 @@ func (d *Differ) loadQuiet(src *Source, marks poller.Bookmarks, unit string, mem
 		d.noteQuiet(unit, mem, quietNote{From: d.now().UnixMilli()}.note())
 	}
 	d.requiet(unit, mem)
+	if src.keyed && unit == src.name {
+		return
+	}
 	if q.silent == nil {
 		q.silent, q.started = map[string]bool{}, d.now()
 	}
@@ -234,7 +237,7 @@ func (d *Differ) tellQuiet(ctx context.Context, src *Source, mem *memory, q *qui
 	} else {
 		q.Told, q.Since, q.Of = now.UnixMilli(), data.Since.UnixMilli(), q.Change
 	}
-	e, ok, err := d.ownEvent(kind, src.name, now, data)
+	e, ok, err := d.ownEvent(kind, src.name, now, data, d.alerts)
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,9 @@ type Settings struct {
 // WatchSettings is the differ's part of `watch`: whose an item is, and when a
 // key is done.
 type WatchSettings struct {
+	// Keyed says that the source is polled for watch keys, which the
+	// poller knows.
+	Keyed bool `yaml:"-" json:"-"`
 	// Which items of another source name watch keys. See `from`.
 	From FeedSettings `yaml:"from" json:"from,omitzero"`
 	// gjson path in an item of the watch key that it belongs to. Needed with
@@ -170,6 +173,10 @@ type RuleSettings struct {
 type AlertSettings struct {
 	// Names of endpoints. Default: none, then they are only logged.
 	To []string `yaml:"to" json:"to,omitempty" jsonschema:"minItems=1"`
+	// source.failing is told after so many failed polls in a row; 0: never. Default: 3.
+	SourceFailingAfter int `yaml:"source_failing_after" json:"source_failing_after,omitempty" jsonschema:"minimum=0,maximum=1000000"`
+	// source.stale is told when no poll has succeeded for so long; 0: never. Default: 24h.
+	SourceStaleAfter units.Duration `yaml:"source_stale_after" json:"source_stale_after,omitempty"`
 }
 
 // Paths is one gjson path or several. In the configuration it is a string or

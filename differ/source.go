@@ -32,6 +32,7 @@ type Source struct {
 	disabled bool
 	timed    []rule // those that tell when a time has come
 	timedBy  []byte // their fingerprints
+	keyed    bool   // it is polled for watch keys
 	moments  *moments
 	expect   time.Duration // a change is expected within it; 0: at no time
 	watch    watch
@@ -75,6 +76,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		confirm:        max(s.Changes.Confirm, 1),
 		confirmDeletes: s.Changes.ConfirmDeletes,
 		disabled:       s.Disabled,
+		keyed:          s.Watch.Keyed,
 		moments:        newMoments(s.Timezone),
 		expect:         s.Changes.ExpectWithin.Std(),
 	}

@@ -27,6 +27,10 @@ type Options struct {
 	// Alerts are the endpoints that are told of Deltahook's own events. None:
 	// those are only logged.
 	Alerts []string
+	// After so many failed polls in a row source.failing is told; 0: never.
+	FailingAfter int
+	// After so long without a successful poll source.stale is told; 0: never.
+	StaleAfter time.Duration
 	// Hide takes secrets out of a text that is told. Nil: there are none.
 	Hide func(string) string
 }
@@ -68,6 +72,8 @@ type Differ struct {
 	now    func() time.Time // the clock on the wall
 	clock  *clock
 	quiets map[string]*quiet // by source, of those that expect changes; guarded by mu
+
+	alerting *alerting
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
@@ -78,7 +84,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
 		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
-		now: time.Now, clock: newClock(), quiets: map[string]*quiet{},
+		now: time.Now, clock: newClock(), quiets: map[string]*quiet{}, alerting: newAlerting(o),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -104,6 +110,10 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		if err != nil {
 			return nil, fmt.Errorf("loading what is remembered: %w", err)
 		}
+		if isSubject(state.Source) {
+			d.loadAlerts(state)
+			continue
+		}
 		src, ok := d.sources[state.Source]
 		if !ok {
 			continue
@@ -113,6 +123,10 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		d.stored[unit] = state.Bookmarks
 		if state.Watch != "" {
 			d.standing[unit] = standingOf(state.Bookmarks)
+		}
+		if src.keyed && state.Watch == "" { // of before it had watch keys
+			d.loadQuiet(src, state.Bookmarks, unit, m)
+			continue
 		}
 		d.unclaim(src, unit, m)
 		marks[unit] = state.Bookmarks

@@ -462,6 +462,42 @@ func TestTimersWaitForANewShape(t *testing.T) {
 	})
 }
 
+// A watch key that is done has no next answer: its times are told of what is
+// remembered.
+func TestTimersOfADoneKeyWaitForNothing(t *testing.T) {
+	done := reminders(differ.RuleSettings{})
+	done.Watch.Until = "new.more == true"
+	runCalendar(t, done, func(_ *testing.T, c *calendar) {
+		c.watch = "k1"
+		c.take("a " + atNoon + " true")
+		c.watch = "k2"
+		c.take("a " + atNoon + " false")
+		c.stop()
+		c.response.Ignore = []string{"x"}
+		c.start()
+		c.until("23:00:00")
+		if events := c.told(); len(events) != 1 || events[0].Watch != "k1" {
+			c.t.Errorf("told %+v", events)
+		}
+	})
+}
+
+// A source that has watch keys from now on has no other items any more.
+func TestTimersOfASourceThatGetsWatchKeys(t *testing.T) {
+	runCalendar(t, reminders(differ.RuleSettings{}), func(_ *testing.T, c *calendar) {
+		c.take("a " + atNoon)
+		c.stop()
+		c.settings.Watch.Keyed = true
+		c.start()
+		c.watch = "k1"
+		c.take("a " + atNoon)
+		c.until("23:00:00")
+		if events := c.told(); len(events) != 1 || events[0].Watch != "k1" {
+			c.t.Errorf("told %+v", events)
+		}
+	})
+}
+
 func TestTimersGoOnAfterAReset(t *testing.T) {
 	runCalendar(t, reminders(differ.RuleSettings{}), func(t *testing.T, c *calendar) {
 		c.take("a "+atNoon, "b "+atNoon, `c "2000-01-01T13:00:00Z"`)

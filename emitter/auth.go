@@ -39,7 +39,7 @@ func (e *Endpoint) identify(ref credential.Ref, book *credential.Book) (err erro
 	if book == nil {
 		return errors.New("there are no credentials to choose from")
 	}
-	e.credential, err = book.Credential(ref)
+	e.credential, err = book.Credential(ref, credential.User{Endpoint: e.name})
 	return err
 }
 

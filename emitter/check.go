@@ -131,16 +131,35 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, errors.New("the URL doesn't begin with https:// or http://")
 	case u.Hostname() == "":
 		return nil, errors.New("the URL has no host")
+	case isNumber(u.Hostname()):
+		return nil, errors.New("the URL's host is no name, and no address as it is usually written")
 	case u.Fragment != "":
 		return nil, errors.New("the URL has a #fragment, which is never sent")
 	}
 	return u, nil
 }
 
+// isNumber reports whether a host is what some resolvers take for an IPv4
+// address and others for a name: 127.1, 0x7f000001.
+// https://url.spec.whatwg.org/#ends-in-a-number-checker
+func isNumber(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	host = strings.TrimSuffix(host, ".")
+	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	digits, isHex := strings.CutPrefix(last, "0x")
+	if isHex {
+		return strings.Trim(digits, "0123456789abcdef") == ""
+	}
+	return digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
 func isLoopback(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap().IsLoopback()
 	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 

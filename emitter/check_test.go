@@ -114,3 +114,17 @@ func TestHeaderTwice(t *testing.T) {
 		t.Errorf("%d faults: %v", n, r.All())
 	}
 }
+
+// What only some resolvers take for an address could get past the guard, by a
+// proxy that has one of these.
+func TestHostsThatAreNumbers(t *testing.T) {
+	for host, good := range map[string]bool{
+		"127.0.0.1": true, "[::1]": true, "shop.example": true, "1.example": true, "0x7f.example": true, "shop.example.": true, "my_shop": true, "xn--kln-sna.example": true,
+		"köln.example": true, "127.1": false, "2130706433": false, "0x7f000001": false, "127.0.0.0x1": false, "127.0.0.1.": false, "0177.0.0.1": false,
+	} {
+		_, err := emitter.NewEndpoint("shop", emitter.Settings{URL: "https://" + host + ":8443/x"}, emitter.EndpointOptions{})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}

@@ -60,9 +60,9 @@ type attribute struct{ name, value string }
 // cloudEvent is the context of an event. A subject that is empty is left out:
 // an attribute has a value or is not there.
 func cloudEvent(id, kind, source, key string, at time.Time) []attribute {
-	origin := "/" // an event of Deltahook's own that is of no source
-	if source != "" {
-		origin = "/sources/" + source
+	origin := "/sources/" + source
+	if strings.Contains(source, "/") { // of an event of Deltahook's own: no source is called so
+		origin = "/" + source
 	}
 	all := []attribute{
 		{"specversion", "1.0"}, {"id", id}, {"source", origin}, {"type", kind},

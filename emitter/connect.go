@@ -109,6 +109,9 @@ func (p proxied) check(ctx context.Context, host string) error {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return p.guard.Check(addr)
 	}
+	if isLoopback(host) { // whoever looks it up
+		return p.guard.Check(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if unknown, ok := errors.AsType[*net.DNSError](err); ok && unknown.IsNotFound {
 		return nil

@@ -201,6 +201,7 @@ func TestProxyIsGuarded(t *testing.T) {
 		"loopback":            {server.URL, p.URL, egress.Policy{}, "127.0.0.1 is refused: loopback", false},
 		"a name for loopback": {"http://localhost:" + port, p.URL, egress.Policy{}, "is refused: loopback", false},
 		"mapped":              {"http://[::ffff:127.0.0.1]:" + port, p.URL, egress.Policy{}, "127.0.0.1 is refused: loopback", false},
+		"below localhost":     {"http://shop.localhost:" + port, p.URL, egress.Policy{}, "is refused: loopback", false},
 		"NAT64":               {"http://[64:ff9b::7f00:1]:" + port, p.URL, egress.Policy{}, "is refused", false},
 		"metadata":            {"http://169.254.169.254/", p.URL, egress.Policy{AllowPrivate: true}, "is refused: it is the metadata address", false},
 		"the proxy's name":    {"http://shop.proxied.invalid:" + port, p.URL, egress.Policy{}, "thanks", true},

@@ -102,7 +102,8 @@ const MaxHold = 24 * time.Hour
 type Batch struct {
 	Due []Delivery
 	// Next is when the earliest delivery that is not yet due will be; zero
-	// where none waits for a time. It counts only where Due has fewer than
+	// where none waits for a time, and where as many are given as were asked
+	// for. It counts only where Due has fewer than
 	// were asked for.
 	Next time.Time
 	// Damaged is how many deliveries were stepped over because a record of

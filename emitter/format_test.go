@@ -83,7 +83,7 @@ func TestRenderFormats(t *testing.T) {
 		"own, cloudevents_binary": {"cloudevents_binary", own, `{"source":"shipments","deletions":12}`},
 		"own, cloudevents": {"cloudevents", own, `{"specversion":"1.0","id":"evt_1","source":"/sources/shipments","type":"changes.held","time":"` + day + `",` +
 			`"datacontenttype":"application/json","data":{"source":"shipments","deletions":12}}`},
-		"own, slack": {"slack", own, `{"text":"*changes.held*\nshipments\n• deletions: 12"}`},
+		"own, slack": {"slack", own, `{"text":"*changes.held*\nan answer of shipments is held: nothing of it is told until it is released or discarded\n• deletions: 12"}`},
 	} {
 		if diff := cmp.Diff(c.want, rendered(t, c.format, c.event)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
@@ -224,6 +224,8 @@ func TestFormatJudges(t *testing.T) {
 		{"slack", answer{200, "ok\n", nil}, emitter.Delivered, 0, false, 0},
 		{"slack", answer{200, "invalid_payload", nil}, soon, 0, false, 0},
 		{"slack", answer{200, "", nil}, soon, 0, false, 0},
+		{"slack", answer{200, "try_later", map[string]string{"Retry-After": "5"}}, soon, 5 * time.Second, false, 0},
+		{"slack", answer{200, "ok", map[string]string{"Retry-After": "5"}}, emitter.Delivered, 0, false, 0},
 		{"slack", answer{204, "ok", nil}, soon, 0, false, 0},
 		{"slack", answer{400, "invalid_payload", nil}, emitter.Dead, 0, false, 0},
 		{"slack", answer{403, "action_prohibited", nil}, emitter.Dead, 0, false, 0},
@@ -361,7 +363,7 @@ func TestCustomPayload(t *testing.T) {
 		"n":    "{{ revision }}", "big": "{{ old.price }}", "id": "{{ id }}", "type": "{{ type }}", "what": "{{ change }}", "at": "{{ now() }}",
 		"changed": `{{ changed("status") ? pct(100, 95) : nil }}`, "whole": "{{ item.secret }}", "absent": "{{ new.absent }}",
 		"clock": `{{ time("2026-11-23T10:00:00", "Europe/Berlin").Format("15:04") }}`,
-		"list": []any{map[string]any{"$each": "keys(new)", "name": "{{ it }}"}},
+		"list":  []any{map[string]any{"$each": "keys(new)", "name": "{{ it }}"}},
 	}}
 	r := event(differ.Updated)
 	r.Item = json.RawMessage(`{"status":"DL","secret":"not picked \"<&>"}`)

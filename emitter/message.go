@@ -39,7 +39,7 @@ func messageOf(e *differ.Event) message {
 	before, after := gjson.ParseBytes(e.Old), gjson.ParseBytes(e.New)
 	switch {
 	case e.Data != nil:
-		m.values(gjson.ParseBytes(e.Data), "source", "watch")
+		m.values(gjson.ParseBytes(e.Data), ownSaid...)
 	case e.Change == differ.Updated:
 		m.differences("", touchedBy(e.Diff), 0, before, after)
 	case e.Change == differ.Deleted:
@@ -56,10 +56,11 @@ func about(e *differ.Event) string {
 	if e.Watch != "" {
 		source += " (" + shown(e.Watch, shownName) + ")"
 	}
+	if e.Data != nil {
+		return ownText(e, source)
+	}
 	if key == "" || e.Key == e.Source { // the source is one item
 		switch {
-		case e.Data != nil:
-			return source
 		case e.Change == differ.Created:
 			return source + " is new"
 		case e.Change == differ.Deleted:

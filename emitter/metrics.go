@@ -86,7 +86,8 @@ type backlog struct {
 var (
 	waitingDesc = prometheus.NewDesc("deltahook_deliveries_waiting", "Deliveries in the queue.", []string{"endpoint"}, nil)
 	deadDesc    = prometheus.NewDesc("deltahook_dead_letters", "Dead letters kept.", []string{"endpoint"}, nil)
-	stateDesc   = prometheus.NewDesc("deltahook_endpoint_state", "1 for the state that the endpoint is in: ok, failing, paused or disabled.", []string{"endpoint", "state"}, nil)
+	stateDesc   = prometheus.NewDesc("deltahook_endpoint_state",
+		"1 for the state that the endpoint is in: ok, failing, paused or disabled.", []string{"endpoint", "state"}, nil)
 )
 
 // conditions are the values of the label "state".

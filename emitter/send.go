@@ -52,12 +52,15 @@ func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *A
 	a.Response = e.keep(answer.Body)
 	if !isSuccess(a.Status) {
 		a.Reason = describe(a.Status)
-		if wait, ok := retryafter.Parse(answer.Header.Get("Retry-After"), time.Now()); ok {
-			a.RetryAfter = wait
-		}
 	}
 	if e.format.judge != nil {
 		*a = e.format.judge(*a, answer.Header)
+	}
+	if a.Reason == "" {
+		return
+	}
+	if wait, ok := retryafter.Parse(answer.Header.Get("Retry-After"), time.Now()); ok {
+		a.RetryAfter = max(a.RetryAfter, wait)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/differ"
-	"github.com/deltahook/deltahook/internal/retryafter"
 	"github.com/deltahook/deltahook/internal/units"
 )
 
@@ -89,7 +88,7 @@ func writeBlock(b *bytes.Buffer, runs ...run) {
 var teamsError = regexp.MustCompile(`(?i)HTTP error (?:code:? )?([1-5][0-9][0-9])`)
 
 // judgeTeams takes a status that the body names for the answer's own.
-func judgeTeams(a Attempt, h http.Header) Attempt {
+func judgeTeams(a Attempt, _ http.Header) Attempt {
 	a = only(a, http.StatusOK, http.StatusAccepted)
 	if !isSuccess(a.Status) || a.Reason != "" {
 		return a
@@ -98,9 +97,6 @@ func judgeTeams(a Attempt, h http.Header) Attempt {
 		answered := a.Status
 		a.Status, _ = strconv.Atoi(string(m[1]))
 		a.Reason = fmt.Sprintf("the receiver answered %d and in its body HTTP error %d", answered, a.Status)
-		if wait, ok := retryafter.Parse(h.Get("Retry-After"), time.Now()); ok {
-			a.RetryAfter = wait
-		}
 	}
 	return a
 }

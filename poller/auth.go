@@ -123,7 +123,7 @@ func (s *Source) identify(q RequestSettings) (err error) {
 	if s.transport, err = s.client.over(q.TLS); err != nil {
 		return fmt.Errorf("tls.%w", err)
 	}
-	if s.credential, err = s.client.book.Credential(q.Auth); err != nil {
+	if s.credential, err = s.client.book.Credential(q.Auth, credential.User{Source: s.name}); err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
 	s.request.bound = s.credential != nil || q.TLS != (credential.TLSSettings{})

@@ -319,9 +319,12 @@ func TestExpired(t *testing.T) {
 		return true
 	}
 	var log bytes.Buffer
-	c := clientWith(t, credential.Settings{OAuth2: refreshToken(a)}, poller.ClientOptions{
+	var told []credential.Access
+	o := poller.ClientOptions{
 		Tokens: &shelf{kept: map[string]auth.Record{}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	})
+		Access: func(a credential.Access) { told = append(told, a) },
+	}
+	c := clientWith(t, credential.Settings{OAuth2: refreshToken(a)}, o)
 	for range 5 {
 		f := failure(t, source(t, c, named(a.URL), poller.ResponseSettings{}), poller.ClassAuth, "shop: the refresh token is no longer good (invalid_grant)")
 		if !strings.Contains(f.Error(), "<secret> was revoked") {
@@ -333,6 +336,16 @@ func TestExpired(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "auth.shop.oauth2.refresh_token") {
 		t.Errorf("logged %d lines: %s", n, log.String())
+	}
+	a.refuse = nil
+	own := poller.RequestSettings{URL: a.URL, Auth: credential.Ref{Own: &credential.Settings{OAuth2: refreshToken(a)}}}
+	ask(t, source(t, clientWith(t, credential.Settings{}, o), own, poller.ResponseSettings{}))
+	want := []credential.Access{
+		{Auth: "shop", Users: []credential.User{{Source: "parcels"}}, Setting: "auth.shop.oauth2.refresh_token", Expired: true},
+		{Users: []credential.User{{Source: "parcels"}}, Setting: "sources.parcels.request.auth.oauth2.refresh_token"},
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
 

@@ -36,6 +36,7 @@ type ClientOptions struct {
 	Tokens   auth.Store                     // where refresh tokens are kept; nil: none is exchanged
 	Logger   *slog.Logger                   // where credentials are told of that a person must renew; nil: nowhere
 	Limits   map[string]LimitSettings       // budgets that sources may name
+	Access   func(credential.Access)        // as credential.Options.Access
 }
 
 // Client is the process's HTTP client for polling: one pool of connections
@@ -79,7 +80,7 @@ func NewClient(o ClientOptions) *Client {
 		},
 	}
 	c.book = credential.NewBook(credential.Options{
-		Named: o.Auth, Base: c.base, Over: c.over, Tokens: o.Tokens, Redactor: o.Redactor, Logger: o.Logger,
+		Named: o.Auth, Base: c.base, Over: c.over, Tokens: o.Tokens, Redactor: o.Redactor, Logger: o.Logger, Access: o.Access,
 	})
 	return c
 }

@@ -29,6 +29,9 @@ const (
 	ClassStore    Class = "store"  // the answer was good, the store was not
 )
 
+// Advice is what a person can do about it; "": nothing is known.
+func (c Class) Advice() string { return advice[c] }
+
 // Failure is why a poll failed. Its text holds no secret.
 type Failure struct {
 	Class Class

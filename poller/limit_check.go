@@ -51,7 +51,7 @@ type demander struct {
 
 // requests is how many requests one run of the schedule makes.
 func (d demander) requests() int {
-	if !d.watch.given() {
+	if !d.watch.Given() {
 		return 1
 	}
 	size := max(1, d.watch.Batch)
@@ -103,7 +103,7 @@ func demandOf(sources []demander, span time.Duration) (all []demand) {
 	count := map[demand]int{}
 	for _, s := range sources {
 		d := demand{polls: pollsIn(s.schedule, span), requests: s.requests()}
-		if s.watch.given() {
+		if s.watch.Given() {
 			d.keys, d.batch = s.keys, max(1, s.watch.Batch)
 		}
 		if d.requests > 0 {

@@ -42,6 +42,9 @@ func (p *Poller) plan(now time.Time) {
 		j.due = now.Add(spread(j.source.name, window)).Round(0)
 	}
 	for _, j := range p.jobs {
+		if p.witness != nil && j.fan == nil {
+			p.witness.Polls(j.source.name, j.due)
+		}
 		j.index = len(p.queue)
 		p.queue = append(p.queue, j)
 	}

@@ -47,6 +47,7 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 	}
 	j.due = j.next(a, now)
 	j.marks, j.retries, j.reset = a.Bookmarks, 0, a.Reset
+	p.answered(j, now)
 }
 
 // next is when a source that answered runs again: on its schedule, or soon
@@ -82,4 +83,5 @@ func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took t
 	j.marks.Next = j.due
 	j.tell(func(s *streak) { s.failed(p.log, j.source.name, f, j.marks, now) })
 	p.keepMarks(j, keys)
+	p.unanswered(j, f, now)
 }

@@ -58,6 +58,10 @@ type job struct {
 	soon bool         // one of them is to be polled sooner than the schedule says
 	rush bool         // that is what it is in the queue for, or polled for
 	over bool         // it has none any more
+
+	// Guarded by fan.told.
+	answers uint64 // of the fan, when it was polled last
+	before  int    // failures of it that were before the last of these
 }
 
 // schedule is when it is polled.

@@ -46,6 +46,8 @@ type Options struct {
 	// Where watch keys that come and go at run time are stored. nil: they
 	// are known to this process only.
 	Watches Watches
+	// Who is told how sources fare. nil: nobody.
+	Witness Witness
 }
 
 // Poller polls sources on their schedules. Make it with New.
@@ -54,6 +56,7 @@ type Poller struct {
 	fans        map[string]*fan     // by source
 	strays      map[string][]string // watch keys of sources that have none any more
 	watches     Watches
+	witness     Witness
 	sink        Sink
 	log         *slog.Logger
 	metrics     *metrics
@@ -95,6 +98,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		fans:        map[string]*fan{},
 		strays:      map[string][]string{},
 		watches:     o.Watches,
+		witness:     o.Witness,
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

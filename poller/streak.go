@@ -23,7 +23,7 @@ func (s *streak) failed(log *slog.Logger, source string, f *Failure, m Bookmarks
 	}
 	s.class, s.at = f.Class, now
 	log.Warn("poll failed", "source", source, "err", f.Error(), "failures", m.Failures,
-		"next", m.Next.Format(time.RFC3339), "advice", advice[f.Class])
+		"next", m.Next.Format(time.RFC3339), "advice", f.Class.Advice())
 }
 
 // end tells that a streak is over; m is of before.

@@ -54,6 +54,7 @@ type fan struct {
 	told    sync.Mutex // guards what follows
 	failing map[*job]bool
 	streak  streak
+	outage  outage
 }
 
 // seat is the place of a key that is polled. What was asked for before a key

@@ -75,7 +75,7 @@ func Room(source string, limits map[string]LimitSettings, sources map[string]Set
 
 // Describe is how many watch keys a source has, for a person; "": none.
 func (s WatchSettings) Describe() string {
-	if !s.given() {
+	if !s.Given() {
 		return ""
 	}
 	var parts []string

@@ -48,7 +48,8 @@ type WatchSettings struct {
 	Fed bool `yaml:"-" json:"-"`
 }
 
-func (s WatchSettings) given() bool {
+// Given reports whether a source is polled for watch keys.
+func (s WatchSettings) Given() bool {
 	return len(s.Keys) > 0 || s.File != "" || s.API || s.Fed || s.Batch != 0
 }
 
@@ -57,7 +58,7 @@ func (s WatchSettings) addTo(env expr.Env) {
 	switch {
 	case s.Batch > 0:
 		env["keys"] = []string{}
-	case s.given():
+	case s.Given():
 		env["key"] = ""
 	}
 }
@@ -73,7 +74,7 @@ type watch struct {
 
 // compile makes of the settings what a Source needs; nil where there are none.
 func (s WatchSettings) compile(r fault.Report) *watch {
-	if !s.given() {
+	if !s.Given() {
 		return nil
 	}
 	if len(s.Keys) == 0 && s.File == "" && !s.API && !s.Fed {

@@ -8,6 +8,7 @@ import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/auth"
+	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -26,6 +27,7 @@ type surroundings struct {
 	redactor *secret.Redactor
 	tokens   auth.Store
 	log      *slog.Logger
+	access   func(credential.Access) // nil: nobody is told
 }
 
 // assemble compiles a configuration that was loaded without a fault.
@@ -40,7 +42,7 @@ func assemble(cfg *configs.Config, in surroundings) (*parts, error) {
 	}
 	p := &parts{client: poller.NewClient(poller.ClientOptions{
 		Version: version, Egress: sources, Redactor: in.redactor, Limits: cfg.Limits,
-		Auth: cfg.Auth, Tokens: in.tokens, Logger: in.log,
+		Auth: cfg.Auth, Tokens: in.tokens, Logger: in.log, Access: in.access,
 	})}
 	names := sortedNames(cfg.Endpoints)
 	for _, name := range names {

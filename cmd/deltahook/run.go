@@ -54,7 +54,8 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	parts, err := assemble(cfg, surroundings{redactor, store, log})
+	alerting := &alerts{}
+	parts, err := assemble(cfg, surroundings{redactor, store, log, alerting.access})
 	if err != nil {
 		return err
 	}
@@ -62,9 +63,12 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry})
+	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Alerts: cfg.Alerts.To, Hide: redactor.Text})
+		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text,
+		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
+	})
+	alerting.differ.Store(diffing)
 	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
 	keys := &watches{}
 	admin := web.New(web.Options{
@@ -79,7 +83,8 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
-	polling := poller.New(parts.polled, marks, diffing, poller.Options{Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing})
+	polling := poller.New(parts.polled, marks, diffing, poller.Options{
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
 	keys.poller.Store(polling)
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())

@@ -22,6 +22,9 @@ type Options struct {
 	Learn func(tokens ...string)
 	// Expired is called once where a person is needed. Nil: nobody is told.
 	Expired func()
+	// Renewed is called whenever a refresh token was exchanged. Nil: nobody
+	// is told. Neither may wait for anything.
+	Renewed func()
 }
 
 // Keeper keeps the token of one credential. It is safe for concurrent use.
@@ -138,6 +141,9 @@ func (k *Keeper) fly() {
 	if err != nil {
 		k.failed(now)
 		return
+	}
+	if k.o.Refresh != "" && k.o.Renewed != nil {
+		k.o.Renewed()
 	}
 	k.failures, k.pause = 0, time.Time{}
 	k.token = g.Token

@@ -302,8 +302,8 @@ func TestNoStore(t *testing.T) {
 // TestExpired: a person is told once, and the endpoint is left alone.
 func TestExpired(t *testing.T) {
 	e := &endpoint{err: &auth.Error{Status: 400, Code: "invalid_grant"}}
-	told := 0
-	o := auth.Options{Exchange: e.exchange, Refresh: "configured", Store: &shelf{}, Expired: func() { told++ }}
+	told, renewed := 0, 0
+	o := auth.Options{Exchange: e.exchange, Refresh: "configured", Store: &shelf{}, Expired: func() { told++ }, Renewed: func() { renewed++ }}
 	bubble(t, o, func(t *testing.T, k *auth.Keeper) {
 		for range 100 {
 			if err := refused(t, k, "invalid_grant"); !errors.Is(err, auth.ErrExpired) {
@@ -311,8 +311,15 @@ func TestExpired(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 		}
-		if told != 1 || len(e.asked) != 1 {
-			t.Errorf("told %d times and asked %d times, want once each", told, len(e.asked))
+		if told != 1 || len(e.asked) != 1 || renewed != 0 {
+			t.Errorf("told %d times and asked %d times, want once each; renewed %d times", told, len(e.asked), renewed)
+		}
+	})
+	e.err = nil
+	bubble(t, o, func(t *testing.T, k *auth.Keeper) {
+		token(t, k, "token-2")
+		if told != 1 || renewed != 1 {
+			t.Errorf("told %d times that it expired and %d times that it works, want once each", told, renewed)
 		}
 	})
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Tokens   auth.Store       // where refresh tokens are kept; nil: none is exchanged
 	Redactor *secret.Redactor // learns secrets and tokens; nil: nobody does
 	Logger   *slog.Logger     // where credentials are told of that a person must renew; nil: nowhere
+	Access   func(Access)     // told when a refresh token was exchanged or refused; waits for nothing; nil: nobody is told
 }
 
 // Book is the process's credentials. It is safe for concurrent use. Make it
@@ -38,6 +39,8 @@ type Book struct {
 
 	mu    sync.Mutex
 	known map[string]*Credential
+
+	users sync.Mutex // guards Credential.users
 }
 
 // NewBook makes the book. No token is asked for yet.
@@ -48,9 +51,10 @@ func NewBook(o Options) *Book {
 	return &Book{o: o, known: map[string]*Credential{}}
 }
 
-// Credential gives the shared credential of a reference; nil: there is none.
-// Credentials that stand where they are used are shared by those that are equal.
-func (b *Book) Credential(ref Ref) (*Credential, error) {
+// Credential gives the shared credential of a reference, by whom it is used;
+// nil: there is none. Credentials that stand where they are used are shared by
+// those that are equal.
+func (b *Book) Credential(ref Ref, by User) (*Credential, error) {
 	settings, name := ref.Own, ref.Name
 	switch {
 	case settings == nil && name == "":
@@ -66,14 +70,16 @@ func (b *Book) Credential(ref Ref) (*Credential, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if known := b.known[name]; known != nil {
-		return known, nil
-	}
-	made, err := b.make(name, settings)
-	if err == nil {
+	made := b.known[name]
+	if made == nil {
+		var err error
+		if made, err = b.make(name, settings); err != nil {
+			return nil, err
+		}
 		b.known[name] = made
 	}
-	return made, err
+	b.use(made, by)
+	return made, nil
 }
 
 func (b *Book) make(name string, s *Settings) (*Credential, error) {
@@ -98,7 +104,8 @@ func (b *Book) make(name string, s *Settings) (*Credential, error) {
 			Name: name, Slack: k.slack, Refresh: k.refresh, Origin: k.origin, Store: b.o.Tokens,
 			Exchange: b.exchangeOf(k, over),
 			Learn:    func(tokens ...string) { b.o.Redactor.Learn(fmt.Sprintf("auth %s %d", name, i), tokens...) },
-			Expired:  func() { b.tellExpired(name) },
+			Expired:  func() { b.tellAccess(made, true) },
+			Renewed:  func() { b.tellAccess(made, false) },
 		}
 		if strings.HasPrefix(name, inline) {
 			o.Name = inline + k.origin // other settings may change, and the token is still good
@@ -109,16 +116,6 @@ func (b *Book) make(name string, s *Settings) (*Credential, error) {
 		made.keepers = append(made.keepers, auth.New(o))
 	}
 	return made, nil
-}
-
-// tellExpired tells, once, that a person is needed.
-func (b *Book) tellExpired(name string) {
-	setting := "auth." + name
-	if strings.HasPrefix(name, inline) {
-		setting = "auth"
-	}
-	b.o.Logger.Error("auth expired", "auth", name, "advice", "the refresh token is no longer taken: allow access again, "+
-		"put the new token into "+setting+".oauth2.refresh_token, and start again; until then whoever uses it rests")
 }
 
 // Close waits for refresh tokens that are being exchanged, at most 30 s. After

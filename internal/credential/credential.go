@@ -15,6 +15,7 @@ type Credential struct {
 	*credentials
 	name    string
 	keepers []*auth.Keeper // of each that is fetched
+	users   []User         // guarded by Book.users
 }
 
 // Proof is what one request carries to show who asks.

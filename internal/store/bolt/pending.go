@@ -96,6 +96,7 @@ func (p *pick) all(endpoint string, n int) error {
 			return err
 		}
 	}
+	p.batch.Next = time.Time{} // there may be more that are due
 	return nil
 }
 
