@@ -33,6 +33,7 @@ type flow struct {
 
 // receiver takes everything.
 func (f *flow) receiver(b *testing.B) string {
+	b.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -82,6 +83,7 @@ func newFlow(b *testing.B, url string) *flow {
 
 // run has an emitter at work meanwhile.
 func (f *flow) run(b *testing.B, do func()) {
+	b.Helper()
 	f.emitter = emitter.New(f.endpoints, f.store, emitter.Options{Drain: time.Millisecond})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
@@ -129,6 +131,7 @@ func BenchmarkBesideDown(b *testing.B) {
 	const waiting, commits, turns = 100_000, 4_000, 10
 	for name, down := range map[string]func(b *testing.B) string{
 		"refuses": func(b *testing.B) string {
+			b.Helper()
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				b.Fatal(err)
@@ -137,11 +140,13 @@ func BenchmarkBesideDown(b *testing.B) {
 			return "http://" + l.Addr().String()
 		},
 		"fails": func(b *testing.B) string {
+			b.Helper()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 			b.Cleanup(server.Close)
 			return server.URL
 		},
 		"hangs": func(b *testing.B) string {
+			b.Helper()
 			ctx, end := context.WithCancel(context.Background())
 			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ctx.Done() }))
 			b.Cleanup(server.Close)
