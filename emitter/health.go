@@ -115,10 +115,10 @@ func (g *gate) restore(h Health) {
 // now at the latest, and nothing began later than now.
 func (g *gate) bound(now time.Time) {
 	if latest := now.Add(MaxHold); g.Hold.After(latest) {
-		g.Hold = latest
+		g.Hold = wall(latest)
 	}
 	if g.FailedSince.After(now) {
-		g.FailedSince = now
+		g.FailedSince = wall(now)
 	}
 }
 
@@ -134,6 +134,7 @@ func (g *gate) holds(now time.Time) bool {
 // but not one that the receiver asked for while it was on its way, nor a
 // person's.
 func (g *gate) pass(now time.Time, a *Attempt, v *Verdict, rnd float64) {
+	now = wall(now)
 	g.bound(now)
 	if v.State == Delivered {
 		g.Failed, g.FailedSince, g.Failing = 0, time.Time{}, false
@@ -172,6 +173,7 @@ func (g *gate) pass(now time.Time, a *Attempt, v *Verdict, rnd float64) {
 // look enters what time alone brings: that the endpoint is failing, and that
 // it is paused for it. rnd is as in pass.
 func (g *gate) look(now time.Time, rnd float64) {
+	now = wall(now)
 	g.bound(now)
 	if g.Pause != "" || g.Failed < failingAttempts {
 		return
@@ -207,6 +209,7 @@ func (g *gate) next() time.Time {
 
 // pause pauses for a person.
 func (g *gate) pause(now time.Time, why string) {
+	now = wall(now)
 	if g.Pause == "" {
 		g.begin(now)
 	}

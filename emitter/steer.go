@@ -63,7 +63,7 @@ func (m *Emitter) Endpoints(ctx context.Context) ([]EndpointStatus, error) {
 // durable. What is under way ends. ErrNoEndpoint, ErrDisabled.
 func (m *Emitter) Pause(ctx context.Context, endpoint string) error {
 	return m.ask(ctx, endpoint, func(_ context.Context, o *outlet, done chan error) {
-		o.gate.pause(wall(), "paused by a person")
+		o.gate.pause(time.Now(), "paused by a person")
 		o.waiters = append(o.waiters, done)
 	})
 }

@@ -33,13 +33,54 @@ func (s *Store) walkPages(path string) error {
 		if btx.Size() > info.Size() {
 			return fmt.Errorf("the file is %w: it has %d bytes of %d", ErrDamaged, info.Size(), btx.Size())
 		}
-		w := pages{file: file, size: size, seen: make([]bool, btx.Size()/int64(size))}
+		w := pages{file: &chunks{of: file}, size: size, seen: make([]bool, btx.Size()/int64(size))}
 		root := uint64(btx.Cursor().Bucket().RootPage())
 		if err := w.walk(root, keyRange{}, w.bucket); err != nil {
 			return fmt.Errorf("a page is %w: %w", ErrDamaged, err)
 		}
 		return nil
 	})
+}
+
+// chunks reads a file in larger pieces than it is asked for: pages that belong
+// together lie side by side, mostly. It is for one goroutine.
+type chunks struct {
+	of   io.ReaderAt
+	kept [8]struct {
+		at    int64 // its number, from 1; 0: none
+		bytes []byte
+	}
+}
+
+const chunkSize = 256 << 10
+
+// ReadAt reads from what is kept, where it lies in one chunk.
+func (c *chunks) ReadAt(b []byte, at int64) (int, error) {
+	number := at/chunkSize + 1
+	from := at % chunkSize
+	if from+int64(len(b)) > chunkSize {
+		return c.of.ReadAt(b, at)
+	}
+	kept := &c.kept[number%int64(len(c.kept))]
+	if kept.at != number {
+		if kept.bytes == nil {
+			kept.bytes = make([]byte, chunkSize)
+		}
+		kept.at = 0
+		n, err := c.of.ReadAt(kept.bytes[:chunkSize], at-from)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		kept.at, kept.bytes = number, kept.bytes[:n]
+	}
+	if from > int64(len(kept.bytes)) {
+		return 0, io.EOF
+	}
+	n := copy(b, kept.bytes[from:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // The layout of a page: a head of id (8), flags (2), count (2) and overflow
