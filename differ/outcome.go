@@ -19,6 +19,7 @@ type outcome struct {
 	rules    *weighing
 	silent   bool    // a baseline of which nothing is told
 	reset    bool    // what is remembered no longer counts
+	renewed  bool    // a baseline that follows a reset
 	held     bool    // the answer is not taken in: the snapshot stays as it is
 	hold     *Hold   // why, where it is held
 	unheld   *Hold   // what ends with this answer

@@ -211,8 +211,9 @@ func (d *Differ) lookAtQuiet(ctx context.Context, source string) error {
 	src, now := d.sources[source], d.now()
 	d.mu.Lock()
 	q := *d.quiets[source]
+	at, ok := q.due(src.expect)
 	d.mu.Unlock()
-	if at, ok := q.due(src.expect); ok && at <= now.UnixMilli() {
+	if ok && at <= now.UnixMilli() {
 		if err := d.tellQuiet(ctx, src, mem, &q, now); err != nil {
 			return err
 		}

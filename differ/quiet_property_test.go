@@ -61,6 +61,8 @@ func playQuiet(t *testing.T, random *rand.Rand) {
 	}
 	for _, key := range []string{"k1", "k2", "k3"} {
 		s.answerOf(key, false)
+		synctest.Wait()
+		hear()
 	}
 	time.Sleep(5 * time.Hour)
 	if hear(); !quiet {

@@ -26,7 +26,7 @@ func (d *Differ) report(out *outcome) {
 	if out.silent && out.finding.baseline {
 		text := "first answer remembered, no events"
 		switch {
-		case out.memory.shape == forgotten && out.commit.Version > 0:
+		case out.renewed && out.commit.Version > 0:
 			text = "first answer after the reset remembered, no events"
 		case out.commit.Version > 0:
 			text = "the settings of its items changed: all of them remembered anew, no events"

@@ -399,6 +399,7 @@ func (d *Differ) reload(ctx context.Context, unit string, before *memory) (*memo
 func (d *Differ) settle(out *outcome) {
 	c, mem := out.commit, out.memory
 	if out.finding.baseline && !out.held {
+		out.renewed = mem.shape == forgotten
 		mem.clear()
 	}
 	mem.version, mem.shape, mem.since = c.Version+1, c.Shape, c.Since

@@ -80,7 +80,7 @@ var sequences = []struct {
     request: {url: "%s/query?function=GLOBAL_QUOTE&symbol=MSFT", timeout: 60s}
     response:
       require: [Global Quote]
-      pick: {price: 'Global Quote.05\\. price', percent: 'Global Quote.10\\. change percent'}
+      pick: {price: 'Global Quote.05\. price', percent: 'Global Quote.10\. change percent'}
       numbers: {price: {}, percent: {}}
     changes: {history: {price: 24h}}
     events:

@@ -68,7 +68,7 @@ func (t *tx) delay(number uint64, d *storedDelivery, e *storedEvent, until time.
 // Drop makes dead letters of what waits at an endpoint. See emitter.Queue.
 func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (int, error) {
 	takes := func(number uint64, d *storedDelivery, e *storedEvent) bool {
-		return d.state == stateWaiting && (drop.Before.IsZero() || e.created.Before(drop.Before)) &&
+		return d.state == stateWaiting && (drop.Before.IsZero() || d.since(e).Before(drop.Before)) &&
 			(drop.Skip == nil || !drop.Skip(number))
 	}
 	var n int
