@@ -114,15 +114,11 @@ type verdict struct {
 
 // lookAtAlerts tells what is to be told of a subject.
 func (d *Differ) lookAtAlerts(ctx context.Context, unit string) error {
-	release, err := d.units.lock(ctx, unit)
+	mem, release, err := d.borrow(ctx, unit)
 	if err != nil {
 		return err
 	}
 	defer release()
-	mem, err := d.recall(ctx, unit)
-	if err != nil {
-		return err
-	}
 	now := d.now()
 	v := d.judge(unit, now)
 	told, events, err := d.alert(unit, mem.alerts, &v, now)

@@ -94,8 +94,8 @@ func (g guards) reason(known, deleted, events int) string {
 }
 
 // guard holds an answer that would do too much, or lets it pass and ends the
-// hold that there is, unless it does not tell whether it would. A first answer always passes: it deletes nothing, and
-// what it tells was asked for.
+// hold that there is, unless it does not tell whether it would. A first answer
+// always passes: it deletes nothing, and what it tells was asked for.
 func (d *Differ) guard(out *outcome) error {
 	if out.part.lacking {
 		return nil // it says nothing for a hold, and nothing against it
@@ -232,8 +232,9 @@ func (out *outcome) quietly(d *Differ) error {
 	out.silent = true
 	for i := range out.finding.changes {
 		ch := &out.finding.changes[i]
-		if ch.revision = 0; out.memory.find(ch.key) != nil {
-			ch.revision = out.memory.find(ch.key).revision
+		ch.revision = 0
+		if e := out.memory.find(ch.key); e != nil {
+			ch.revision = e.revision
 		}
 		ch.rules = nil
 	}

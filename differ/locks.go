@@ -49,3 +49,15 @@ func (l *locks) lock(ctx context.Context, units ...string) (release func(), err 
 	}
 	return release, nil
 }
+
+// borrow locks a unit and gives its memory, for what no answer asks for.
+func (d *Differ) borrow(ctx context.Context, unit string) (mem *memory, release func(), err error) {
+	if release, err = d.units.lock(ctx, unit); err != nil {
+		return nil, nil, err
+	}
+	if mem, err = d.recall(ctx, unit); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return mem, release, nil
+}

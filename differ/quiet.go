@@ -199,15 +199,11 @@ type quietData struct {
 
 // lookAtQuiet tells that a source has been quiet for too long, or no longer is.
 func (d *Differ) lookAtQuiet(ctx context.Context, source string) error {
-	release, err := d.units.lock(ctx, source)
+	mem, release, err := d.borrow(ctx, source)
 	if err != nil {
 		return err
 	}
 	defer release()
-	mem, err := d.recall(ctx, source)
-	if err != nil {
-		return err
-	}
 	src, now := d.sources[source], d.now()
 	d.mu.Lock()
 	q := *d.quiets[source]

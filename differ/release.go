@@ -38,15 +38,11 @@ func (d *Differ) Holds() []HeldUnit {
 // ErrNoHold: there is none (any more).
 func (d *Differ) Decide(ctx context.Context, source, watch string, state HoldState) error {
 	unit := poller.Unit(source, watch)
-	release, err := d.units.lock(ctx, unit)
+	mem, release, err := d.borrow(ctx, unit)
 	if err != nil {
 		return err
 	}
 	defer release()
-	mem, err := d.recall(ctx, unit)
-	if err != nil {
-		return err
-	}
 	if mem.hold == nil {
 		return ErrNoHold
 	}

@@ -53,8 +53,8 @@ func (a *app) listDeliveries(ctx context.Context, of web.Archive, ask *listing) 
 	if err != nil {
 		return err
 	}
-	if ask.format == "json" {
-		return a.printJSON(emitter.DeliveryPage{Deliveries: append([]emitter.DeliveryRecord{}, page.list...), Rest: page.rest})
+	if ask.format == formJSON {
+		return a.print(emitter.DeliveryPage{Deliveries: append([]emitter.DeliveryRecord{}, page.list...), Rest: page.rest})
 	}
 	what := "deliveries"
 	if ask.filter.State == emitter.Dead {
@@ -85,13 +85,10 @@ func (a *app) showDeliveryCommand() *cobra.Command {
 			if err != nil {
 				return a.usage("%q is not the number of a delivery", args[0])
 			}
-			if err := a.checkFormat(format); err != nil {
-				return err
-			}
 			return a.archive(cmd.Context(), func(ctx context.Context, of web.Archive) error { return a.showDelivery(ctx, of, number, format) })
 		},
 	}
-	addFormat(cmd, &format)
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 
@@ -104,8 +101,8 @@ func (a *app) showDelivery(ctx context.Context, of web.Archive, number uint64, f
 	if err != nil {
 		return err
 	}
-	if format == "json" {
-		return a.printJSON(struct {
+	if format == formJSON {
+		return a.print(struct {
 			emitter.DeliveryRecord
 			Tried []emitter.AttemptRecord `json:"tried"` // the last first
 		}{d, tried.Attempts})

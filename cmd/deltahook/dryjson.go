@@ -2,34 +2,13 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/poller"
 )
-
-// Forms of a command's output.
-const (
-	formTable = "table"
-	formJSON  = "json"
-)
-
-// outputFlag adds --output to a command, and checks it before it runs.
-func (a *app) outputFlag(cmd *cobra.Command, form *string) {
-	cmd.Flags().StringVarP(form, "output", "o", formTable, "table, or json for programs")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formTable, formJSON}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if *form != formTable && *form != formJSON {
-			return a.usage("--output %q: expected table or json", *form)
-		}
-		return nil
-	}
-}
 
 // dryJSON is what a dry run says to programs. Its names are stable.
 type dryJSON struct {
@@ -158,15 +137,4 @@ func (j *dryJSON) asked(r poller.Preview, a *poller.Answer, took time.Duration, 
 	for _, page := range a.Pages {
 		j.Answer.Bytes += len(page)
 	}
-}
-
-// print writes the document.
-func (a *app) print(doc any) error {
-	e := json.NewEncoder(a.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(doc); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
 }

@@ -53,22 +53,19 @@ disabled in the configuration; since when, and why; how many deliveries wait,
 and how many are dead letters.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.checkFormat(format); err != nil {
-				return err
-			}
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
 				all, err := c.Endpoints(ctx)
 				if err != nil {
 					return err
 				}
-				if format == "json" {
-					return a.printJSON(all)
+				if format == formJSON {
+					return a.print(all)
 				}
 				return a.showEndpoints(all)
 			})
 		},
 	}
-	addFormat(cmd, &format)
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 

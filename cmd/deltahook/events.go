@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,16 +46,13 @@ func (a *app) showEventCommand() *cobra.Command {
 		Short: "Show one event with its payloads",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.checkFormat(format); err != nil {
-				return err
-			}
 			return a.archive(cmd.Context(), func(ctx context.Context, of web.Archive) error {
 				e, err := of.Event(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				if format == "json" {
-					return a.printJSON(e)
+				if format == formJSON {
+					return a.print(e)
 				}
 				show := &printer{w: a.out}
 				show.event(&e)
@@ -68,7 +64,7 @@ func (a *app) showEventCommand() *cobra.Command {
 			})
 		},
 	}
-	addFormat(cmd, &format)
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 
@@ -80,8 +76,8 @@ func (a *app) listEvents(ctx context.Context, of web.Archive, ask *listing) erro
 	if err != nil {
 		return err
 	}
-	if ask.format == "json" {
-		return a.printJSON(emitter.EventPage{Events: append([]emitter.EventRecord{}, page.list...), Rest: page.rest})
+	if ask.format == formJSON {
+		return a.print(emitter.EventPage{Events: append([]emitter.EventRecord{}, page.list...), Rest: page.rest})
 	}
 	if len(page.list) > 0 {
 		table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
@@ -164,7 +160,7 @@ func (l *listing) flags(a *app, cmd *cobra.Command) {
 	f.StringVar(&l.state, "state", "", "only those in this state: "+stateWords())
 	f.IntVar(&l.limit, "limit", emitter.DefaultPage, fmt.Sprintf("how many, at most %d", emitter.MaxPage))
 	f.StringVar(&l.cursor, "cursor", "", "go on where a list before ended")
-	addFormat(cmd, &l.format)
+	a.outputFlag(cmd, &l.format)
 }
 
 func stateWords() string {
@@ -177,9 +173,6 @@ func stateWords() string {
 
 // check reads what flags can't.
 func (l *listing) check(a *app) error {
-	if err := a.checkFormat(l.format); err != nil {
-		return err
-	}
 	if l.limit < 1 || l.limit > emitter.MaxPage {
 		return a.usage("--limit %d: expected 1 to %d", l.limit, emitter.MaxPage)
 	}
@@ -215,24 +208,6 @@ func moment(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s: expected a time such as 2026-11-23T10:00:00Z, or a duration such as 2h", text)
 	}
 	return now.Add(-ago.Std()), nil
-}
-
-func addFormat(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVarP(format, "output", "o", "table", "table, or json for programs")
-}
-
-func (a *app) checkFormat(format string) error {
-	if format != "table" && format != "json" {
-		return a.usage("-o %s: expected table or json", format)
-	}
-	return nil
-}
-
-func (a *app) printJSON(v any) error {
-	out := json.NewEncoder(a.out)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(v)
 }
 
 // gathered is a part of a list.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -49,9 +48,6 @@ what is remembered stays, until it is released or discarded, or until the API
 gives an answer that passes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "table" && format != "json" {
-				return a.usage("-o %s: expected table or json", format)
-			}
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
 				list, err := c.Holds(ctx)
 				if err != nil {
@@ -61,15 +57,13 @@ gives an answer that passes.`,
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table, or json for programs")
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 
 func (a *app) showHolds(list []differ.HeldUnit, format string) error {
-	if format == "json" {
-		out := json.NewEncoder(a.out)
-		out.SetIndent("", "  ")
-		return out.Encode(list)
+	if format == formJSON {
+		return a.print(list)
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(a.out, "nothing is held")

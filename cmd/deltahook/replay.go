@@ -34,9 +34,6 @@ after it was stopped. Ctrl-C stops it; what was put back stays so.`,
 			if err := a.readReplay(args, &ask, &order, rate, settled); err != nil {
 				return err
 			}
-			if err := a.checkFormat(format); err != nil {
-				return err
-			}
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error { return a.replay(ctx, c, order, format) })
 		},
 	}
@@ -47,7 +44,7 @@ after it was stopped. Ctrl-C stops it; what was put back stays so.`,
 	f.StringVar(&settled, "settled", "", "only what arrived or died before then (default: now)")
 	f.StringVar(&rate, "rate", emitter.ReplayRate().String(), "how many are put back in a span of time")
 	f.BoolVar(&order.Dry, "dry-run", false, "say how many, and put nothing back")
-	addFormat(cmd, &format)
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 
@@ -90,8 +87,8 @@ func (a *app) replay(ctx context.Context, c *web.Client, order emitter.ReplayOrd
 	if err != nil {
 		return err
 	}
-	if format == "json" {
-		err = a.printJSON(job)
+	if format == formJSON {
+		err = a.print(job)
 	} else {
 		_, err = fmt.Fprintln(a.out, sumUp(&job))
 	}

@@ -111,6 +111,39 @@ func (c *Client) ask(ctx context.Context, source string) (differ.State, []differ
 	return readSnapshot(&bounded{r: resp.Body, most: c.most})
 }
 
+// post asks for something to be done.
+func (c *Client) post(ctx context.Context, path string) error {
+	resp, err := c.do(ctx, http.MethodPost, path)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode == http.StatusNoContent {
+		return resp.Body.Close()
+	}
+	return expectOK(resp, nil)
+}
+
+// read asks for something and decodes it.
+func (c *Client) read(ctx context.Context, path string, v any) error {
+	resp, err := c.get(ctx, path)
+	if err != nil {
+		return err
+	}
+	return c.decode(resp, v)
+}
+
+// decode reads an answer that succeeded, and closes it.
+func (c *Client) decode(resp *http.Response, v any) error {
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted {
+		return expectOK(resp, nil)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(v); err != nil {
+		return fmt.Errorf("the daemon's answer: %w", err)
+	}
+	return nil
+}
+
 func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 	return c.do(ctx, http.MethodGet, path)
 }

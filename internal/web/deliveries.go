@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -232,25 +231,4 @@ func (c *Client) Delivery(ctx context.Context, number uint64) (d emitter.Deliver
 func (c *Client) Attempts(ctx context.Context, number uint64, p emitter.Page) (page emitter.AttemptPage, err error) {
 	err = c.read(ctx, fmt.Sprintf("/api/v1/deliveries/%d/attempts", number)+writeList(emitter.Filter{}, p), &page)
 	return page, err
-}
-
-// read asks for something and decodes it.
-func (c *Client) read(ctx context.Context, path string, v any) error {
-	resp, err := c.get(ctx, path)
-	if err != nil {
-		return err
-	}
-	return c.decode(resp, v)
-}
-
-// decode reads an answer that succeeded, and closes it.
-func (c *Client) decode(resp *http.Response, v any) error {
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted {
-		return expectOK(resp, nil)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(v); err != nil {
-		return fmt.Errorf("the daemon's answer: %w", err)
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -50,7 +49,7 @@ type served struct {
 func (e endpoints) list(w http.ResponseWriter, r *http.Request) {
 	all, err := e.of.Endpoints(r.Context())
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, err.Error())
+		failed(w, err)
 		return
 	}
 	answer(w, http.StatusOK, served{all})
@@ -83,13 +82,10 @@ func (e endpoints) drop(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	dry := false
-	if text := query.Get("dry_run"); text != "" {
-		var err error
-		if dry, err = strconv.ParseBool(text); err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Sprintf("dry_run is %q: expected true or false", text))
-			return
-		}
+	dry, err := readBool(query, "dry_run")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
 	}
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(dropTime)); err != nil {
 		refuse(w, http.StatusInternalServerError, err.Error())
@@ -97,24 +93,10 @@ func (e endpoints) drop(w http.ResponseWriter, r *http.Request) {
 	}
 	n, err := e.of.Drop(r.Context(), r.PathValue("name"), before, dry)
 	if err != nil {
-		done(w, err)
+		failed(w, err)
 		return
 	}
 	answer(w, http.StatusOK, dropped{n, dry})
-}
-
-// done answers what was to be done and needs no more words.
-func done(w http.ResponseWriter, err error) {
-	switch {
-	case errors.Is(err, ErrNotFound):
-		refuse(w, http.StatusNotFound, err.Error())
-	case errors.Is(err, ErrConflict):
-		refuse(w, http.StatusConflict, err.Error())
-	case err != nil:
-		refuse(w, http.StatusInternalServerError, err.Error())
-	default:
-		w.WriteHeader(http.StatusNoContent)
-	}
 }
 
 // Endpoints asks the daemon how the endpoints fare.
@@ -135,14 +117,7 @@ func (c *Client) Resume(ctx context.Context, endpoint string) error {
 }
 
 func (c *Client) steer(ctx context.Context, endpoint, action string) error {
-	resp, err := c.do(ctx, http.MethodPost, "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/"+action)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode == http.StatusNoContent {
-		return resp.Body.Close()
-	}
-	return expectOK(resp, nil)
+	return c.post(ctx, "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/"+action)
 }
 
 // Drop has the daemon make dead letters of what waits at an endpoint, of events

@@ -2,12 +2,8 @@ package web
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/deltahook/deltahook/differ"
 )
@@ -45,16 +41,14 @@ type held struct {
 }
 
 func (h holds) release(w http.ResponseWriter, r *http.Request) {
+	silently, err := readBool(r.URL.Query(), "silently")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	state := differ.Released
-	if text := r.URL.Query().Get("silently"); text != "" {
-		silently, err := strconv.ParseBool(text)
-		if err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Sprintf("silently is %q: expected true or false", text))
-			return
-		}
-		if silently {
-			state = differ.ReleasedSilently
-		}
+	if silently {
+		state = differ.ReleasedSilently
 	}
 	h.decide(w, r, state)
 }
@@ -62,30 +56,14 @@ func (h holds) release(w http.ResponseWriter, r *http.Request) {
 func (h holds) discard(w http.ResponseWriter, r *http.Request) { h.decide(w, r, differ.Discarded) }
 
 func (h holds) decide(w http.ResponseWriter, r *http.Request, state differ.HoldState) {
-	err := h.of.Decide(r.Context(), r.PathValue("name"), r.URL.Query().Get("watch"), state)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		refuse(w, http.StatusNotFound, err.Error())
-	case err != nil:
-		refuse(w, http.StatusInternalServerError, err.Error())
-	default:
-		w.WriteHeader(http.StatusNoContent)
-	}
+	done(w, h.of.Decide(r.Context(), r.PathValue("name"), r.URL.Query().Get("watch"), state))
 }
 
 // Holds asks the daemon for the answers that are held.
 func (c *Client) Holds(ctx context.Context) ([]differ.HeldUnit, error) {
-	resp, err := c.get(ctx, "/api/v1/holds")
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, expectOK(resp, nil)
-	}
-	defer resp.Body.Close()
 	var list held
-	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(&list); err != nil {
-		return nil, fmt.Errorf("what is held: %w", err)
+	if err := c.read(ctx, "/api/v1/holds", &list); err != nil {
+		return nil, err
 	}
 	return list.Holds, nil
 }
@@ -102,12 +80,5 @@ func (c *Client) Decide(ctx context.Context, source, watch string, state differ.
 	if watch != "" {
 		query.Set("watch", watch)
 	}
-	resp, err := c.do(ctx, http.MethodPost, "/api/v1/sources/"+url.PathEscape(source)+"/"+action+"?"+query.Encode())
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode == http.StatusNoContent {
-		return resp.Body.Close()
-	}
-	return expectOK(resp, nil)
+	return c.post(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/"+action+"?"+query.Encode())
 }

@@ -2,7 +2,11 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 )
 
 // problem is an error as RFC 9457 writes it. The type is left out, which means
@@ -18,4 +22,54 @@ func refuse(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(problem{http.StatusText(status), status, detail})
+}
+
+// What is wrong with a request, for those whose errors wrap it.
+var (
+	ErrNotFound = errors.New("not found")    // no such source, key or endpoint
+	ErrInvalid  = errors.New("not valid")    // not a key
+	ErrConflict = errors.New("not possible") // something else stands against it
+)
+
+// failed answers with an error, by what is wrong with the request; by nothing
+// of it, something is wrong here.
+func failed(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, ErrInvalid):
+		status = http.StatusBadRequest
+	case errors.Is(err, ErrConflict):
+		status = http.StatusConflict
+	}
+	refuse(w, status, err.Error())
+}
+
+// done answers what was to be done and needs no more words.
+func done(w http.ResponseWriter, err error) {
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
+
+// readBool reads a word of a query; false where it is not there.
+func readBool(query url.Values, word string) (bool, error) {
+	text := query.Get(word)
+	if text == "" {
+		return false, nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("%s is %q: expected true or false", word, text)
+	}
+	return v, nil
 }

@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,13 +21,6 @@ type Watches interface {
 	// durable, and no poll of the key starts any more.
 	Unwatch(ctx context.Context, source, key string) error
 }
-
-// What is wrong with a request for watch keys.
-var (
-	ErrNotFound = errors.New("not found")    // no such source, or no such key
-	ErrInvalid  = errors.New("not valid")    // not a key
-	ErrConflict = errors.New("not possible") // it stands elsewhere, or there are too many
-)
 
 // WatchKey is a watch key as it is shown.
 type WatchKey struct {
@@ -56,21 +47,24 @@ func (s *Server) watching(mux *http.ServeMux, guard func(http.Handler) http.Hand
 
 type watches struct{ of Watches }
 
+// watched is the answer of GET /api/v1/sources/{name}/watches.
+type watched struct {
+	Keys []WatchKey `json:"keys"`
+}
+
 func (h watches) list(w http.ResponseWriter, r *http.Request) {
 	keys, err := h.of.Watched(r.PathValue("name"))
 	if err != nil {
-		refuseWatch(w, err)
+		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, struct {
-		Keys []WatchKey `json:"keys"`
-	}{keys})
+	answer(w, http.StatusOK, watched{keys})
 }
 
 func (h watches) get(w http.ResponseWriter, r *http.Request) {
 	key, err := h.of.WatchedKey(r.PathValue("name"), r.PathValue("key"))
 	if err != nil {
-		refuseWatch(w, err)
+		failed(w, err)
 		return
 	}
 	answer(w, http.StatusOK, key)
@@ -80,7 +74,7 @@ func (h watches) put(w http.ResponseWriter, r *http.Request) {
 	added, err := h.of.Watch(r.Context(), r.PathValue("name"), r.PathValue("key"))
 	switch {
 	case err != nil:
-		refuseWatch(w, err)
+		failed(w, err)
 	case added:
 		w.WriteHeader(http.StatusCreated)
 	default:
@@ -89,46 +83,13 @@ func (h watches) put(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h watches) remove(w http.ResponseWriter, r *http.Request) {
-	if err := h.of.Unwatch(r.Context(), r.PathValue("name"), r.PathValue("key")); err != nil {
-		refuseWatch(w, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func refuseWatch(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	switch {
-	case errors.Is(err, ErrNotFound):
-		status = http.StatusNotFound
-	case errors.Is(err, ErrInvalid):
-		status = http.StatusBadRequest
-	case errors.Is(err, ErrConflict):
-		status = http.StatusConflict
-	}
-	refuse(w, status, err.Error())
-}
-
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	done(w, h.of.Unwatch(r.Context(), r.PathValue("name"), r.PathValue("key")))
 }
 
 // Watched gives the watch keys of a source, as the daemon has them.
 func (c *Client) Watched(ctx context.Context, source string) ([]WatchKey, error) {
-	resp, err := c.get(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/watches")
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("watch keys of %s: %w", source, expectOK(resp, nil))
-	}
-	defer resp.Body.Close()
-	var list struct {
-		Keys []WatchKey `json:"keys"`
-	}
-	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(&list); err != nil {
+	var list watched
+	if err := c.read(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/watches", &list); err != nil {
 		return nil, fmt.Errorf("watch keys of %s: %w", source, err)
 	}
 	return list.Keys, nil

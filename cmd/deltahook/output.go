@@ -1,0 +1,37 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// Forms of a command's output.
+const (
+	formTable = "table"
+	formJSON  = "json"
+)
+
+// outputFlag adds --output to a command, and checks it before it runs.
+func (a *app) outputFlag(cmd *cobra.Command, form *string) {
+	cmd.Flags().StringVarP(form, "output", "o", formTable, "table, or json for programs")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formTable, formJSON}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if *form != formTable && *form != formJSON {
+			return a.usage("--output %q: expected table or json", *form)
+		}
+		return nil
+	}
+}
+
+// print writes a document for programs.
+func (a *app) print(doc any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(doc); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
