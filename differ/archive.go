@@ -1,0 +1,59 @@
+package differ
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// Archive is what is remembered of items, to look at. Every engine is one. All
+// methods may be called concurrently; what they return is the caller's to keep.
+type Archive interface {
+	// ListItems lists the items of a unit (poller.Unit) that are there, by
+	// their keys, with their contents. One call looks at a bounded number of
+	// records (10,000 in bolt): a filter that matches little may give a page
+	// that is short, or empty, and a key to go on.
+	ListItems(ctx context.Context, unit string, f ItemFilter) (ItemPage, error)
+	// Item gives one item, also one that is gone as long as an engine knows
+	// that it was. ErrNoItem: it was never there, or is forgotten.
+	Item(ctx context.Context, unit, key string) (Item, error)
+	// Revisions lists what is kept of an item's changes, the last one first:
+	// those before a revision (0: all), n at most (at most MaxRevisions). An
+	// item that nothing is known of has none.
+	Revisions(ctx context.Context, unit, key string, before uint64, n int) ([]Revision, error)
+}
+
+// ErrNoItem says that nothing is remembered of an item.
+var ErrNoItem = errors.New("no such item")
+
+// Bounds of what is kept of an item's changes.
+const (
+	MaxRevisions = 100      // the last ones; what is older goes with the next change
+	MaxKept      = 64 << 10 // bytes of a content; a larger one is left out
+)
+
+// ItemFilter is which items are listed. The zero value is the first 50.
+type ItemFilter struct {
+	Prefix   string // what a key begins with; "": anything
+	Contains string // what a key or a content contains, upper and lower case alike; "": anything
+	After    string // only keys after it, as the page before gave it; "": from the beginning
+	Limit    int    // how many at most; 0: 50; never more than 500
+}
+
+// ItemPage is a part of a list of items.
+type ItemPage struct {
+	Items   []Item
+	Next    string // After of the next page; "": this is the last
+	Damaged int    // records that were passed over because they are damaged
+}
+
+// Revision is one change of an item, as it is shown.
+type Revision struct {
+	Revision uint64
+	Change   Change
+	Seen     time.Time       // when the change was seen
+	New      json.RawMessage // the content from then on; nil: deleted, or Omitted
+	Old      json.RawMessage // the content before; nil: created, or Omitted
+	Omitted  bool            // a content is left out, for it is larger than MaxKept or was not kept
+}
