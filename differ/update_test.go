@@ -368,7 +368,7 @@ func TestUpdateOfQuiet(t *testing.T) {
 // However often sources come, go and become others while answers are taken in,
 // each change is told once and no other.
 func TestUpdateAtRandom(t *testing.T) {
-	const sources, answers, reloads = 6, 100, 200
+	const sources, answers, reloads = 6, 50, 50
 	r := newReloaded(t)
 	var rw sync.RWMutex // as the poller: nothing of what is touched is under way
 	running := map[string]*sync.Mutex{}

@@ -396,7 +396,7 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 			return err
 		}
 	}
-	if err := d.forget(ctx, store, source, units); err != nil {
+	if err := d.forget(ctx, store, units); err != nil {
 		return err
 	}
 	d.unfeed(source, units)
@@ -404,7 +404,7 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 }
 
 // forget is Forget under the locks of the units.
-func (d *Differ) forget(ctx context.Context, store Forgetter, source string, units []string) error {
+func (d *Differ) forget(ctx context.Context, store Forgetter, units []string) error {
 	if err := d.writing.Acquire(ctx, alone); err != nil {
 		return err
 	}
