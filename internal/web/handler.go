@@ -34,6 +34,7 @@ func (s *Server) admin() http.Handler {
 		})))
 	}
 	s.api(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) }, !s.o.Token.IsZero())
+	s.paging(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) })
 	return s.rebound(sameSite(plain(mux)))
 }
 

@@ -83,6 +83,10 @@ type Options struct {
 	// nil: there is no API for it.
 	Archive Archive
 	Replays Replays
+	// Sources is who polls sources. nil: there are no pages of them.
+	Sources Sources
+	// Live passes on to open pages what moved. nil: they are not live.
+	Live *Live
 	// Logger gets what net/http has to say. nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -90,8 +94,9 @@ type Options struct {
 // Server serves the admin address and the socket: New, Listen, then Run. A
 // server that listens and is never run must be closed.
 type Server struct {
-	o     Options
-	sides []side
+	o      Options
+	sides  []side
+	ending chan struct{} // closed when the server ends, for answers without an end
 }
 
 // side is one listener with the server that answers on it.
@@ -103,7 +108,7 @@ type side struct {
 // New is a server that does not listen yet.
 func New(o Options) *Server {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	return &Server{o: o}
+	return &Server{o: o, ending: make(chan struct{})}
 }
 
 // Listen takes the address and the socket, so that what is wrong with either
@@ -171,6 +176,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-broken:
 	}
+	close(s.ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	for _, side := range s.sides {
