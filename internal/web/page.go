@@ -28,8 +28,8 @@ var assetFiles embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// maxForm is how many bytes a form may have.
-const maxForm = 64 << 10
+// maxDeed is how many bytes a form may have that has something done.
+const maxDeed = 64 << 10
 
 // pages are what a browser shows. What they say is read when they are asked
 // for, through the interfaces that the API reads through; so a page works
@@ -54,24 +54,29 @@ func newPages(o Options) *pages {
 	return p
 }
 
-// paging adds the pages to mux, those through guard that show anything.
-func (s *Server) paging(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
-	if s.o.Sources == nil {
-		return
-	}
-	p := newPages(s.o)
+// paging adds the pages to mux.
+func (s *Server) paging(mux *http.ServeMux) {
+	p := s.pages
 	mux.HandleFunc("GET /assets/{file}", asset)
-	show := func(route string, h func(*http.Request) (*view, error)) {
-		mux.Handle("GET "+route, guard(p.shown(h)))
+	if p.Live != nil {
+		mux.Handle("GET /stream", s.guard(stream{p.Live, s.ending}))
 	}
-	do := func(route string, h func(*http.Request) (string, error)) {
-		mux.Handle("POST "+route, guard(p.done(h)))
+	shown, deeds := map[string]shower{}, map[string]doer{}
+	p.sourcePages(shown, deeds)
+	for path, show := range shown {
+		mux.Handle("GET "+path, s.guardPage(p.shown(show)))
 	}
-	if s.o.Live != nil {
-		mux.Handle("GET /stream", guard(stream{s.o.Live, s.ending}))
+	for path, do := range deeds {
+		mux.Handle("POST "+path, s.guardPage(p.done(do)))
 	}
-	p.sourcePages(show, do)
 }
+
+// shower makes a page, doer does what a form asks for and says which page says
+// so.
+type (
+	shower func(*http.Request) (*view, error)
+	doer   func(*http.Request) (string, error)
+)
 
 // view is what a page is made of.
 type view struct {
@@ -92,7 +97,7 @@ type view struct {
 type has struct{ Live, Archive, Endpoints, Config, SignOut bool }
 
 // shown is a page that is read.
-func (p *pages) shown(h func(*http.Request) (*view, error)) http.Handler {
+func (p *pages) shown(h shower) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := h(r)
 		if err != nil {
@@ -107,9 +112,9 @@ func (p *pages) shown(h func(*http.Request) (*view, error)) http.Handler {
 
 // done is a form that was sent: what was asked is done, and the browser is sent
 // to a page that says so, so that nothing is done twice by reading that anew.
-func (p *pages) done(h func(*http.Request) (string, error)) http.Handler {
+func (p *pages) done(h doer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, maxDeed)
 		if err := r.ParseForm(); err != nil {
 			p.write(w, faulty(errors.Join(ErrInvalid, err)))
 			return
@@ -135,12 +140,12 @@ func faulty(err error) *view {
 	case errors.Is(err, ErrConflict), errors.Is(err, emitter.ErrTooManyReplays):
 		status, title = http.StatusConflict, "Not possible now"
 	}
-	return &view{page: "fault", status: status, Title: title, Fault: err.Error()}
+	return &view{page: "fault", Nav: "fault", status: status, Title: title, Fault: err.Error()}
 }
 
 // write gives a page, whole or not at all.
 func (p *pages) write(w http.ResponseWriter, v *view) {
-	v.Has = has{Live: p.Live != nil, Archive: p.Archive != nil, Endpoints: p.Endpoints != nil}
+	v.Has = has{SignOut: !p.Token.IsZero() && v.page != "signin", Live: p.Live != nil, Archive: p.Archive != nil, Endpoints: p.Endpoints != nil}
 	var body bytes.Buffer
 	if err := p.html[v.page].Execute(&body, v); err != nil {
 		p.Logger.Error("a page cannot be made", "page", v.page, "err", err)

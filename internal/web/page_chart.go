@@ -42,7 +42,8 @@ func latency(pulse []Beat) chart {
 		return b.Took, "bar", took(b.Took)
 	})
 	c.Most = took(most)
-	c.Label = fmt.Sprintf("Latency of the last %s: mean %s, at most %s, %d failed", count(len(pulse), "poll"), took(sum/float64(max(len(pulse), 1))), c.Most, failed)
+	mean := took(sum / float64(max(len(pulse), 1)))
+	c.Label = fmt.Sprintf("Latency of the last %s: mean %s, at most %s, %d failed", count(len(pulse), "poll"), mean, c.Most, failed)
 	return c
 }
 

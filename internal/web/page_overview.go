@@ -18,17 +18,20 @@ const (
 )
 
 // sourcePages adds what shows and steers sources.
-func (p *pages) sourcePages(show func(string, func(*http.Request) (*view, error)), do func(string, func(*http.Request) (string, error))) {
-	show("/{$}", p.overview)
-	show("/sources/{name}", p.source)
-	show("/sources/{name}/items", p.item)
-	do("/sources/{name}/poll", p.poll)
+func (p *pages) sourcePages(shown map[string]shower, deeds map[string]doer) {
+	if p.Sources == nil {
+		return
+	}
+	shown["/{$}"] = p.overview
+	shown["/sources/{name}"] = p.source
+	shown["/sources/{name}/items"] = p.item
+	deeds["/sources/{name}/poll"] = p.poll
 	if p.Holds != nil {
-		do("/sources/{name}/decide", p.decide)
+		deeds["/sources/{name}/decide"] = p.decide
 	}
 	if p.Watches != nil {
-		do("/sources/{name}/watch", p.watch)
-		do("/sources/{name}/unwatch", p.unwatch)
+		deeds["/sources/{name}/watch"] = p.watch
+		deeds["/sources/{name}/unwatch"] = p.unwatch
 	}
 }
 
@@ -128,7 +131,9 @@ func (o *overview) list(all []SourceState, page string) {
 	for _, s := range found[first:min(first+sourceRows, len(found))] {
 		o.Sources = append(o.Sources, *s)
 	}
-	at := func(n int) string { return query("/", "q", o.Q, "state", o.State, "page", strconv.Itoa(n)) + "#sources" }
+	at := func(n int) string {
+		return query("/", "q", o.Q, "state", o.State, "page", strconv.Itoa(n)) + "#sources"
+	}
 	if n > 1 {
 		o.Prev = at(n - 1)
 	}

@@ -109,18 +109,18 @@ func until(t time.Time) string {
 	return "in " + span(time.Until(t))
 }
 
-// span is a duration by its two largest units.
+// span is a duration by its largest unit.
 func span(d time.Duration) string {
 	s := int(d / time.Second)
 	switch {
 	case s < 60:
 		return fmt.Sprintf("%d s", s)
 	case s < 3600:
-		return fmt.Sprintf("%d min %d s", s/60, s%60)
-	case s < 86400:
-		return fmt.Sprintf("%d h %d min", s/3600, s%3600/60)
+		return fmt.Sprintf("%d min", s/60)
+	case s < 2*86400:
+		return fmt.Sprintf("%d h", s/3600)
 	default:
-		return fmt.Sprintf("%d d %d h", s/86400, s%86400/3600)
+		return fmt.Sprintf("%d d", s/86400)
 	}
 }
 

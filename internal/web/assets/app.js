@@ -14,16 +14,22 @@ let source, timer, reading = false, again = false, announced = 0;
 
 function span(s) {
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 2 * 86400) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86400)} d`;
+}
+
+// clock is a countdown by the second.
+function clock(s) {
+  const two = n => String(n).padStart(2, "0");
+  return `${Math.floor(s / 3600)}:${two(Math.floor(s % 3600 / 60))}:${two(s % 60)}`;
 }
 
 function tick() {
   for (const t of document.querySelectorAll("time[data-tick]")) {
     const s = Math.round((Date.parse(t.dateTime) - Date.now()) / 1000);
     let text = "now";
-    if (s > 0) text = "in " + span(s);
+    if (s > 0) text = "in " + (t.dataset.tick === "count" && s >= 60 && s < 100 * 3600 ? clock(s) : span(s));
     if (s < 0 && t.dataset.tick === "ago") text = span(-s) + " ago";
     if (t.textContent !== text) t.textContent = text;
   }
