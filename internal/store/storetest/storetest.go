@@ -25,6 +25,7 @@ type Store interface {
 	differ.Forgetter
 	differ.Renamer
 	differ.Leaver
+	differ.Lister
 	emitter.Queue
 	emitter.Archive
 	poller.Ledger
@@ -83,6 +84,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"changes go with what they are of", testRevisionsForgotten},
 		{"a change whose outcome is unknown is kept once", testRevisionsUnknown},
 		{"changes that cannot be are refused", testRevisionsRefused},
+		{"the units of a source are known", testUnits},
 		{"a source gets another name", testRename},
 		{"what waits under an old name comes first", testRenameWaiting},
 		{"a name is taken or unknown", testRenameRefused},
