@@ -228,7 +228,10 @@ func (s *Store) source(name string) *source {
 	src := s.sources[name]
 	if src == nil {
 		of, watch := poller.CutUnit(name)
-		src = &source{state: differ.State{Source: of, Watch: watch}, items: map[string]differ.Item{}, notes: map[noteName][]byte{}, past: map[string]map[uint64]revision{}}
+		src = &source{
+			state: differ.State{Source: of, Watch: watch},
+			items: map[string]differ.Item{}, notes: map[noteName][]byte{}, past: map[string]map[uint64]revision{},
+		}
 		s.sources[name] = src
 	}
 	return src
