@@ -4,6 +4,7 @@
 //	admin address (TCP)    GET /healthz   200 while the process lives, or 503 and what stands still
 //	                       GET /readyz    200, or 503 and why not
 //	                       GET /metrics   Prometheus text; asks for the token
+//	                       /signin, /signout     where a browser shows the token
 //	                       /api/v1, as on the socket less snapshots; asks for the token
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
@@ -20,9 +21,7 @@
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
 // wants to know of a running daemon's snapshots it asks there. It is guarded
-// by the file's mode, so it takes no token, and nothing of a snapshot is ever
-// served over TCP. What was sent, and what receivers answered, is served there
-// only where a token guards it.
+// by the file's mode, so it takes no token.
 //
 // Bounds: 100 connections a listener (over that, clients wait in the kernel's
 // queue), 16 KiB of request header, 5 s to send it, 30 s to take an answer (a
@@ -93,8 +92,10 @@ type Options struct {
 // Server serves the admin address and the socket: New, Listen, then Run. A
 // server that listens and is never run must be closed.
 type Server struct {
-	o     Options
-	sides []side
+	o        Options
+	sides    []side
+	sessions sessions
+	tries    tries
 }
 
 // side is one listener with the server that answers on it.
