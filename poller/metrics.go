@@ -13,6 +13,13 @@ const (
 	resultUnmodified = "unmodified"
 )
 
+// results are all that a poll may end with.
+var results = []string{
+	resultOK, resultUnmodified, string(ClassRequest), string(ClassNetwork), string(ClassRefused), string(ClassTimeout),
+	string(ClassRedirect), string(ClassAuth), string(ClassStatus), string(ClassTooLarge), string(ClassFormat), string(ClassRequire),
+	string(ClassOK), string(ClassItems), string(ClassPages), string(ClassCursor), string(ClassLimit), string(ClassStore),
+}
+
 // metrics are the poller's.
 type metrics struct {
 	polls    *prometheus.CounterVec
