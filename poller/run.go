@@ -65,6 +65,7 @@ type Poller struct {
 	handed chan *job     // to idle workers; never more than there are
 	wake   chan struct{} // capacity 1: something is due sooner than was thought
 	owing  chan struct{} // capacity 1: a limit has something to be stored
+	beat   chan struct{} // taken by the dispatcher, once each time round
 
 	// watching is held by who changes watch keys, or the roll.
 	watching sync.Mutex
@@ -100,6 +101,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		limits:      map[string]*gate{},
 		used:        map[string]budget.Usage{},
 		unsaved:     map[string]bool{},
+		beat:        make(chan struct{}),
 		ledger:      o.Ledger,
 		watches:     o.Watches,
 		witness:     o.Witness,
@@ -154,6 +156,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-p.wake:
+		case <-p.beat:
 		case <-timer.C:
 		}
 	}

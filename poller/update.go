@@ -109,7 +109,7 @@ func (p *Poller) swap(before *roll, going []*member, sources []*Source, marks ma
 }
 
 // replace makes the member that takes the place of another one of its name.
-func (p *Poller) replace(was *member, s *Source, marks map[string]Bookmarks, stored map[string]Bookmarks, now time.Time) *member {
+func (p *Poller) replace(was *member, s *Source, marks, stored map[string]Bookmarks, now time.Time) *member {
 	own, keys := was.estate()
 	if given, ok := marks[s.name]; ok {
 		own = given.after(own)

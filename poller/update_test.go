@@ -102,7 +102,7 @@ func updatesAtRandom(t *testing.T, random *rand.Rand) {
 		return ctx.Err()
 	}
 	c := poller.NewClientOver(api, poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Concurrency: 50}}})
-	make := func(i int) *poller.Source {
+	another := func(i int) *poller.Source {
 		return made(t, c, fmt.Sprint("s", i), "@every 5s", func(s *poller.Settings) {
 			s.Request.Headers = map[string]string{"X-Turn": fmt.Sprint(pick(1000))}
 			if i%2 == 0 {
@@ -112,7 +112,7 @@ func updatesAtRandom(t *testing.T, random *rand.Rand) {
 	}
 	now := []*poller.Source{}
 	for i := range n {
-		now = append(now, make(i))
+		now = append(now, another(i))
 	}
 	marks := map[string]poller.Bookmarks{}
 	for _, s := range now {
@@ -128,7 +128,7 @@ func updatesAtRandom(t *testing.T, random *rand.Rand) {
 				i := n/3 + pick(2*n/3)
 				switch {
 				case i < 2*n/3 || next[i] == nil || pick(2) == 0:
-					next[i] = make(i)
+					next[i] = another(i)
 				default:
 					next[i] = nil
 				}
