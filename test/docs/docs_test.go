@@ -179,7 +179,7 @@ func TestSettingsExist(t *testing.T) {
 }
 
 // TestMetricsAreDocumented compares the names of metrics in the code with
-// those in docs/operations.md, and those of all pages with the code.
+// those in docs/operations/README.md, and those of all pages with the code.
 func TestMetricsAreDocumented(t *testing.T) {
 	name := regexp.MustCompile(`\bdeltahook_[a-z_]+[a-z]\b`)
 	quoted := regexp.MustCompile(`"(deltahook_[a-z_]+[a-z])"`)
@@ -195,10 +195,10 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if len(inCode) < 10 {
 		t.Fatalf("only %d metrics are in the code", len(inCode))
 	}
-	operations := read(t, filepath.Join(root, "docs/operations.md"))
+	operations := read(t, filepath.Join(root, "docs/operations/README.md"))
 	for m := range inCode {
 		if !strings.Contains(operations, "`"+m+"`") {
-			t.Errorf("docs/operations.md lacks the metric %s", m)
+			t.Errorf("docs/operations/README.md lacks the metric %s", m)
 		}
 	}
 	for _, p := range pages(t) {
