@@ -34,6 +34,9 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 	policy := o.endpoint.policy
 	policy.Endless = o.gate.Pause != "" // a probe costs no event its last attempt
 	out.Verdict = Judge(out.Attempt, policy, out.Delivery.Attempts+1, now, rand.Float64())
+	if out.Verdict.State != Delivered {
+		out.Attempt.Reason = out.Verdict.Reason // also why it is the last
+	}
 	out.Delivery.Body = nil // it may wait for the disk, and is not needed for that
 	o.gate.pass(now, &out.Attempt, &out.Verdict, rand.Float64())
 	o.meters.count(o.endpoint.name, out)
