@@ -55,7 +55,7 @@ func each(b *testing.B, n int, commit func(*differ.Commit) error) {
 func BenchmarkCommit(b *testing.B) {
 	apply := func(c *differ.Commit) func(*bbolt.Tx) error {
 		return func(btx *bbolt.Tx) error {
-			p, err := prepare(c)
+			p, err := prepare(c, c.Unit())
 			if err != nil {
 				return err
 			}

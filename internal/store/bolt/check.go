@@ -78,6 +78,10 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 			err = unsealJSON(b, k, v, &storedUsage{})
 		case bytes.HasPrefix(k, []byte(tokenKey)):
 			err = unsealJSON(b, k, v, &storedToken{})
+		case bytes.HasPrefix(k, []byte(nameKey)):
+			err = t.checkName(k, v)
+		case bytes.HasPrefix(k, []byte(leftKey)):
+			_, err = readLeft(k, v)
 		}
 	case bucketGone:
 	}

@@ -16,7 +16,11 @@ import (
 // Commit applies c. See differ.Store. An event whose id is there already is
 // refused, and all of c with it.
 func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
-	p, err := prepare(c)
+	stem, err := s.stem(c.Unit())
+	var p *prepared
+	if err == nil {
+		p, err = prepare(c, stem)
+	}
 	if err == nil {
 		err = s.do(ctx, &request{check: p.check, apply: p.apply, size: p.size})
 	}
@@ -30,6 +34,7 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 // nothing that the caller could change.
 type prepared struct {
 	unit    string
+	stem    string // the unit as keys name it
 	version uint64
 	state   storedSource
 	reset   bool
@@ -58,12 +63,12 @@ type preparedDelivery struct {
 	dead     string // why it is a dead letter from the start; "": it waits
 }
 
-func prepare(c *differ.Commit) (*prepared, error) {
+func prepare(c *differ.Commit, stem string) (*prepared, error) {
 	if c.Source == "" {
 		return nil, errors.New("it has no name")
 	}
 	p := &prepared{
-		unit: c.Unit(), version: c.Version, reset: c.Reset,
+		unit: c.Unit(), stem: stem, version: c.Version, reset: c.Reset,
 		state: storedSource{Version: c.Version + 1, Shape: c.Shape, Since: c.Since, Bookmarks: storeBookmarks(c.Bookmarks)},
 		items: make([]preparedItem, 0, len(c.Items)), events: make([]preparedEvent, 0, len(c.Events)),
 	}
@@ -78,7 +83,7 @@ func prepare(c *differ.Commit) (*prepared, error) {
 			return nil, err
 		}
 	}
-	notes, size, err := prepareNotes(p.unit, c.Notes)
+	notes, size, err := prepareNotes(stem, c.Notes)
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +92,10 @@ func prepare(c *differ.Commit) (*prepared, error) {
 }
 
 func (p *prepared) addItem(it *differ.Item) error {
-	if tooLong(p.unit, it.Key) {
+	if tooLong(p.stem, it.Key) {
 		return fmt.Errorf("item %q: key of %d bytes is too long", clip(it.Key), len(it.Key))
 	}
-	key := itemKey(p.unit, it.Key)
+	key := itemKey(p.stem, it.Key)
 	item := preparedItem{key: key, record: itemRecord(key, it)}
 	if it.Hash == (differ.Hash{}) {
 		item.gone = goneKey(it.Seen, key)
@@ -107,13 +112,13 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 	// The source is the commit's and not the event's, for lanes must be
 	// those of the items that were committed.
 	event := preparedEvent{id: e.ID, event: storedEvent{
-		typ: e.Type, unit: p.unit, key: e.Key, change: e.Change,
+		typ: e.Type, unit: p.unit, stem: p.stem, key: e.Key, change: e.Change,
 		revision: e.Revision, seen: e.Time, created: now, deliveries: len(e.Bodies),
 	}}
 	endpoints := make(map[string]bool, len(e.Bodies))
 	payloads := make(map[string]int, 1)
 	for _, b := range e.Bodies {
-		if b.Endpoint == "" || tooLong(b.Endpoint, p.unit, e.Key) {
+		if b.Endpoint == "" || tooLong(b.Endpoint, p.stem, e.Key) {
 			return fmt.Errorf("event %s: endpoint %q: bad name", e.ID, clip(b.Endpoint))
 		}
 		if endpoints[b.Endpoint] {
@@ -137,7 +142,10 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 }
 
 func (p *prepared) check(t *tx) error {
-	src, _, err := t.source(p.unit)
+	if err := t.still(p.unit, p.stem); err != nil {
+		return err
+	}
+	src, _, err := t.source(p.stem)
 	if err != nil {
 		return err
 	}
@@ -153,11 +161,11 @@ func (p *prepared) check(t *tx) error {
 }
 
 func (p *prepared) apply(t *tx) error {
-	if err := t.putSource(p.unit, p.state); err != nil {
+	if err := t.putSource(p.stem, p.state); err != nil {
 		return err
 	}
 	if p.reset {
-		if err := t.dropAll(bucketItems, itemPrefix(p.unit)); err != nil {
+		if _, err := t.dropAll(bucketItems, itemPrefix(p.stem)); err != nil {
 			return err
 		}
 	}
@@ -182,8 +190,9 @@ func (p *prepared) apply(t *tx) error {
 	return nil
 }
 
-// dropAll removes all records of a bucket whose keys begin with prefix.
-func (t *tx) dropAll(b bucket, prefix []byte) error {
+// dropAll removes all records of a bucket whose keys begin with prefix, and
+// counts them.
+func (t *tx) dropAll(b bucket, prefix []byte) (n int, err error) {
 	var keys [][]byte
 	c := t.cursor(b)
 	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
@@ -191,10 +200,10 @@ func (t *tx) dropAll(b bucket, prefix []byte) error {
 	}
 	for _, k := range keys {
 		if err := t.drop(b, k); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return len(keys), nil
 }
 
 // addEvent writes an event and what is to be delivered of it.
@@ -277,43 +286,69 @@ func (s *Store) Keep(ctx context.Context, kept map[string]differ.Kept) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	marks := make([]storedBookmarks, 0, len(kept))
-	names := slices.Sorted(maps.Keys(kept))
-	if names[0] == "" {
-		return errors.New("keep bookmarks: a source has no name")
+	k, err := s.prepareKept(kept)
+	if err == nil {
+		err = s.do(ctx, &request{check: k.check, apply: k.apply, size: k.size})
 	}
-	var notes []preparedNote
-	size := 256 * len(kept)
-	for _, name := range names {
-		marks = append(marks, storeBookmarks(kept[name].Bookmarks))
-		some, more, err := prepareNotes(name, kept[name].Notes)
-		if err != nil {
-			return fmt.Errorf("keep notes of source %s: %w", name, err)
-		}
-		notes, size = append(notes, some...), size+more
-	}
-	// Read before anything is written, so that a damaged record is the
-	// answer of this request alone.
-	sources := make([]storedSource, len(names))
-	check := func(t *tx) (err error) {
-		for i, name := range names {
-			if sources[i], _, err = t.source(name); err != nil {
-				return err
-			}
-			sources[i].Bookmarks = marks[i]
-		}
-		return nil
-	}
-	apply := func(t *tx) error {
-		for i, name := range names {
-			if err := t.putSource(name, sources[i]); err != nil {
-				return err
-			}
-		}
-		return t.putNotes(notes)
-	}
-	if err := s.do(ctx, &request{check: check, apply: apply, size: size}); err != nil {
+	if err != nil {
 		return fmt.Errorf("keep bookmarks: %w", err)
 	}
 	return nil
+}
+
+// preparedKept is what Keep writes.
+type preparedKept struct {
+	units   []string
+	stems   []string // the units as keys name them
+	marks   []storedBookmarks
+	sources []storedSource
+	notes   []preparedNote
+	size    int
+}
+
+func (s *Store) prepareKept(kept map[string]differ.Kept) (*preparedKept, error) {
+	k := &preparedKept{units: slices.Sorted(maps.Keys(kept)), size: 256 * len(kept)}
+	if k.units[0] == "" {
+		return nil, errors.New("a source has no name")
+	}
+	if err := s.view(func(t *tx) (err error) {
+		k.stems, err = t.stems(k.units)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for i, unit := range k.units {
+		notes, size, err := prepareNotes(k.stems[i], kept[unit].Notes)
+		if err != nil {
+			return nil, fmt.Errorf("notes of source %s: %w", unit, err)
+		}
+		k.marks = append(k.marks, storeBookmarks(kept[unit].Bookmarks))
+		k.notes, k.size = append(k.notes, notes...), k.size+size
+	}
+	k.sources = make([]storedSource, len(k.units))
+	return k, nil
+}
+
+// check reads before anything is written, so that a damaged record is the
+// answer of this request alone.
+func (k *preparedKept) check(t *tx) (err error) {
+	for i, stem := range k.stems {
+		if err := t.still(k.units[i], stem); err != nil {
+			return err
+		}
+		if k.sources[i], _, err = t.source(stem); err != nil {
+			return err
+		}
+		k.sources[i].Bookmarks = k.marks[i]
+	}
+	return nil
+}
+
+func (k *preparedKept) apply(t *tx) error {
+	for i, stem := range k.stems {
+		if err := t.putSource(stem, k.sources[i]); err != nil {
+			return err
+		}
+	}
+	return t.putNotes(k.notes)
 }

@@ -26,6 +26,12 @@ func describeKey(b bucket, key []byte) string {
 		if limit, ok := strings.CutPrefix(string(key), limitKey); ok {
 			return fmt.Sprintf("limit %q", clip(limit))
 		}
+		if source, ok := strings.CutPrefix(string(key), nameKey); ok {
+			return fmt.Sprintf("name %q", clip(source))
+		}
+		if source, ok := strings.CutPrefix(string(key), leftKey); ok {
+			return fmt.Sprintf("source %q that left", clip(source))
+		}
 		return fmt.Sprintf("%q", clip(string(key)))
 	case bucketSources:
 		return describeUnit(string(key))

@@ -10,6 +10,8 @@
 //	meta        "schema"                                   version of this page: 3
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
+//	meta        "name/" source                             where its name and that in keys are two (JSON)
+//	meta        "left/" source                             since when it is not configured (time)
 //	sources     source [00 watch]                          version, shape, since, bookmarks (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	notes       source' watch' key' name                   what is noted of an item or, without key, of the unit
@@ -29,6 +31,14 @@
 // with the sign bit flipped, so that keys sort by it; the zero time sorts
 // first. watch is empty where a source has no watch keys. A key is at most
 // [MaxKey] bytes of names.
+//
+// A source that got another name (see Rename) keeps the old one in its keys: its
+// stem. Nothing is moved, so a rename is one small transaction, and what waits
+// stands in one lane with what is told under the new name. The name that became
+// free has the stem of the new one, so that each stem is that of one name. The
+// record of an event has both, where they differ: the name that it was told
+// under, and the stem for its lanes. What is said of a damaged record has the
+// stem.
 //
 // A lane is what may not overtake itself: the deliveries of one item to one
 // endpoint or, as the endpoint's order has it, all deliveries to the endpoint

@@ -178,7 +178,7 @@ func checkFixture(t *tx, due time.Time) error {
 		return err
 	}
 	if want := (storedEvent{
-		typ: "shop.updated", unit: "shop", key: "a/1", change: differ.Updated, revision: 1,
+		typ: "shop.updated", unit: "shop", stem: "shop", key: "a/1", change: differ.Updated, revision: 1,
 		seen: fixtureDay.Add(-time.Second), created: fixtureDay, bodies: 2, first: 1, deliveries: 2,
 	}); e != want {
 		return errors.New("event evt_1 is another")

@@ -2,8 +2,9 @@ package bolt
 
 import (
 	"context"
-	"errors"
 	"fmt"
+
+	"github.com/deltahook/deltahook/poller"
 )
 
 // Forget removes what is remembered of units. See differ.Forgetter.
@@ -15,13 +16,11 @@ func (s *Store) Forget(ctx context.Context, units ...string) error {
 		check: func(*tx) error { return nil },
 		apply: func(t *tx) error {
 			for _, unit := range units {
-				if t.get(bucketSources, []byte(unit)) == nil {
-					continue
+				stem, err := t.stem(unit)
+				if err == nil {
+					_, err = t.forgetUnit(stem)
 				}
-				if err := errors.Join(t.dropAll(bucketItems, itemPrefix(unit)), t.dropAll(bucketNotes, itemPrefix(unit))); err != nil {
-					return err
-				}
-				if err := t.drop(bucketSources, []byte(unit)); err != nil {
+				if err != nil {
 					return err
 				}
 			}
@@ -33,4 +32,47 @@ func (s *Store) Forget(ctx context.Context, units ...string) error {
 		return fmt.Errorf("forget: %w", err)
 	}
 	return nil
+}
+
+// forgetUnit removes what is remembered of a unit, and counts the records.
+func (t *tx) forgetUnit(stem string) (n int, err error) {
+	if t.get(bucketSources, []byte(stem)) == nil {
+		return 0, nil
+	}
+	items, err := t.dropAll(bucketItems, itemPrefix(stem))
+	if err != nil {
+		return 0, err
+	}
+	notes, err := t.dropAll(bucketNotes, itemPrefix(stem))
+	if err != nil {
+		return 0, err
+	}
+	return 1 + items + notes, t.drop(bucketSources, []byte(stem))
+}
+
+// forgetSome removes what is remembered of some units of a source, until that
+// were sweepStep records. done: there are no more of them.
+func (t *tx) forgetSome(source string) (n int, done bool, err error) {
+	name, err := t.name(source)
+	if err != nil {
+		return 0, false, err
+	}
+	var stems []string
+	c := t.cursor(bucketSources)
+	for k, _ := c.Seek([]byte(name.Stem)); k != nil && len(stems) < sweepStep; k, _ = c.Next() {
+		if of, _ := poller.CutUnit(string(k)); of != name.Stem {
+			break
+		}
+		stems = append(stems, string(k))
+	}
+	for i, stem := range stems {
+		removed, err := t.forgetUnit(stem)
+		if err != nil {
+			return 0, false, err
+		}
+		if n += removed; n >= sweepStep {
+			return n, i == len(stems)-1 && len(stems) < sweepStep, nil
+		}
+	}
+	return n, len(stems) < sweepStep, nil
 }

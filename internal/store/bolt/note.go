@@ -74,7 +74,8 @@ func (t *tx) dropNotes(item []byte) error {
 	if !ok {
 		return damaged(bucketItems, item)
 	}
-	return t.dropAll(bucketNotes, appendPart(itemPrefix(unit), key))
+	_, err := t.dropAll(bucketNotes, appendPart(itemPrefix(unit), key))
+	return err
 }
 
 func readNote(k, v, prefix []byte) (differ.Note, error) {

@@ -91,7 +91,7 @@ func (t *tx) checkReplay(number uint64) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = t.laneHead(laneOf(endpoint.Order, d.endpoint, e.unit, e.key, number))
+	_, _, err = t.laneHead(laneOf(endpoint.Order, d.endpoint, e.stem, e.key, number))
 	return err
 }
 

@@ -17,7 +17,7 @@ const (
 	loadItems   = 20_000
 )
 
-// Load streams states, those of all sources in the order of their names. Each
+// Load streams states, those of all sources in the order of their keys. Each
 // state is from one transaction; different states may be from different ones.
 // See differ.Store.
 func (s *Store) Load(ctx context.Context, sources ...string) iter.Seq2[differ.State, error] {
@@ -35,7 +35,10 @@ func (s *Store) loadNamed(ctx context.Context, sources []string) iter.Seq2[diffe
 			err := ctx.Err()
 			if err == nil {
 				err = s.view(func(t *tx) (err error) {
-					state, found, err = t.state(name)
+					stem, err := t.stem(name)
+					if err == nil {
+						state, found, err = t.state(stem)
+					}
 					return err
 				})
 			}
@@ -54,10 +57,11 @@ func (s *Store) loadAll(ctx context.Context) iter.Seq2[differ.State, error] {
 	return func(yield func(differ.State, error) bool) {
 		for after, more := "", true; more; {
 			var states []differ.State
+			var last string
 			err := ctx.Err()
 			if err == nil {
 				err = s.view(func(t *tx) (err error) {
-					states, more, err = t.statesAfter(after)
+					states, last, err = t.statesAfter(after)
 					return err
 				})
 			}
@@ -69,14 +73,15 @@ func (s *Store) loadAll(ctx context.Context) iter.Seq2[differ.State, error] {
 				if !yield(state, nil) {
 					return
 				}
-				after = state.Unit()
 			}
+			after, more = last, last != ""
 		}
 	}
 }
 
-// statesAfter reads some states of the sources whose names follow after.
-func (t *tx) statesAfter(after string) (states []differ.State, more bool, err error) {
+// statesAfter reads some states of those whose keys follow after, and gives the
+// key of the last; "": no more follow.
+func (t *tx) statesAfter(after string) (states []differ.State, last string, err error) {
 	c := t.cursor(bucketSources)
 	k, _ := c.Seek([]byte(after))
 	if string(k) == after {
@@ -84,41 +89,46 @@ func (t *tx) statesAfter(after string) (states []differ.State, more bool, err er
 	}
 	for items := 0; k != nil; k, _ = c.Next() {
 		if len(states) == loadSources || items > loadItems {
-			return states, true, nil
+			return states, last, nil
 		}
-		state, _, err := t.state(string(k))
+		last = string(k)
+		state, _, err := t.state(last)
 		if err != nil {
-			return nil, false, err
+			return nil, "", err
 		}
 		states, items = append(states, state), items+len(state.Items)+len(state.Notes)
 	}
-	return states, false, nil
+	return states, "", nil
 }
 
-// state reads a source and the marks of its items.
-func (t *tx) state(name string) (state differ.State, found bool, err error) {
-	src, found, err := t.source(name)
+// state reads what stands under the key of a unit, and the marks of its items.
+func (t *tx) state(stem string) (state differ.State, found bool, err error) {
+	src, found, err := t.source(stem)
 	if err != nil || !found {
 		return differ.State{}, false, err
 	}
-	source, watch := poller.CutUnit(name)
+	unit, err := t.unit(stem)
+	if err != nil {
+		return differ.State{}, false, err
+	}
+	source, watch := poller.CutUnit(unit)
 	state = differ.State{
 		Source: source, Watch: watch, Version: src.Version, Shape: src.Shape, Since: src.Since,
 		Bookmarks: src.Bookmarks.bookmarks(), Items: map[string]differ.Mark{},
 	}
-	err = t.eachItem(name, func(key string, it *storedItem) error {
+	err = t.eachItem(stem, func(key string, it *storedItem) error {
 		state.Items[key] = differ.Mark{Hash: it.hash, Revision: it.revision, Seen: it.seen}
 		return nil
 	})
 	if err == nil {
-		state.Notes, err = t.notes(name)
+		state.Notes, err = t.notes(stem)
 	}
 	return state, true, err
 }
 
-// eachItem reads all items of a source.
-func (t *tx) eachItem(source string, f func(key string, it *storedItem) error) error {
-	prefix := itemPrefix(source)
+// eachItem reads all items of a unit.
+func (t *tx) eachItem(stem string, f func(key string, it *storedItem) error) error {
+	prefix := itemPrefix(stem)
 	c := t.cursor(bucketItems)
 	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		it, err := readItem(k, v)
@@ -139,8 +149,12 @@ func (s *Store) Items(ctx context.Context, source string, keys []string) ([]diff
 	}
 	items := make([]differ.Item, 0, len(keys))
 	err := s.view(func(t *tx) error {
+		stem, err := t.stem(source)
+		if err != nil {
+			return err
+		}
 		for _, key := range keys {
-			k := itemKey(source, key)
+			k := itemKey(stem, key)
 			v := t.get(bucketItems, k)
 			if v == nil {
 				continue
@@ -168,11 +182,15 @@ func (s *Store) Snapshot(ctx context.Context, source string) (state differ.State
 	}
 	err = s.view(func(t *tx) error {
 		var found bool
-		if state, found, err = t.state(source); err != nil || !found {
+		stem, err := t.stem(source)
+		if err != nil {
+			return err
+		}
+		if state, found, err = t.state(stem); err != nil || !found {
 			state.Source, state.Watch = poller.CutUnit(source)
 			return err
 		}
-		return t.eachItem(source, func(key string, it *storedItem) error {
+		return t.eachItem(stem, func(key string, it *storedItem) error {
 			if !it.gone() {
 				items = append(items, it.item(key))
 			}

@@ -164,6 +164,7 @@ func (it *storedItem) item(key string) differ.Item {
 // storedEvent is a record of events.
 type storedEvent struct {
 	typ, unit, key string
+	stem           string // the unit as the keys of its lanes name it
 	change         differ.Change
 	revision       uint64
 	seen           time.Time // differ.Event.Time
@@ -175,11 +176,15 @@ type storedEvent struct {
 
 func (e *storedEvent) record(key []byte) record {
 	source, watch := poller.CutUnit(e.unit)
-	return newRecord(len(e.typ)+len(e.unit)+len(e.key)+60).
+	r := newRecord(len(e.typ) + len(e.unit) + len(e.key) + 60).
 		text(e.typ).text(source).text(watch).text(e.key).
 		text(string(e.change)).uint(e.revision).time(e.seen).time(e.created).
-		uint(uint64(e.bodies)).uint(e.first).uint(uint64(e.deliveries)).
-		seal(bucketEvents, key)
+		uint(uint64(e.bodies)).uint(e.first).uint(uint64(e.deliveries))
+	if e.stem != e.unit {
+		stem, _ := poller.CutUnit(e.stem)
+		r = r.text(stem)
+	}
+	return r.seal(bucketEvents, key)
 }
 
 func readEvent(key, value []byte) (storedEvent, error) {
@@ -194,6 +199,9 @@ func readEvent(key, value []byte) (storedEvent, error) {
 	e.key, e.change = f.text(), differ.Change(f.text())
 	e.revision, e.seen, e.created = f.uint(), f.time(), f.time()
 	e.bodies, e.first, e.deliveries = int(f.uint()), f.uint(), int(f.uint())
+	if e.stem = e.unit; len(f.rest) > 0 {
+		e.stem = poller.Unit(f.text(), watch)
+	}
 	return e, f.end(bucketEvents, key)
 }
 

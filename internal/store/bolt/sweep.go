@@ -17,7 +17,8 @@ type Retention struct {
 	// none is a dead letter, counted from its commit, or from when the last
 	// of them arrived. Items that are gone for
 	// so long are forgotten too, with what is noted of them; one that comes back then starts at
-	// revision 1.
+	// revision 1. So are sources that left so long ago (see Left), with all
+	// that is remembered of them.
 	Events time.Duration
 	// Attempts is the age from which the record of an attempt goes.
 	Attempts time.Duration
@@ -46,6 +47,7 @@ func (s *Store) Sweep(ctx context.Context, keep Retention) (n int, err error) {
 		{"dead letters", keep.Dead, (*sweeper).dead},
 		{"attempts", keep.Attempts, (*sweeper).attempts},
 		{"events", keep.Events, (*sweeper).events},
+		{"sources that left", keep.Events, (*sweeper).left},
 	} {
 		if part.age <= 0 {
 			continue

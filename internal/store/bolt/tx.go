@@ -46,9 +46,10 @@ func (t *tx) put(b bucket, key []byte, r record) error { return t.bucket(b).Put(
 func (t *tx) mark(b bucket, key []byte) error          { return t.put(b, key, entry(b, key)) }
 func (t *tx) drop(b bucket, key []byte) error          { return t.bucket(b).Delete(key) }
 
-// source reads the record of a source; the zero value where there is none.
-func (t *tx) source(name string) (src storedSource, found bool, err error) {
-	key := []byte(name)
+// source reads the record under the key of a unit; the zero value where there
+// is none.
+func (t *tx) source(stem string) (src storedSource, found bool, err error) {
+	key := []byte(stem)
 	v := t.get(bucketSources, key)
 	if v == nil {
 		return storedSource{}, false, nil
@@ -57,8 +58,8 @@ func (t *tx) source(name string) (src storedSource, found bool, err error) {
 	return src, true, err
 }
 
-func (t *tx) putSource(name string, src storedSource) error {
-	key := []byte(name)
+func (t *tx) putSource(stem string, src storedSource) error {
+	key := []byte(stem)
 	r, err := src.record(key)
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func (t *tx) laneHead(lane []byte) (number uint64, found bool, err error) {
 
 // lane is the lane of a delivery of an event.
 func (d *storedDelivery) lane(e *storedEvent, number uint64) []byte {
-	return laneOf(d.order, d.endpoint, e.unit, e.key, number)
+	return laneOf(d.order, d.endpoint, e.stem, e.key, number)
 }
 
 // dueKey is where a delivery of an event stands in due, if it does.

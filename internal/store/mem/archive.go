@@ -16,6 +16,7 @@ import (
 // event is an event that was told.
 type event struct {
 	emitter.EventRecord
+	stem       string      // of its source
 	deliveries []*delivery // the first to each endpoint
 }
 

@@ -36,6 +36,8 @@ type Store struct {
 	endpoints  map[string]*endpoint
 	used       map[string]budget.Usage // of limits
 	tokens     map[string]auth.Record
+	stems      map[string]string    // see Rename
+	left       map[string]time.Time // sources that left, since when
 }
 
 // source is a source's state; the marks of State.Items are in items.
@@ -74,6 +76,7 @@ func New() *Store {
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
 		endpoints: map[string]*endpoint{},
 		used:      map[string]budget.Usage{}, tokens: map[string]auth.Record{},
+		stems: map[string]string{}, left: map[string]time.Time{},
 	}
 }
 

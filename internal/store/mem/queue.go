@@ -43,7 +43,7 @@ func (d *delivery) stand(order emitter.Order) {
 	case emitter.OrderNone:
 		d.lane = lane{endpoint: d.Endpoint, number: d.Number}
 	default:
-		d.lane = lane{endpoint: d.Endpoint, unit: poller.Unit(d.of.Source, d.of.Watch), key: d.Key}
+		d.lane = lane{endpoint: d.Endpoint, unit: poller.Unit(d.of.stem, d.of.Watch), key: d.Key}
 	}
 }
 
@@ -129,7 +129,7 @@ func inTurn(a, b string) int {
 // tell puts what is to be delivered of an event at the ends of its lanes.
 func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 	source, watch := poller.CutUnit(unit)
-	told := &event{EventRecord: emitter.EventRecord{
+	told := &event{stem: s.stem(source), EventRecord: emitter.EventRecord{
 		ID: e.ID, Type: e.Type, Source: source, Watch: watch, Key: e.Key, Change: e.Change, Revision: e.Revision,
 		Time: e.Time, Created: now,
 	}}

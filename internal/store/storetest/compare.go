@@ -46,6 +46,8 @@ func (p *pair) run(r *rapid.T) {
 		"commit":  p.commit,
 		"keep":    p.keep,
 		"forget":  p.forget,
+		"rename":  p.rename,
+		"left":    p.left,
 		"pending": p.pending,
 		"settle":  p.settle,
 		"arrange": p.arrange,
@@ -122,6 +124,28 @@ func (p *pair) forget(r *rapid.T) {
 	source := someSource.Draw(r, "source")
 	p.same(r, "forget", p.a.Forget(p.t.Context(), source), p.b.Forget(p.t.Context(), source))
 	delete(p.versions, source)
+}
+
+func (p *pair) rename(r *rapid.T) {
+	from, to := someSource.Draw(r, "from"), someSource.Draw(r, "to")
+	a, b := p.a.Rename(p.t.Context(), from, to), p.b.Rename(p.t.Context(), from, to)
+	if p.same(r, "rename", a, b); errors.Is(a, differ.ErrTaken) != errors.Is(b, differ.ErrTaken) {
+		r.Fatalf("rename: the engine says %v, the model %v", a, b)
+	}
+	for _, source := range []string{from, to} {
+		p.versions[source] = load(p.t, p.b, source)[source].Version
+	}
+}
+
+func (p *pair) left(r *rapid.T) {
+	there := rapid.SliceOfN(someSource, 0, 3).Draw(r, "there")
+	configured := func(source string) bool { return slices.Contains(there, source) }
+	a, errA := p.a.Left(p.t.Context(), configured)
+	b, errB := p.b.Left(p.t.Context(), configured)
+	p.same(r, "left", errA, errB)
+	if diff := cmp.Diff(b, a, cmpopts.EquateEmpty()); diff != "" {
+		r.Fatalf("left (-model +engine):\n%s", diff)
+	}
 }
 
 func (p *pair) pending(r *rapid.T) {

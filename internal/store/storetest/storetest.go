@@ -22,6 +22,9 @@ import (
 type Store interface {
 	differ.Store
 	differ.Forgetter
+	differ.Renamer
+	differ.Leaver
+	differ.Lister
 	emitter.Queue
 	emitter.Archive
 	poller.Ledger
@@ -70,6 +73,11 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"keys are any text", testKeys},
 		{"names do not run into each other", testNames},
 		{"watch keys are apart, and are forgotten", testWatch},
+		{"the units of a source are known", testUnits},
+		{"a source gets another name", testRename},
+		{"what waits under an old name comes first", testRenameWaiting},
+		{"a name is taken or unknown", testRenameRefused},
+		{"sources that left are known", testLeft},
 		{"what is returned is the caller's", testOwnership},
 		{"what is not settled comes again", testAgain},
 		{"an item's second delivery waits for the first", testLane},
