@@ -82,6 +82,10 @@ type Options struct {
 	// nil: there is no API for it.
 	Archive Archive
 	Replays Replays
+	// Daemon is what the process knows of itself. nil: there is no API for it.
+	Daemon Daemon
+	// Sources is who polls sources. nil: there are no pages and no API of them.
+	Sources Sources
 	// Logger gets what net/http has to say. nil: slog.Default().
 	Logger *slog.Logger
 }
