@@ -47,8 +47,8 @@ func (h sources) list(w http.ResponseWriter, r *http.Request) {
 	}
 	all, state := h.of.Sources(), Condition(q.Get("state"))
 	if state != "" {
-		if !slices.Contains(conditions, state) {
-			refuse(w, http.StatusBadRequest, fmt.Sprintf("state is %q: expected one of %v", state, conditions))
+		if !slices.Contains(conditions(), state) {
+			refuse(w, http.StatusBadRequest, fmt.Sprintf("state is %q: expected one of %v", state, conditions()))
 			return
 		}
 		all = slices.DeleteFunc(slices.Clone(all), func(s SourceState) bool { return s.State != state })
@@ -56,9 +56,6 @@ func (h sources) list(w http.ResponseWriter, r *http.Request) {
 	page, next := paged(all, func(s SourceState) string { return s.Name }, q.Get("cursor"), limit)
 	answer(w, http.StatusOK, SourcePage{page, next})
 }
-
-// conditions are those that a source can be in.
-var conditions = []Condition{SourceDisabled, SourceFailing, SourceHeld, SourceNew, SourceOK}
 
 func (h sources) get(w http.ResponseWriter, r *http.Request) {
 	state, err := h.of.Source(r.PathValue("name"))
