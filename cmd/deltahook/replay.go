@@ -118,6 +118,7 @@ func sumUp(job *emitter.ReplayJob) string {
 	}{
 		{job.Waiting, "wait already"},
 		{job.Unsendable, "cannot be sent, for their payload could not be made"},
+		{job.Superseded, "were superseded: a later update tells of them"},
 		{job.Unconfigured, "are to endpoints that are not configured"},
 		{job.Damaged, "are damaged: " + visible(job.Damage)},
 	} {

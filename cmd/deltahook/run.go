@@ -65,7 +65,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text,
+		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: redactor.Text,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)

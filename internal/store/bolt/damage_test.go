@@ -29,6 +29,7 @@ func populate(t *testing.T, path string) {
 	c := killCommit("shop", 0)
 	c.Items = append(c.Items, differ.Item{Key: "gone/\x00", Revision: 4, Seen: now})
 	c.Notes = []differ.Note{{Name: "hold", Data: []byte("of the unit")}, {Key: "a", Name: "rule/x", Data: []byte{0, 1}}}
+	c.Events[0].Bodies = append(c.Events[0].Bodies, differ.Body{Endpoint: "three", Payload: []byte("3"), Coalesce: true})
 	for v := range uint64(4) { // more of a lane, so that some wait behind
 		if err := s.Commit(t.Context(), c); err != nil {
 			t.Fatal(err)

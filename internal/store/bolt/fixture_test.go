@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the fixture of the current schema anew; only while it is not released")
 
 // fixture is what an earlier build of the current schema wrote.
-const fixture = "testdata/v3.db"
+const fixture = "testdata/v4.db"
 
 // fixtureDay is when the fixtures' records were made: a bubble's first moment.
 var fixtureDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -37,7 +37,8 @@ func TestFixture(t *testing.T) {
 	}
 	t.Run("1", func(t *testing.T) { testFixture(t, copyFixture(t, "testdata/v1.db"), nil, fixtureDay) })
 	t.Run("2", func(t *testing.T) { testFixture(t, copyFixture(t, "testdata/v2.db"), fixtureNotes, time.Time{}) })
-	t.Run("3", func(t *testing.T) {
+	t.Run("3", func(t *testing.T) { testFixture(t, copyFixture(t, "testdata/v3.db"), fixtureNotes, time.Time{}) })
+	t.Run("4", func(t *testing.T) {
 		path := copyFixture(t, fixture)
 		testFixture(t, path, fixtureNotes, time.Time{})
 		s, err := Open(path, Options{ReadOnly: true})
@@ -48,6 +49,14 @@ func TestFixture(t *testing.T) {
 		token, err := s.Token(t.Context(), "spotify")
 		if token != fixtureToken || err != nil {
 			t.Errorf("token is %+v, %v", token, err)
+		}
+		at := differ.Place{Key: "a/1", Type: "shop.updated", Endpoint: "calm"}
+		waits, err := s.Untried(t.Context(), "shop", []differ.Place{at})
+		if diff := cmp.Diff(map[differ.Place]differ.Untried{at: {Delivery: 6, Old: json.RawMessage(`{"n": 1.0}`)}}, waits); diff != "" || err != nil {
+			t.Errorf("updates that wait (-want +got):\n%s, %v", diff, err)
+		}
+		if was, err := s.Delivery(t.Context(), 5); was.State != emitter.StateSuperseded || was.SupersededByEvent != "evt_5" || was.SupersededBy != 6 || err != nil {
+			t.Errorf("what was superseded: %+v, %v", was, err)
 		}
 	})
 }
@@ -256,6 +265,12 @@ func writeFixture(t *testing.T) {
 			}, {
 				ID: "evt_3", Type: "shop.created", Source: "shop", Key: "b", Change: differ.Created, Revision: 10,
 				Bodies: []differ.Body{{Endpoint: "hook", Payload: []byte("{}")}},
+			}, {
+				ID: "evt_4", Type: "shop.updated", Source: "shop", Key: "a/1", Change: differ.Updated, Revision: 1, Old: json.RawMessage(`{"n": 1.0}`),
+				Bodies: []differ.Body{{Endpoint: "calm", Payload: []byte("{}"), Coalesce: true}},
+			}, {
+				ID: "evt_5", Type: "shop.updated", Source: "shop", Key: "a/1", Change: differ.Updated, Revision: 1, Old: json.RawMessage(`{"n": 1.1}`),
+				Bodies: []differ.Body{{Endpoint: "calm", Payload: []byte("{}"), Coalesce: true, Merged: &differ.Merged{Delivery: 5, Payload: []byte("{ }")}}},
 			}},
 		})
 		if err != nil {

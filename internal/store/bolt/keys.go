@@ -30,6 +30,7 @@ const (
 	bucketDue        bucket = "due"
 	bucketDead       bucket = "dead"
 	bucketEndpoints  bucket = "endpoints"
+	bucketUpdates    bucket = "updates"
 )
 
 // buckets lists all there are.
@@ -37,14 +38,17 @@ func buckets() []bucket {
 	return []bucket{
 		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketGone,
 		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
-		bucketLanes, bucketDue, bucketDead, bucketEndpoints,
+		bucketLanes, bucketDue, bucketDead, bucketEndpoints, bucketUpdates,
 	}
 }
 
 // since is the first schema that has the bucket.
 func (b bucket) since() uint64 {
-	if b == bucketNotes {
+	switch b {
+	case bucketNotes:
 		return 2
+	case bucketUpdates:
+		return 4
 	}
 	return 1
 }
@@ -90,6 +94,14 @@ func itemKey(unit, key string) []byte { return append(itemPrefix(unit), key...) 
 func cutItemKey(k []byte) (unit, key string, ok bool) {
 	unit, rest, ok := cutUnit(k)
 	return unit, string(rest), ok
+}
+
+// updatePrefix is what the keys in updates begin with of an item.
+func updatePrefix(unit, key string) []byte { return appendPart(itemPrefix(unit), key) }
+
+// updateKey is the place where updates of an item are told.
+func updateKey(unit, key, endpoint, typ string) []byte {
+	return append(appendPart(updatePrefix(unit, key), endpoint), typ...)
 }
 
 // noteKey is the key of a note of a unit.

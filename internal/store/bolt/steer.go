@@ -97,6 +97,9 @@ func (t *tx) discard(number uint64, d *storedDelivery, e *storedEvent, why strin
 		return err
 	}
 	d.attempts++
+	if err := t.spend(number, d, e); err != nil {
+		return err
+	}
 	key := attemptKey(number, d.attempts)
 	if err := t.put(bucketAttempts, key, attemptRecord(key, &emitter.Attempt{At: t.now, Error: emitter.ErrorDropped, Reason: why})); err != nil {
 		return err
