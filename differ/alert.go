@@ -89,7 +89,9 @@ func (d *Differ) loadAlerts(s State) {
 		return // what is no source is read when there is something to say
 	}
 	mem := remember(s)
+	d.mu.Lock()
 	d.memories[s.Source], d.stored[s.Source] = mem, s.Bookmarks
+	d.mu.Unlock()
 	d.alerting.mu.Lock()
 	defer d.alerting.mu.Unlock()
 	d.vigilOf(source).open = len(mem.alerts.Open) > 0

@@ -194,6 +194,15 @@ func (d *Differ) logLate() {
 
 // look does what a task is due for.
 func (d *Differ) look(ctx context.Context, t task) {
+	leave, err := d.enter(ctx)
+	if err != nil {
+		return // it ends, and what is due is due at the next start
+	}
+	defer leave()
+	if !d.concerns(t) { // what it is of went meanwhile
+		d.clock.works(t)
+		return
+	}
 	look := d.lookAtTimers
 	switch {
 	case t.quiet:
@@ -201,8 +210,22 @@ func (d *Differ) look(ctx context.Context, t task) {
 	case isSubject(t.unit):
 		look = d.lookAtAlerts
 	}
-	err := look(ctx, t.unit)
+	err = look(ctx, t.unit)
 	if err != nil && d.clock.fails(t) && ctx.Err() == nil {
 		d.log.Warn("what is due at a time cannot be stored; trying again", "source", t.source(), "err", err)
 	}
+}
+
+// concerns reports whether what a task is of is still configured.
+func (d *Differ) concerns(t task) bool {
+	source := sourceOf(t.unit)
+	switch {
+	case source != "":
+		return d.sources[source] != nil
+	case isSubject(t.unit):
+		return true
+	case t.quiet:
+		return d.quiets[t.unit] != nil
+	}
+	return d.sources[t.source()] != nil
 }

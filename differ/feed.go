@@ -45,6 +45,13 @@ type feed struct {
 	known bool                           // the source has been answered once, or there are items of it
 }
 
+func newFeed(to *Source) *feed {
+	return &feed{
+		origin: to.watch.from, to: to,
+		named: map[string]map[string][]string{}, count: map[string]int{}, stale: map[string]bool{},
+	}
+}
+
 // LoadFeeds reads what the stored items say of the watch keys of other sources.
 // Call it once, after Load and before the first Take. From then on, tell is
 // called with the name of a source whose keys have become others. It must not
@@ -53,7 +60,7 @@ func (d *Differ) LoadFeeds(ctx context.Context, tell func(source string)) error 
 	d.feeds.tell, d.feeds.of, d.feeds.to = tell, map[string][]*feed{}, map[string]*feed{}
 	for _, src := range d.sources {
 		if o := src.watch.from; o != nil {
-			f := &feed{origin: o, to: src, named: map[string]map[string][]string{}, count: map[string]int{}, stale: map[string]bool{}}
+			f := newFeed(src)
 			d.feeds.of[o.from] = append(d.feeds.of[o.from], f)
 			d.feeds.to[src.name] = f
 		}

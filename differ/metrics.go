@@ -39,3 +39,42 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	return m
 }
+
+// drop drops the series of a source that is gone, or of its rules that the one
+// in its place does not have; nil: there is none.
+func (m *metrics) drop(before, after *Source) {
+	left := map[string]bool{}
+	if after != nil {
+		for r := range after.reports {
+			left[r.event] = true
+		}
+	}
+	for r := range before.reports {
+		if !left[r.event] {
+			for _, vec := range []*prometheus.CounterVec{m.events, m.ruleErrors, m.cooled} {
+				vec.DeleteLabelValues(before.name, r.event)
+			}
+			for _, result := range []string{timerTold, timerLate, timerUntrue, timerCooling, timerFaulty} {
+				m.timers.DeleteLabelValues(before.name, r.event, result)
+			}
+		}
+	}
+	if after != nil {
+		return
+	}
+	m.items.DeleteLabelValues(before.name)
+	m.foreign.DeleteLabelValues(before.name)
+	for _, kind := range []Change{Created, Updated, Deleted} {
+		m.changes.DeleteLabelValues(before.name, string(kind))
+	}
+	for _, kind := range []string{TypeFailing, TypeSourceFailing, TypeSourceStale, TypeSourceRecovered, TypeQuiet, TypeActive, TypeHeld, TypeAuthExpired} {
+		m.events.DeleteLabelValues(before.name, kind)
+	}
+}
+
+// dropSubject drops the series of a subject that is gone.
+func (m *metrics) dropSubject(unit string) {
+	for _, kind := range []string{TypeEndpointFailing, TypeEndpointPaused, TypeEndpointRecovered, TypeAuthExpired} {
+		m.events.DeleteLabelValues(unit, kind)
+	}
+}

@@ -26,6 +26,11 @@ type Preview struct {
 
 // Preview says what Take would do with an answer, and does none of it.
 func (d *Differ) Preview(ctx context.Context, a *poller.Answer) (*Preview, error) {
+	leave, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	release, err := d.units.lock(ctx, a.Units()...)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,14 @@ func (d *Differ) Holds() []HeldUnit {
 // ReleasedSilently or Discarded. It takes effect with the next answer.
 // ErrNoHold: there is none (any more).
 func (d *Differ) Decide(ctx context.Context, source, watch string, state HoldState) error {
+	leave, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if d.sources[source] == nil {
+		return ErrNoHold
+	}
 	unit := poller.Unit(source, watch)
 	mem, release, err := d.borrow(ctx, unit)
 	if err != nil {

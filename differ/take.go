@@ -72,6 +72,11 @@ type Differ struct {
 	// it alone.
 	writing *semaphore.Weighted
 
+	// present is shared by whatever goes by the sources that there are, from
+	// before it takes any other lock; Update, which makes them others, has it
+	// alone.
+	present *semaphore.Weighted
+
 	units locks // held from the comparison of a unit to the end of its commit
 	feeds feeds // what items say of the watch keys of other sources
 
@@ -89,7 +94,7 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 		log: o.Logger, wake: o.Wake, coalesces: o.Coalesce, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
-		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), units: newLocks(),
+		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), present: semaphore.NewWeighted(alone), units: newLocks(),
 		now: time.Now, clock: newClock(), quiets: map[string]*quiet{}, alerting: newAlerting(o),
 	}
 	if d.log == nil {
@@ -116,38 +121,49 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 		if err != nil {
 			return nil, fmt.Errorf("loading what is remembered: %w", err)
 		}
-		if isSubject(state.Source) {
-			d.loadAlerts(state)
-			continue
-		}
-		src, ok := d.sources[state.Source]
-		if !ok {
-			continue
-		}
-		unit, m := state.Unit(), remember(state)
-		d.memories[unit] = m
-		d.stored[unit] = state.Bookmarks
-		if state.Watch != "" {
-			d.standing[unit] = standingOf(state.Bookmarks)
-		}
-		if src.keyed && state.Watch == "" { // of before it had watch keys
-			d.loadQuiet(src, state.Bookmarks, unit, m)
-			continue
-		}
-		d.unclaim(src, unit, m)
-		marks[unit] = state.Bookmarks
-		switch {
-		case !src.reads(m):
-			marks[unit] = anew(state.Bookmarks)
-		case src.listens():
-			marks[unit] = withoutValidators(state.Bookmarks)
-		}
-		d.count(state.Source, m)
-		d.wind(unit, m)
-		d.loadQuiet(src, state.Bookmarks, unit, m)
-		d.showHold(unit, m)
+		d.adopt(state, marks)
 	}
 	return marks, nil
+}
+
+// adopt takes in what is remembered of a unit, and puts its bookmarks among
+// marks. Nothing of its source is under way.
+func (d *Differ) adopt(state State, marks map[string]poller.Bookmarks) {
+	if isSubject(state.Source) {
+		d.loadAlerts(state)
+		return
+	}
+	src, ok := d.sources[state.Source]
+	if !ok {
+		return
+	}
+	unit, m := state.Unit(), remember(state)
+	d.mu.Lock()
+	d.memories[unit] = m
+	d.stored[unit] = state.Bookmarks
+	if state.Watch != "" {
+		d.standing[unit] = standingOf(state.Bookmarks)
+	}
+	aside := src.keyed && state.Watch == "" // of before it had watch keys
+	if !aside {
+		d.unclaim(src, unit, m)
+	}
+	d.mu.Unlock()
+	if aside {
+		d.loadQuiet(src, state.Bookmarks, unit, m)
+		return
+	}
+	marks[unit] = state.Bookmarks
+	switch {
+	case !src.reads(m):
+		marks[unit] = anew(state.Bookmarks)
+	case src.listens():
+		marks[unit] = withoutValidators(state.Bookmarks)
+	}
+	d.count(state.Source, m)
+	d.wind(unit, m)
+	d.loadQuiet(src, state.Bookmarks, unit, m)
+	d.showHold(unit, m)
 }
 
 // Take takes in one answer: it finds what changed, and commits what was seen
@@ -159,6 +175,11 @@ func (d *Differ) Load(ctx context.Context) (map[string]poller.Bookmarks, error) 
 // The answer of several watch keys is committed key by key, after all of it was
 // read: where the store fails, each key was taken in as a whole or not at all.
 func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
+	leave, err := d.enter(ctx)
+	if err != nil {
+		return storeFailure("waiting for", err)
+	}
+	defer leave()
 	release, err := d.units.lock(ctx, a.Units()...)
 	if err != nil {
 		return storeFailure("waiting for", err)

@@ -331,6 +331,11 @@ func (d *Differ) met(unit string) time.Time {
 // Enrol notes that a watch key was added over the API, and returns when that
 // is durable.
 func (d *Differ) Enrol(ctx context.Context, source, key string) error {
+	leave, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := d.writing.Acquire(ctx, alone); err != nil {
 		return err
 	}
@@ -342,7 +347,7 @@ func (d *Differ) Enrol(ctx context.Context, source, key string) error {
 	b := d.stamp(unit, d.marks(unit))
 	d.mu.Unlock()
 
-	err := d.store.Keep(ctx, map[string]Kept{unit: {Bookmarks: b}})
+	err = d.store.Keep(ctx, map[string]Kept{unit: {Bookmarks: b}})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
@@ -372,6 +377,11 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 	for i, key := range keys {
 		units[i] = poller.Unit(source, key)
 	}
+	leave, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	locked := units
 	if d.quiets[source] != nil {
 		locked = append(slices.Clone(units), source)
@@ -386,7 +396,7 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 			return err
 		}
 	}
-	if err := d.forget(ctx, store, source, units); err != nil {
+	if err := d.forget(ctx, store, units); err != nil {
 		return err
 	}
 	d.unfeed(source, units)
@@ -394,7 +404,7 @@ func (d *Differ) Forget(ctx context.Context, source string, keys ...string) erro
 }
 
 // forget is Forget under the locks of the units.
-func (d *Differ) forget(ctx context.Context, store Forgetter, source string, units []string) error {
+func (d *Differ) forget(ctx context.Context, store Forgetter, units []string) error {
 	if err := d.writing.Acquire(ctx, alone); err != nil {
 		return err
 	}
@@ -410,20 +420,27 @@ func (d *Differ) forget(ctx context.Context, store Forgetter, source string, uni
 			}
 			continue
 		}
-		if mem != nil {
-			d.metrics.items.WithLabelValues(source).Sub(float64(mem.counted))
-		}
-		delete(d.memories, unit)
-		delete(d.stored, unit)
-		delete(d.moved, unit)
-		delete(d.doubted, unit)
-		d.release(unit)
-		delete(d.standing, unit)
-		d.clock.set(task{unit: unit}, 0, false)
-		if q := d.quiets[source]; q != nil {
-			delete(q.silent, unit)
-		}
-		delete(d.holds, unit)
+		d.drop(unit)
 	}
 	return err
+}
+
+// drop takes a unit out of memory. d.mu is held.
+func (d *Differ) drop(unit string) {
+	source, _ := poller.CutUnit(unit)
+	if mem := d.memories[unit]; mem != nil && mem.counted > 0 {
+		d.metrics.items.WithLabelValues(source).Sub(float64(mem.counted))
+	}
+	delete(d.memories, unit)
+	delete(d.stored, unit)
+	delete(d.moved, unit)
+	delete(d.doubted, unit)
+	d.release(unit)
+	delete(d.standing, unit)
+	d.clock.set(task{unit: unit}, 0, false)
+	if q := d.quiets[source]; q != nil {
+		delete(q.silent, unit)
+	}
+	delete(d.holds, unit)
+	d.metrics.held.Set(float64(len(d.holds)))
 }

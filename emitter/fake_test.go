@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // memory is a Queue that keeps the contract in a slice.
@@ -340,7 +341,12 @@ func (es endpoints) build(t testing.TB, w *wire) []*emitter.Endpoint {
 // start runs an emitter on what the bench has.
 func (b *bench) start(t testing.TB, es endpoints, o emitter.Options) {
 	t.Helper()
-	b.emitter = emitter.New(es.build(t, b.wire), b.queue, o)
+	b.run(t, es.build(t, b.wire), o)
+}
+
+func (b *bench) run(t testing.TB, all []*emitter.Endpoint, o emitter.Options) {
+	t.Helper()
+	b.emitter = emitter.New(all, b.queue, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.emitter.Run(ctx) }()
@@ -358,3 +364,13 @@ var (
 	errDisk = errors.New("the disk is full")
 	errBit  = errors.New("a bit fell over")
 )
+
+// pick is the endpoint of a name.
+func pick(all []*emitter.Endpoint, name string) *emitter.Endpoint {
+	return all[slices.IndexFunc(all, func(e *emitter.Endpoint) bool { return e.Name() == name })]
+}
+
+// everySecond is a schedule of n attempts.
+func everySecond(n int) []units.Duration {
+	return slices.Repeat([]units.Duration{units.Duration(time.Second)}, n)
+}

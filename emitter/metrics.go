@@ -56,15 +56,8 @@ func newMeters() *meters {
 }
 
 // register adds the metrics, and what the queue says of the endpoints of e, to r.
-func (m *meters) register(r prometheus.Registerer, e *Emitter, names []string) {
-	for _, name := range names {
-		for _, result := range results {
-			m.attempts.WithLabelValues(name, result)
-		}
-		m.took.WithLabelValues(name)
-		m.expired.WithLabelValues(name)
-	}
-	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, m.expired, &backlog{of: e, names: names})
+func (m *meters) register(r prometheus.Registerer, e *Emitter) {
+	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, m.expired, backlog{e})
 }
 
 func (m *meters) count(endpoint string, o Outcome) {
@@ -78,10 +71,7 @@ func (m *meters) count(endpoint string, o Outcome) {
 
 // backlog asks the queue at each scrape. An endpoint that it can't tell of is
 // left out of that scrape.
-type backlog struct {
-	of    *Emitter
-	names []string
-}
+type backlog struct{ of *Emitter }
 
 var (
 	waitingDesc = prometheus.NewDesc("deltahook_deliveries_waiting", "Deliveries in the queue.", []string{"endpoint"}, nil)
@@ -94,17 +84,17 @@ var (
 var conditions = []Condition{ConditionOK, ConditionFailing, ConditionPaused, ConditionDisabled}
 
 // Describe names the metrics.
-func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
+func (b backlog) Describe(ch chan<- *prometheus.Desc) {
 	ch <- waitingDesc
 	ch <- deadDesc
 	ch <- stateDesc
 }
 
 // Collect reads the queue.
-func (b *backlog) Collect(ch chan<- prometheus.Metric) {
+func (b backlog) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
-	for _, name := range b.names {
+	for name, o := range b.of.all() {
 		s, err := b.of.queue.Endpoint(ctx, name)
 		if err != nil {
 			continue
@@ -112,7 +102,7 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting), name)
 		ch <- prometheus.MustNewConstMetric(deadDesc, prometheus.GaugeValue, float64(s.Dead), name)
 		now := s.Condition()
-		if b.of.outlets[name].endpoint.disabled {
+		if o.endpoint.disabled {
 			now = ConditionDisabled
 		}
 		for _, c := range conditions {

@@ -26,6 +26,10 @@ type outlet struct {
 	log      *slog.Logger
 	meters   *meters
 
+	before <-chan struct{} // closed when the outlet has ended whose place this one takes; nil: there was none
+	begun  bool            // guarded by Emitter.mu, as quit: run was called, or will be
+	quit   func()          // ends run
+
 	wake     chan struct{}
 	asked    chan func(context.Context, *outlet) // what a person wants
 	gone     chan struct{}                       // closed when run has ended
@@ -61,7 +65,7 @@ type outlet struct {
 
 func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters, tell func(context.Context, HealthChange)) *outlet {
 	return &outlet{
-		endpoint: e, queue: q, log: log, meters: m,
+		endpoint: e, queue: q, log: log, meters: m, quit: func() {},
 		wake:      make(chan struct{}, 1),
 		asked:     make(chan func(context.Context, *outlet)),
 		gone:      make(chan struct{}),

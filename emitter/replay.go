@@ -133,16 +133,16 @@ type ReplayJob struct {
 // process put back when it ends is put back, and the rest is not: nothing of a
 // replay itself is stored. Its methods may be called concurrently.
 type Replays struct {
-	archive   Archive
-	endpoints []string
-	wake      func(...string)
-	log       *slog.Logger
+	archive Archive
+	wake    func(...string)
+	log     *slog.Logger
 
-	mu   sync.Mutex
-	ctx  context.Context //nolint:containedctx // that of Run, which all replays share; nil: it doesn't run
-	last int
-	jobs []*replay // the latest last
-	runs sync.WaitGroup
+	mu        sync.Mutex
+	endpoints []string        // not changed, but replaced
+	ctx       context.Context //nolint:containedctx // that of Run, which all replays share; nil: it doesn't run
+	last      int
+	jobs      []*replay // the latest last
+	runs      sync.WaitGroup
 }
 
 // replay is a job with what ends it, guarded by Replays.mu.
@@ -156,6 +156,14 @@ type replay struct {
 // with those at which something waits anew.
 func NewReplays(a Archive, endpoints []string, wake func(...string), log *slog.Logger) *Replays {
 	return &Replays{archive: a, endpoints: append([]string{}, endpoints...), wake: wake, log: cmp.Or(log, slog.New(slog.DiscardHandler))}
+}
+
+// Update has replays that begin from now on go to the named endpoints. Those
+// that run go on as they began.
+func (m *Replays) Update(endpoints []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.endpoints = append([]string{}, endpoints...)
 }
 
 // Run has replays run until ctx ends, and returns nil when all have ended.
@@ -177,13 +185,16 @@ func (m *Replays) Start(ctx context.Context, order ReplayOrder) (ReplayJob, erro
 	if err := order.Check(); err != nil {
 		return ReplayJob{}, &OrderError{err}
 	}
-	if order.Endpoint != "" && !slices.Contains(m.endpoints, order.Endpoint) {
+	m.mu.Lock()
+	endpoints := m.endpoints
+	m.mu.Unlock()
+	if order.Endpoint != "" && !slices.Contains(endpoints, order.Endpoint) {
 		return ReplayJob{}, &OrderError{fmt.Errorf("no endpoint %q is configured", order.Endpoint)}
 	}
 	if order.one() {
 		look := order.complete(time.Now())
 		look.Dry = true
-		if _, err := m.archive.Replay(ctx, look.step(m.endpoints)); err != nil {
+		if _, err := m.archive.Replay(ctx, look.step(endpoints)); err != nil {
 			return ReplayJob{}, err
 		}
 	}

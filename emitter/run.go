@@ -37,32 +37,55 @@ type Options struct {
 // Emitter delivers what waits in a queue. Its methods may be called
 // concurrently; Run once.
 type Emitter struct {
+	queue  Queue
+	log    *slog.Logger
+	drain  time.Duration
+	health func(context.Context, HealthChange)
+	meters *meters
+
+	mu      sync.RWMutex
 	outlets map[string]*outlet
-	queue   Queue
-	log     *slog.Logger
-	drain   time.Duration
+	leaving map[string]<-chan struct{} // closed when what an endpoint that is gone had in flight has ended
+	life    *life                      // nil: Run does not run
+}
+
+// life is what the outlets live by while Run runs.
+type life struct {
+	ctx, attempts, settles context.Context //nolint:containedctx // of Run, for outlets that begin later
+	all                    sync.WaitGroup
 }
 
 // New makes an emitter for endpoints, whose names differ.
 func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
-	logger := cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
-	m := &Emitter{outlets: map[string]*outlet{}, queue: q, log: logger, drain: cmp.Or(o.Drain, defaultDrain)}
-	meters := newMeters()
-	var names []string
-	for _, e := range endpoints {
-		m.outlets[e.name] = newOutlet(e, q, logger.With("endpoint", e.name), meters, o.Health)
-		names = append(names, e.name)
+	m := &Emitter{
+		queue: q, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), drain: cmp.Or(o.Drain, defaultDrain),
+		health: o.Health, meters: newMeters(), outlets: map[string]*outlet{}, leaving: map[string]<-chan struct{}{},
 	}
+	m.Update(endpoints)
 	if o.Registerer != nil {
-		meters.register(o.Registerer, m, names)
+		m.meters.register(o.Registerer, m)
 	}
 	return m
+}
+
+// outlet is that of an endpoint; nil: it is not configured.
+func (m *Emitter) outlet(endpoint string) *outlet {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.outlets[endpoint]
+}
+
+// all are the outlets, by the names of their endpoints.
+func (m *Emitter) all() map[string]*outlet {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return maps.Clone(m.outlets)
 }
 
 // Render gives the body of e for endpoint, in that endpoint's format. It is
 // a differ.Renderer's. A body that can't be made is counted and logged.
 func (m *Emitter) Render(e *differ.Event, endpoint string) ([]byte, error) {
-	o := m.outlets[endpoint]
+	o := m.outlet(endpoint)
 	if o == nil {
 		return nil, fmt.Errorf("render for %s: there is no such endpoint", endpoint)
 	}
@@ -85,12 +108,12 @@ func (m *Emitter) Coalesces(endpoint string) bool {
 // the minute after which each endpoint looks by itself.
 func (m *Emitter) Wake(endpoints ...string) {
 	for _, name := range endpoints {
-		if o := m.outlets[name]; o != nil {
+		if o := m.outlet(name); o != nil {
 			o.hint()
 		}
 	}
 	if len(endpoints) == 0 {
-		for _, o := range m.outlets {
+		for _, o := range m.all() {
 			o.hint()
 		}
 	}
@@ -110,18 +133,22 @@ func (m *Emitter) Run(ctx context.Context) error {
 		time.AfterFunc(m.drain+settleGrace, give)
 	})()
 
-	var all sync.WaitGroup
-	all.Go(func() { m.warnOfStrays(ctx) })
+	l := &life{ctx: ctx, attempts: attempts, settles: settles}
+	m.mu.Lock()
+	m.life = l
 	for _, o := range m.outlets {
-		if !o.endpoint.disabled {
-			all.Go(func() { o.run(ctx, attempts, settles) })
-		}
+		m.begin(o)
 	}
-	all.Wait()
-	for _, o := range m.outlets {
+	m.mu.Unlock()
+	l.all.Go(func() { m.warnOfStrays(ctx) })
+	<-ctx.Done()
+	m.mu.Lock()
+	m.life = nil // no outlet begins any more
+	m.mu.Unlock()
+	l.all.Wait()
+	for _, o := range m.all() {
 		o.endpoint.Close()
 	}
-	<-ctx.Done() // where every endpoint is disabled
 	return nil
 }
 
@@ -136,7 +163,7 @@ func (m *Emitter) warnOfStrays(ctx context.Context) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(backlog)) {
-		if m.outlets[name] == nil {
+		if m.outlet(name) == nil {
 			m.log.Warn("deliveries wait for an endpoint that is not configured", "endpoint", name, "waiting", backlog[name])
 		}
 	}

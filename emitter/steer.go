@@ -36,8 +36,9 @@ func (m *Emitter) Endpoints(ctx context.Context) ([]EndpointStatus, error) {
 	if err != nil {
 		return nil, err
 	}
+	outlets := m.all()
 	names := slices.Collect(maps.Keys(waiting))
-	names = slices.AppendSeq(names, maps.Keys(m.outlets))
+	names = slices.AppendSeq(names, maps.Keys(outlets))
 	slices.Sort(names)
 	var all []EndpointStatus
 	for _, name := range slices.Compact(names) {
@@ -46,7 +47,7 @@ func (m *Emitter) Endpoints(ctx context.Context) ([]EndpointStatus, error) {
 			return nil, err
 		}
 		status := EndpointStatus{Endpoint: name, State: s.Condition(), EndpointState: s}
-		switch o := m.outlets[name]; {
+		switch o := outlets[name]; {
 		case o == nil:
 			status.State = ConditionUnknown
 		case o.endpoint.disabled:
@@ -85,7 +86,7 @@ func (m *Emitter) Resume(ctx context.Context, endpoint string) error {
 // with dry, how many it would be. ErrNoEndpoint: it is neither configured nor
 // waits anything for it. ErrBusy.
 func (m *Emitter) Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (n int, err error) {
-	o := m.outlets[endpoint]
+	o := m.outlet(endpoint)
 	if o == nil {
 		s, err := m.queue.Endpoint(ctx, endpoint)
 		if err != nil {
@@ -127,29 +128,45 @@ func (m *Emitter) Drop(ctx context.Context, endpoint string, before time.Time, d
 }
 
 // ask has do called by the goroutine of an endpoint's outlet, and waits until
-// something is sent to done. life ends when the outlet is to end.
+// something is sent to done. life ends when the outlet is to end; where another
+// takes its place, that one is asked.
 func (m *Emitter) ask(ctx context.Context, endpoint string, do func(life context.Context, o *outlet, done chan error)) error {
-	o := m.outlets[endpoint]
-	switch {
-	case o == nil:
-		return fmt.Errorf("endpoint %s: %w", endpoint, ErrNoEndpoint)
-	case o.endpoint.disabled:
-		return fmt.Errorf("endpoint %s: %w", endpoint, ErrDisabled)
+	for {
+		o := m.outlet(endpoint)
+		switch {
+		case o == nil:
+			return fmt.Errorf("endpoint %s: %w", endpoint, ErrNoEndpoint)
+		case o.endpoint.disabled:
+			return fmt.Errorf("endpoint %s: %w", endpoint, ErrDisabled)
+		}
+		answered, err := o.ask(ctx, do)
+		if answered || m.outlet(endpoint) == o {
+			return err
+		}
 	}
+}
+
+// ask is that of one outlet. It is not answered where the outlet has ended.
+func (o *outlet) ask(ctx context.Context, do func(context.Context, *outlet, chan error)) (answered bool, err error) {
 	done := make(chan error, 1)
 	select {
 	case o.asked <- func(life context.Context, o *outlet) { do(life, o, done) }:
 	case <-o.gone:
-		return errEnding
+		return false, errEnding
 	case <-ctx.Done():
-		return ctx.Err()
+		return true, ctx.Err()
 	}
 	select {
 	case err := <-done:
-		return err
-	case <-o.gone:
-		return errEnding
+		return true, err
 	case <-ctx.Done():
-		return ctx.Err()
+		return true, ctx.Err()
+	case <-o.gone:
+	}
+	select {
+	case err := <-done: // just before it ended
+		return true, err
+	default:
+		return false, errEnding
 	}
 }

@@ -22,28 +22,21 @@ type Archive interface {
 	Attempts(ctx context.Context, number uint64, p emitter.Page) (emitter.AttemptPage, error)
 }
 
-// archive answers what concerns events and deliveries. What was sent, and what
-// receivers answered, is shown only where payloads is set.
-type archive struct {
-	of       Archive
-	payloads bool
-}
+// archive answers what concerns events and deliveries.
+type archive struct{ of Archive }
 
-// archiving adds what concerns events and deliveries to mux, each route through
-// guard.
-func (s *Server) archiving(mux *http.ServeMux, guard func(http.Handler) http.Handler, payloads bool) {
+// archiving is what concerns events and deliveries.
+func (s *Server) archiving() []route {
 	if s.o.Archive == nil {
-		return
+		return nil
 	}
-	h := archive{s.o.Archive, payloads}
-	for route, serve := range map[string]http.HandlerFunc{
-		"GET /api/v1/events":                       h.events,
-		"GET /api/v1/events/{id}":                  h.event,
-		"GET /api/v1/deliveries":                   h.deliveries,
-		"GET /api/v1/deliveries/{number}":          h.delivery,
-		"GET /api/v1/deliveries/{number}/attempts": h.attempts,
-	} {
-		mux.Handle(route, guard(serve))
+	h := archive{s.o.Archive}
+	return []route{
+		{"GET /api/v1/events", h.events},
+		{"GET /api/v1/events/{id}", h.event},
+		{"GET /api/v1/deliveries", h.deliveries},
+		{"GET /api/v1/deliveries/{number}", h.delivery},
+		{"GET /api/v1/deliveries/{number}/attempts", h.attempts},
 	}
 }
 
@@ -60,11 +53,6 @@ func (h archive) events(w http.ResponseWriter, r *http.Request) {
 
 func (h archive) event(w http.ResponseWriter, r *http.Request) {
 	e, err := h.of.Event(r.Context(), r.PathValue("id"))
-	if !h.payloads {
-		for i := range e.Deliveries {
-			e.Deliveries[i].Payload = nil
-		}
-	}
 	give(w, e, err)
 }
 
@@ -86,9 +74,6 @@ func (h archive) delivery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, err := h.of.Delivery(r.Context(), number)
-	if !h.payloads {
-		d.Payload = nil
-	}
 	give(w, d, err)
 }
 
@@ -105,11 +90,6 @@ func (h archive) attempts(w http.ResponseWriter, r *http.Request) {
 	}
 	page, err := h.of.Attempts(r.Context(), number, p)
 	page.Attempts = append([]emitter.AttemptRecord{}, page.Attempts...)
-	for i := range page.Attempts {
-		if !h.payloads {
-			page.Attempts[i].Response = ""
-		}
-	}
 	give(w, page, err)
 }
 

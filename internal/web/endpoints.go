@@ -27,16 +27,18 @@ type Endpoints interface {
 	Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (int, error)
 }
 
-// steering adds what concerns endpoints to mux, each route through guard.
-func (s *Server) steering(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+// steering is what concerns endpoints.
+func (s *Server) steering() []route {
 	if s.o.Endpoints == nil {
-		return
+		return nil
 	}
 	e := endpoints{s.o.Endpoints}
-	mux.Handle("GET /api/v1/endpoints", guard(http.HandlerFunc(e.list)))
-	mux.Handle("POST /api/v1/endpoints/{name}/pause", guard(http.HandlerFunc(e.pause)))
-	mux.Handle("POST /api/v1/endpoints/{name}/resume", guard(http.HandlerFunc(e.resume)))
-	mux.Handle("POST /api/v1/endpoints/{name}/drop", guard(http.HandlerFunc(e.drop)))
+	return []route{
+		{"GET /api/v1/endpoints", e.list},
+		{"POST /api/v1/endpoints/{name}/pause", e.pause},
+		{"POST /api/v1/endpoints/{name}/resume", e.resume},
+		{"POST /api/v1/endpoints/{name}/drop", e.drop},
+	}
 }
 
 type endpoints struct{ of Endpoints }

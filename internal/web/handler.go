@@ -1,8 +1,6 @@
 package web
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"io"
 	"log/slog"
 	"net"
@@ -12,8 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/deltahook/deltahook/internal/secret"
 )
 
 const (
@@ -26,14 +22,16 @@ func (s *Server) admin() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
 	if s.o.Metrics != nil {
-		mux.Handle("GET /metrics", bearer(s.o.Token, promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
+		mux.Handle("GET /metrics", s.guard(promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
 			ErrorLog:            slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelWarn),
 			ErrorHandling:       promhttp.ContinueOnError,
 			MaxRequestsInFlight: maxScrapes,
 			Timeout:             scrapeTimeout,
 		})))
 	}
-	s.api(mux, func(h http.Handler) http.Handler { return bearer(s.o.Token, h) }, !s.o.Token.IsZero())
+	s.signing(mux)
+	mux.Handle("/api/", s.guard(api(s.routes())))
+	s.paging(mux)
 	return s.rebound(sameSite(plain(mux)))
 }
 
@@ -83,19 +81,8 @@ func sameSite(next http.Handler) http.Handler {
 func (s *Server) local() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
-	mux.Handle("GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots})
-	s.api(mux, func(h http.Handler) http.Handler { return h }, true)
+	mux.Handle("/api/", api(append(s.routes(), route{"GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots}.get})))
 	return plain(mux)
-}
-
-// api adds what both sides have to mux, each route through guard. payloads says
-// that what was sent may be shown.
-func (s *Server) api(mux *http.ServeMux, guard func(http.Handler) http.Handler, payloads bool) {
-	s.watching(mux, guard)
-	s.holding(mux, guard)
-	s.steering(mux, guard)
-	s.archiving(mux, guard, payloads)
-	s.replaying(mux, guard)
 }
 
 func (s *Server) health(mux *http.ServeMux) {
@@ -118,26 +105,6 @@ func plain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// bearer lets a request through that shows the token as RFC 6750, section 2.1
-// says. The digests are compared, in constant time, so that not even the
-// token's length can be measured.
-func bearer(token secret.Text, next http.Handler) http.Handler {
-	if token.IsZero() {
-		return next
-	}
-	want := sha256.Sum256([]byte(token.Reveal()))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(strings.TrimLeft(shown, " ")))
-		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="deltahook"`)
-			refuse(w, http.StatusUnauthorized, "send the token of server.token as Authorization: Bearer TOKEN")
-			return
-		}
 		next.ServeHTTP(w, r)
 	})
 }

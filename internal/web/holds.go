@@ -18,15 +18,17 @@ type Holds interface {
 	Decide(ctx context.Context, source, watch string, state differ.HoldState) error
 }
 
-// holding adds what concerns held answers to mux, each route through guard.
-func (s *Server) holding(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+// holding is what concerns held answers.
+func (s *Server) holding() []route {
 	if s.o.Holds == nil {
-		return
+		return nil
 	}
 	h := holds{s.o.Holds}
-	mux.Handle("GET /api/v1/holds", guard(http.HandlerFunc(h.list)))
-	mux.Handle("POST /api/v1/sources/{name}/release", guard(http.HandlerFunc(h.release)))
-	mux.Handle("POST /api/v1/sources/{name}/discard", guard(http.HandlerFunc(h.discard)))
+	return []route{
+		{"GET /api/v1/holds", h.list},
+		{"POST /api/v1/sources/{name}/release", h.release},
+		{"POST /api/v1/sources/{name}/discard", h.discard},
+	}
 }
 
 type holds struct{ of Holds }

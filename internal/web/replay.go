@@ -30,19 +30,17 @@ const (
 	replayWait = 5 * time.Second
 )
 
-// replaying adds what concerns replays to mux, each route through guard.
-func (s *Server) replaying(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+// replaying is what concerns replays.
+func (s *Server) replaying() []route {
 	if s.o.Replays == nil {
-		return
+		return nil
 	}
 	h := replays{s.o.Replays}
-	for route, serve := range map[string]http.HandlerFunc{
-		"POST /api/v1/replay":         h.start,
-		"GET /api/v1/replays":         h.list,
-		"GET /api/v1/replays/{id}":    h.get,
-		"DELETE /api/v1/replays/{id}": h.stop,
-	} {
-		mux.Handle(route, guard(serve))
+	return []route{
+		{"POST /api/v1/replay", h.start},
+		{"GET /api/v1/replays", h.list},
+		{"GET /api/v1/replays/{id}", h.get},
+		{"DELETE /api/v1/replays/{id}", h.stop},
 	}
 }
 

@@ -71,7 +71,7 @@ type endLine struct {
 // was never committed: whether it is configured is not known here.
 type snapshots struct{ from Reader }
 
-func (h snapshots) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h snapshots) get(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	state, ok, err := h.state(r.Context(), name)
 	switch {

@@ -29,19 +29,17 @@ type WatchKey struct {
 	Retired bool     `json:"retired"` // it is not polled any more
 }
 
-// watching adds what concerns watch keys to mux, each route through guard.
-func (s *Server) watching(mux *http.ServeMux, guard func(http.Handler) http.Handler) {
+// watching is what concerns watch keys.
+func (s *Server) watching() []route {
 	if s.o.Watches == nil {
-		return
+		return nil
 	}
 	h := watches{s.o.Watches}
-	for route, serve := range map[string]http.HandlerFunc{
-		"GET /api/v1/sources/{name}/watches":          h.list,
-		"GET /api/v1/sources/{name}/watches/{key}":    h.get,
-		"PUT /api/v1/sources/{name}/watches/{key}":    h.put,
-		"DELETE /api/v1/sources/{name}/watches/{key}": h.remove,
-	} {
-		mux.Handle(route, guard(serve))
+	return []route{
+		{"GET /api/v1/sources/{name}/watches", h.list},
+		{"GET /api/v1/sources/{name}/watches/{key}", h.get},
+		{"PUT /api/v1/sources/{name}/watches/{key}", h.put},
+		{"DELETE /api/v1/sources/{name}/watches/{key}", h.remove},
 	}
 }
 

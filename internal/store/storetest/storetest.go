@@ -25,6 +25,7 @@ type Store interface {
 	differ.Coalescer
 	differ.Renamer
 	differ.Leaver
+	differ.Lister
 	emitter.Queue
 	emitter.Archive
 	poller.Ledger
@@ -73,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"keys are any text", testKeys},
 		{"names do not run into each other", testNames},
 		{"watch keys are apart, and are forgotten", testWatch},
+		{"the units of a source are known", testUnits},
 		{"a source gets another name", testRename},
 		{"what waits under an old name comes first", testRenameWaiting},
 		{"a name is taken or unknown", testRenameRefused},

@@ -1,0 +1,61 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+)
+
+// route is one operation of the API: a pattern of http.ServeMux, and what
+// answers.
+type route struct {
+	pattern string
+	serve   http.HandlerFunc
+}
+
+// routes are the operations that both sides have.
+func (s *Server) routes() []route {
+	return slices.Concat(s.watching(), s.holding(), s.steering(), s.archiving(), s.replaying())
+}
+
+// api answers below /api. What is no operation gets a problem too.
+func api(routes []route) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.pattern, r.serve)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		var told verdict
+		h.ServeHTTP(&told, r)
+		if told.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", told.Header().Get("Allow"))
+			refuse(w, told.status, r.Method+" is not possible here: expected "+told.Header().Get("Allow"))
+			return
+		}
+		refuse(w, http.StatusNotFound, "the API has no such path; /api/v1/openapi.json says which there are")
+	})
+}
+
+// verdict takes what a ServeMux says of a request that it has no handler for.
+type verdict struct {
+	header http.Header
+	status int
+}
+
+// Header is the answer's.
+func (v *verdict) Header() http.Header {
+	if v.header == nil {
+		v.header = make(http.Header)
+	}
+	return v.header
+}
+
+// WriteHeader takes the status.
+func (v *verdict) WriteHeader(status int) { v.status = status }
+
+// Write drops the words.
+func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
