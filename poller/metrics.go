@@ -11,7 +11,15 @@ import (
 const (
 	resultOK         = "ok"
 	resultUnmodified = "unmodified"
+	resultNotOK      = "not_ok" // of ClassOK, whose own word is that of success
 )
+
+// results are all that a poll may end with.
+var results = []string{
+	resultOK, resultUnmodified, string(ClassRequest), string(ClassNetwork), string(ClassRefused), string(ClassTimeout),
+	string(ClassRedirect), string(ClassAuth), string(ClassStatus), string(ClassTooLarge), string(ClassFormat), string(ClassRequire),
+	string(ClassOK), string(ClassItems), string(ClassPages), string(ClassCursor), string(ClassLimit), string(ClassStore),
+}
 
 // metrics are the poller's.
 type metrics struct {
@@ -20,6 +28,7 @@ type metrics struct {
 	lateness prometheus.Histogram
 	sources  prometheus.Gauge
 	failing  prometheus.Gauge
+	answered *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics at r; nil registers none. It panics where
@@ -29,7 +38,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return &metrics{
 		polls: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_polls_total",
-			Help: "Polls that ended, by source and result: ok, unmodified (304), or the class of failure.",
+			Help: "Polls that ended, by source and result: ok, unmodified (304), or the class of failure (not_ok for that of response.ok).",
 		}, []string{"source", "result"}),
 		duration: with.NewHistogram(prometheus.HistogramOpts{
 			Name:    "deltahook_poll_duration_seconds",
@@ -49,10 +58,28 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_sources_failing",
 			Help: "Sources whose last poll failed.",
 		}),
+		answered: with.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "deltahook_source_last_success_timestamp_seconds",
+			Help: "When a poll of the source last succeeded, since the start.",
+		}, []string{"source"}),
 	}
 }
 
-// polled counts a poll that ended.
+// succeeded counts a poll whose answer was taken in.
+func (m *metrics) succeeded(source, result string, took time.Duration) {
+	m.polled(source, result, took)
+	m.answered.WithLabelValues(source).SetToCurrentTime()
+}
+
+// failed counts a poll that failed.
+func (m *metrics) failed(source string, class Class, took time.Duration) {
+	result := string(class)
+	if class == ClassOK {
+		result = resultNotOK
+	}
+	m.polled(source, result, took)
+}
+
 func (m *metrics) polled(source, result string, took time.Duration) {
 	m.polls.WithLabelValues(source, result).Inc()
 	m.duration.Observe(took.Seconds())

@@ -8,6 +8,11 @@ import (
 // poll polls a source once and plans its next run. What fell due meanwhile is
 // not made up for.
 func (p *Poller) poll(ctx context.Context, j *job) {
+	asking, ok := p.begin(ctx, j)
+	if !ok {
+		j.unused()
+		return
+	}
 	started := time.Now()
 	p.metrics.lateness.Observe(max(0, started.Sub(j.due)).Seconds())
 	j.turn.rest = time.Time{}
@@ -15,11 +20,15 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	if j.fan != nil {
 		if keys, j.born = j.fan.keysOf(j); len(keys) == 0 {
 			j.unused()
+			p.settle(asking, j)
 			return // they were removed while it was due
 		}
 	}
-	answer, err := j.source.AskFor(withTurn(ctx, &j.turn), j.marks, keys)
+	answer, err := j.source.AskFor(withTurn(asking, &j.turn), j.marks, keys)
 	j.unused()
+	if !p.settle(asking, j) {
+		return
+	}
 	if err == nil {
 		answer.Bookmarks.Next = j.next(answer, answer.Received)
 		err = p.take(ctx, j, answer)
@@ -35,13 +44,41 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	}
 }
 
+// begin gives a poll a context that ends where it is cut off. false: it is not
+// to begin.
+func (p *Poller) begin(ctx context.Context, j *job) (asking context.Context, ok bool) {
+	asking, cut := context.WithCancel(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if j.halt != nil {
+		cut()
+		return nil, false
+	}
+	j.cut = cut
+	return asking, true
+}
+
+// settle says whether how a poll ended counts: from here on it is not cut off.
+// Of one that was, nothing counts but what its server asked for.
+func (p *Poller) settle(asking context.Context, j *job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	counts := asking.Err() == nil
+	j.cut()
+	j.cut = nil
+	if rest := j.turn.rest.Round(0).UTC(); !counts && rest.After(j.due) {
+		j.due = rest
+	}
+	return counts
+}
+
 // succeeded goes on from an answer that was taken in.
 func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration) {
 	result := resultOK
 	if a.Unmodified {
 		result = resultUnmodified
 	}
-	p.metrics.polled(j.source.name, result, took)
+	p.metrics.succeeded(j.source.name, result, took)
 	if j.marks.Failures > 0 && p.failingEnds(j) {
 		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
@@ -69,7 +106,7 @@ func (j *job) next(a *Answer, now time.Time) time.Time {
 
 // failed counts a failure; the marks keep everything else.
 func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took time.Duration) {
-	p.metrics.polled(j.source.name, string(f.Class), took)
+	p.metrics.failed(j.source.name, f.Class, took)
 	m := j.marks
 	if m.Failures == 0 {
 		p.failingStarts(j)

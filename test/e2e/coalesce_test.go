@@ -64,7 +64,7 @@ egress:`, hooks.URL, whsec), 1)
 			t.Errorf("%+v", s)
 		}
 		for s.State == emitter.StateSuperseded {
-			s = listed[emitter.DeliveryRecord](t, dir, "delivery", fmt.Sprint(s.SupersededBy))
+			s = listed[emitter.DeliveryRecord](t, dir, "deliveries", "show", fmt.Sprint(s.SupersededBy))
 		}
 		if s.State != emitter.Delivered || s.Event.Revision != 5 {
 			t.Errorf("in the end it was told by %+v", s)

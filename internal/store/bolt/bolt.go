@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -40,13 +41,17 @@ type Options struct {
 	// Logger gets the stack of a damaged page, where one was met. Nil: it
 	// is not logged.
 	Logger *slog.Logger
+	// Metrics is where a file that is opened to write registers its
+	// metrics; one of a Registerer at most. Nil: nothing is measured.
+	Metrics prometheus.Registerer
 }
 
-// Store is an open file: a differ.Store, an emitter.Queue, a poller.Ledger and
-// an auth.Store. All methods may be called concurrently.
+// Store is an open file: a differ.Store, a differ.Archive, an emitter.Queue, an
+// emitter.Archive, a poller.Ledger and an auth.Store. All methods may be called concurrently.
 type Store struct {
-	db  *bbolt.DB
-	log *slog.Logger
+	db      *bbolt.DB
+	log     *slog.Logger
+	metrics *metrics
 
 	queue  chan *request
 	closed chan struct{} // closed when the committer has answered everything
@@ -87,6 +92,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.db.Close())
 	}
+	s.metrics = newMetrics(o.Metrics, path, s.Writes)
 	go s.write()
 	return s, nil
 }
@@ -251,12 +257,12 @@ func (s *Store) lay(path string) error {
 					return err
 				}
 			}
-			if version > 0 {
-				if version < 3 {
-					if err := sortFresh(newTx(btx)); err != nil {
-						return err
-					}
+			if version > 0 && version < 3 {
+				if err := sortFresh(newTx(btx)); err != nil {
+					return err
 				}
+			}
+			if version > 0 {
 				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
 					"store", path, "schema", version, "to", schema)
 			}

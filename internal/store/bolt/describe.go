@@ -45,6 +45,10 @@ func describeKey(b bucket, key []byte) string {
 		return describeNote(key)
 	case bucketUpdates:
 		return describeUpdate(key)
+	case bucketRevisions:
+		if stem, item, revision, ok := cutRevisionKey(key); ok {
+			return fmt.Sprintf("%s key %q revision %d", describeUnit(stem), clip(item), revision)
+		}
 	case bucketGone:
 		if len(key) > 8 {
 			return describeItem(key[8:])
