@@ -151,13 +151,10 @@ func (c *calm) settle(d emitter.Delivery, v emitter.Verdict) {
 // holds what a receiver makes of it against the truth: each event goes on from
 // what the one before left, and the last one leaves what is so.
 func TestCoalescedTellsAll(t *testing.T) {
+	t.Parallel()
 	merged := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := newCalm(rt, dir)
+		c := newCalm(rt, t.TempDir())
 		defer func() { c.close() }()
 		c.play()
 		for due := c.pending(1); len(due) > 0; due = c.pending(1) {
