@@ -63,7 +63,8 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	live, last := &web.Live{}, &pulses{}
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text, Told: audience{nil, last, live}.told,
+		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: redactor.Text,
+		Told: audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
