@@ -162,8 +162,8 @@ func (l *Limit) Sent(g Grant, now time.Time) {
 	}
 }
 
-// Drop is Sent for a request that never will be, before its time has come: it
-// counts for the rate, at its time, but not for the quota.
+// Drop is Sent for a request that never will be: it counts for the rate, at the
+// time that it was granted for, but not for the quota.
 func (l *Limit) Drop(g Grant) {
 	l.Sent(g, g.At)
 	l.mu.Lock()
