@@ -103,7 +103,8 @@ type pages struct {
 	size  int
 	seen  []bool // by page; its length is the number of pages
 	depth int
-	leaf  []element // of the leaf that is looked at
+	in    bool      // a bucket, and not the pages that name the buckets
+	leaf  []element // of the leaf of a bucket that is looked at
 }
 
 // keyRange is which keys may stand in a page. A nil bound is none.
@@ -133,9 +134,9 @@ func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error
 		return err
 	}
 	// What lies below is read while the keys of a branch are needed, and while
-	// those of the root are, which are the buckets.
+	// the names of buckets are, which may have several pages themselves.
 	var elements []element
-	if p.flags == branchFlag || w.depth == 1 {
+	if p.flags == branchFlag || !w.in {
 		p.start = bytes.Clone(p.start)
 		elements, err = p.elements(nil, within)
 	} else {
@@ -174,6 +175,8 @@ func (w *pages) bucket(p *page, e element) error {
 		return err
 	}
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
+		w.in = true
+		defer func() { w.in = false }()
 		return w.walk(root, keyRange{}, plain)
 	}
 	inline, err := parsePage(value[head:], len(value)-head)
