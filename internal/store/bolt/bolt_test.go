@@ -98,20 +98,6 @@ func TestOpenNewFile(t *testing.T) {
 	}
 }
 
-// TestOpenManySmallBuckets opens a file most of whose buckets are so small that
-// they stand within the pages that name them, and so many that those are several.
-func TestOpenManySmallBuckets(t *testing.T) {
-	path := newPath(t)
-	bolt.FillBuckets(t, path, 700)
-	s, err := bolt.Open(path, bolt.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestOpenTwice(t *testing.T) {
 	path := newPath(t)
 	open(t, path)

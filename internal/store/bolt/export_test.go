@@ -20,24 +20,6 @@ func MakeBucketMissing(t *testing.T, path string) {
 	tamper(t, path, func(btx *bbolt.Tx) error { return btx.DeleteBucket([]byte(bucketDue)) })
 }
 
-// FillBuckets makes a file that has a value of so many bytes in each bucket, and
-// twenty in the first one.
-func FillBuckets(t *testing.T, path string, size int) {
-	tamper(t, path, func(btx *bbolt.Tx) error {
-		for _, b := range buckets() {
-			if err := btx.Bucket([]byte(b)).Put([]byte("x"), make([]byte, size)); err != nil {
-				return err
-			}
-		}
-		for i := range 20 {
-			if err := btx.Bucket([]byte(bucketAttempts)).Put([]byte{byte(i)}, make([]byte, size)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // tamper changes a file, a new one where there is none, behind the store's
 // back.
 func tamper(t *testing.T, path string, change func(*bbolt.Tx) error) {

@@ -103,8 +103,8 @@ type pages struct {
 	size  int
 	seen  []bool // by page; its length is the number of pages
 	depth int
-	in    bool      // a bucket, and not the pages that name the buckets
-	leaf  []element // of the leaf of a bucket that is looked at
+	below bool      // it walks a bucket, and not the tree of those
+	leaf  []element // of the leaf that is looked at
 }
 
 // keyRange is which keys may stand in a page. A nil bound is none.
@@ -134,9 +134,9 @@ func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error
 		return err
 	}
 	// What lies below is read while the keys of a branch are needed, and while
-	// the names of buckets are, which may have several pages themselves.
+	// those of a leaf are that has buckets.
 	var elements []element
-	if p.flags == branchFlag || !w.in {
+	if p.flags == branchFlag || !w.below {
 		p.start = bytes.Clone(p.start)
 		elements, err = p.elements(nil, within)
 	} else {
@@ -175,8 +175,8 @@ func (w *pages) bucket(p *page, e element) error {
 		return err
 	}
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
-		w.in = true
-		defer func() { w.in = false }()
+		w.below = true
+		defer func() { w.below = false }()
 		return w.walk(root, keyRange{}, plain)
 	}
 	inline, err := parsePage(value[head:], len(value)-head)
