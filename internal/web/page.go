@@ -63,6 +63,8 @@ func (s *Server) paging(mux *http.ServeMux) {
 	}
 	shown, deeds := map[string]shower{}, map[string]doer{}
 	p.sourcePages(shown, deeds)
+	p.eventPages(shown, deeds)
+	p.endpointPages(shown, deeds)
 	for path, show := range shown {
 		mux.Handle("GET "+path, s.guardPage(p.shown(show)))
 	}
@@ -120,6 +122,10 @@ func (p *pages) done(h doer) http.Handler {
 			return
 		}
 		to, err := h(r)
+		if other, ok := errors.AsType[*instead](err); ok {
+			p.write(w, other.view)
+			return
+		}
 		if err != nil {
 			p.write(w, faulty(err))
 			return
@@ -127,6 +133,12 @@ func (p *pages) done(h doer) http.Handler {
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	})
 }
+
+// instead is no error but a page that asks something before it is done.
+type instead struct{ view *view }
+
+// Error says what it is, should anybody show it.
+func (*instead) Error() string { return "a question before it is done" }
 
 // faulty is a page that says what went wrong.
 func faulty(err error) *view {
@@ -205,6 +217,8 @@ func didWords(q url.Values) string {
 		return "Resumed. What waits is sent."
 	case "replay":
 		return "Put back into the queue: " + cmp.Or(n, "0") + "."
+	case "replaying":
+		return "They are put back, a few at a time."
 	case "test":
 		return "The test event arrived."
 	case "stop":

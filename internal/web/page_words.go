@@ -37,6 +37,7 @@ func (p *pages) words() template.FuncMap {
 		"until":       until,
 		"stamp":       stamp,
 		"utc":         func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" },
+		"local":       local,
 		"num":         num,
 		"count":       count,
 		"took":        took,
@@ -122,6 +123,15 @@ func span(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d d", s/86400)
 	}
+}
+
+// local is a time of a form as a browser's field takes it, which is UTC here.
+func local(text string) string {
+	t, err := readTime("", text)
+	if text == "" || err != nil {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05")
 }
 
 // num is a number with its thousands apart.
