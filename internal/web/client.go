@@ -113,11 +113,16 @@ func (c *Client) ask(ctx context.Context, source string) (differ.State, []differ
 
 // post asks for something to be done.
 func (c *Client) post(ctx context.Context, path string) error {
-	resp, err := c.do(ctx, http.MethodPost, path)
+	return c.change(ctx, http.MethodPost, path)
+}
+
+// change asks for something to be done that has no answer but that it was.
+func (c *Client) change(ctx context.Context, method, path string) error {
+	resp, err := c.do(ctx, method, path)
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode == http.StatusNoContent {
+	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusCreated {
 		return resp.Body.Close()
 	}
 	return expectOK(resp, nil)

@@ -128,7 +128,7 @@ func TestArchive(t *testing.T) {
 		{"GET", "/api/v1/deliveries?event=evt_1&state=dead", 200, `"number":7`},
 		{"GET", "/api/v1/deliveries/7", 200, `"payload":{"planted":1.10}`},
 		{"GET", "/api/v1/deliveries/8", 404, "not found"},
-		{"GET", "/api/v1/deliveries/seven", 404, "not the number"},
+		{"GET", "/api/v1/deliveries/seven", 404, "not found"},
 		{"GET", "/api/v1/deliveries/7/attempts?limit=2", 200, `"response":"planted"`},
 		{"GET", "/api/v1/deliveries/7/attempts?source=s", 400, "not a word"},
 		{"GET", "/api/v1/replays", 200, `{"replays":[{"id":"1"`},
