@@ -50,6 +50,13 @@ func (s *sender) Drop(_ context.Context, endpoint string, before time.Time, dry 
 	return 7, s.ask(fmt.Sprintf("drop %s %t", text, dry), endpoint)
 }
 
+func (s *sender) Test(_ context.Context, endpoint string) (emitter.Trial, error) {
+	return emitter.Trial{
+		Event: "evt_t", Endpoint: endpoint, Host: "https://e.example", Payload: emitter.Payload(`{"type":"deltahook.test"}`),
+		Reason: "it answered 503", Attempt: emitter.AttemptRecord{Attempt: 1, Status: 503, Took: 0.2, Response: "<h1>closed</h1>"},
+	}, s.ask("test", endpoint)
+}
+
 func TestEndpoints(t *testing.T) {
 	e := &sender{}
 	store := filepath.Join(t.TempDir(), "state.db")

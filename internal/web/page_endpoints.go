@@ -17,6 +17,7 @@ func (p *pages) endpointPages(shown map[string]shower, deeds map[string]doer) {
 	shown["/endpoints/{name}"] = p.endpoint
 	deeds["/endpoints/{name}/pause"] = p.pause
 	deeds["/endpoints/{name}/resume"] = p.resume
+	deeds["/endpoints/{name}/test"] = p.test
 }
 
 func (p *pages) endpoints(r *http.Request) (*view, error) {
@@ -90,4 +91,13 @@ func (p *pages) pause(r *http.Request) (string, error) {
 func (p *pages) resume(r *http.Request) (string, error) {
 	name := r.PathValue("name")
 	return did(endpointURL(name), "resume"), p.Endpoints.Resume(r.Context(), name)
+}
+
+// test sends a test event, and shows what came of it.
+func (p *pages) test(r *http.Request) (string, error) {
+	trial, err := p.Endpoints.Test(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return "", err
+	}
+	return "", &instead{&view{page: "trial", Title: "Test event", Nav: "endpoints", Data: trial}}
 }

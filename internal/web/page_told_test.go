@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/web"
 )
 
@@ -132,7 +133,7 @@ func TestEventPage(t *testing.T) {
 	if text := doc.find("#payload-8 pre").text(); text != "no \uFFFD JSON <b>" {
 		t.Errorf("payload that is no JSON %q", text)
 	}
-	if text := doc.find("#delivery-7 tbody").text(); !strings.Contains(text, "answered 500, status") || !strings.Contains(text, "<h1>oops</h1>") || !strings.Contains(text, "no answer, timeout") {
+	if text := doc.find("#delivery-7 tbody").text(); !strings.Contains(text, "answered 500") || !strings.Contains(text, "<h1>oops</h1>") || !strings.Contains(text, "no answer, timeout") {
 		t.Errorf("attempts %q", text)
 	}
 	if to := doc.find(".facts a").attr("href"); to != "/sources/s" {
@@ -267,6 +268,73 @@ func TestEndpointPage(t *testing.T) {
 	}
 	if text := doc.find("#delivery-7").text(); !strings.Contains(text, "answered 500") || !strings.Contains(text, "<h1>oops</h1>") {
 		t.Errorf("its delivery: %q", text)
+	}
+}
+
+// What came of a test event is shown on the spot.
+func TestTestEventPage(t *testing.T) {
+	s, _ := newTold(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/endpoints/e/test", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, body := send(t, req)
+	text := parsed(t, "/endpoints/e/test", resp, body).find("main").text()
+	for _, want := range []string{"not delivered", "answered 503", "<h1>closed</h1>", `"type": "deltahook.test"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q has no %q", text, want)
+		}
+	}
+	if status, _ := s.submit(t, "/endpoints/off/test", nil); status != http.StatusConflict {
+		t.Errorf("a disabled endpoint: %d, want 409", status)
+	}
+}
+
+// self is a web.Daemon whose last reload failed.
+type self struct{}
+
+func (self) About() web.About {
+	return web.About{Version: "1.2.3", Started: shelfTime, Store: web.Stored{Path: "/data/d.db", Size: 5 << 20}, Reload: &web.Reload{At: shelfTime, Error: "d.yaml:3:1: sources.x: <b>not a word</b>"}}
+}
+
+func (self) Config() web.Config {
+	return web.Config{Files: []string{"/etc/d.yaml"}, Warnings: []string{"d.yaml:1:1: limits.x: <i>tight</i>"}, YAML: "server:\n  token: <secret>\n"}
+}
+
+func TestConfigPage(t *testing.T) {
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Daemon: self{}, Token: secret.New("t0ken-of-this")})
+	s := &site{base: "http://" + server.Addr()}
+	get := func(path string) nodes {
+		resp, body := ask(t, http.MethodGet, s.base+path, "Bearer t0ken-of-this")
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, resp.StatusCode, body)
+		}
+		return parsed(t, path, resp, body)
+	}
+	text := get("/config").find("body").text()
+	for _, want := range []string{"Deltahook 1.2.3", "/etc/d.yaml", "<i>tight</i>", "token: <secret>", "5.0 MiB", "was not taken", "<b>not a word</b>", "Sign out"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q has no %q", text, want)
+		}
+	}
+	overview := get("/")
+	if len(overview.find("#reload-failed")) != 1 || !strings.Contains(overview.find("main").text(), "The configuration has 1 warning.") {
+		t.Error("the overview says nothing of the reload that failed, or of the warning")
+	}
+
+	// Without the token nothing is shown but where to show it.
+	for path, next := range map[string]string{"/": "/signin", "/config": "/signin?next=%2Fconfig", "/sources/s?q=x": "/signin?next=%2Fsources%2Fs%3Fq%3Dx"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, body := send(t, req); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != next || strings.Contains(body, "secret") {
+			t.Errorf("%s: %d to %s", path, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+	signin := s.get(t, "/signin?next=%2Fconfig", http.StatusOK)
+	if signin.find("form[action='/signin'] input[name=next]").attr("value") != "/config" || len(signin.find("nav, a[href='/config']")) != 0 || strings.Contains(signin.find("body").text(), "1.2.3") {
+		t.Errorf("the sign-in page tells too much, or not where to go on: %s", signin.find("body").text())
 	}
 }
 

@@ -43,6 +43,7 @@ func (p *pages) words() template.FuncMap {
 		"took":        took,
 		"clip":        func(s string) string { return clipped(s, maxShown) },
 		"title":       title,
+		"size":        size,
 		"pretty":      pretty,
 		"badge":       badge,
 		"latency":     latency,
@@ -167,6 +168,17 @@ func took(seconds float64) string {
 	default:
 		return span(time.Duration(seconds * float64(time.Second)))
 	}
+}
+
+// size is a number of bytes, to three digits.
+func size(n int64) string {
+	if n < 1<<20 {
+		return strconv.FormatInt((n+1<<10-1)>>10, 10) + " KiB"
+	}
+	if n < 1<<30 {
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MiB"
+	}
+	return strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64) + " GiB"
 }
 
 // clipped is the beginning of a text that is too long.
