@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -49,20 +47,19 @@ that either.`,
 // and runs them until ctx ends. Data flows poller -> differ -> store ->
 // emitter; the end comes in the same order.
 func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) (err error) {
-	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log})
+	registry := newRegistry()
+	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log, Metrics: registry})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	alerting := &alerts{}
+	alerting := newAlerts(registry)
 	parts, err := assemble(cfg, surroundings{redactor, store, log, alerting.access})
 	if err != nil {
 		return err
 	}
 	defer parts.close() // before the store: a refresh token may have to be stored yet
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text,
@@ -71,10 +68,11 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	alerting.differ.Store(diffing)
 	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
 	keys := &watches{}
+	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: readiness(ctx, store),
+		Ready: ready, Alive: beating.alive,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -102,6 +100,10 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	})
 	service.Go(func() error { return diffing.Run(background) })
 	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
+	service.Go(func() error {
+		return beating.run(background, map[string]func(context.Context) error{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
+	})
+	service.Go(func() error { return newSupervisor(log, beating.alive, ready).run(background, ctx) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })
