@@ -61,8 +61,9 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	defer parts.close() // before the store: a refresh token may have to be stored yet
 
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
+	live, last := &web.Live{}, &pulses{}
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text,
+		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text, Told: audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
@@ -72,7 +73,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: ready, Alive: beating.alive,
+		Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: newSelf(cfg),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -82,7 +83,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
-		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}})
 	keys.poller.Store(polling)
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())

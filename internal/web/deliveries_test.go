@@ -159,7 +159,7 @@ func TestArchive(t *testing.T) {
 		{`{"source":"s"} x`, 400, "follows"},
 		{`{"rate":"fast"}`, 400, "not a rate"},
 		{`[]`, 400, "as JSON"},
-		{`{"source":"` + strings.Repeat("s", 70_000) + `"}`, 400, "too large"},
+		{`{"source":"` + strings.Repeat("s", 70_000) + `"}`, 413, "is larger than 65536 bytes"},
 		{`{"source":"busy"}`, 409, "too many"},
 		{`{"event":"unknown"}`, 404, "not found"},
 	} {

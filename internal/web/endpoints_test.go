@@ -51,10 +51,13 @@ func (s *sender) Drop(_ context.Context, endpoint string, before time.Time, dry 
 }
 
 func (s *sender) Test(_ context.Context, endpoint string) (emitter.Trial, error) {
+	if endpoint != "e" {
+		return emitter.Trial{}, fmt.Errorf("endpoint %s: %w", endpoint, web.ErrNotFound)
+	}
 	return emitter.Trial{
-		Event: "evt_t", Endpoint: endpoint, Host: "https://e.example", Payload: emitter.Payload(`{"type":"deltahook.test"}`),
-		Reason: "it answered 503", Attempt: emitter.AttemptRecord{Attempt: 1, Status: 503, Took: 0.2, Response: "<h1>closed</h1>"},
-	}, s.ask("test", endpoint)
+		Event: "evt_test", Endpoint: "e", Host: "https://e.example", Payload: emitter.Payload(`{"type":"deltahook.test"}`),
+		Reason: "status 500", Attempt: emitter.AttemptRecord{Attempt: 1, Status: 500, Response: "no"},
+	}, nil
 }
 
 func TestEndpoints(t *testing.T) {

@@ -280,13 +280,13 @@ func TestTestEventPage(t *testing.T) {
 	}
 	resp, body := send(t, req)
 	text := parsed(t, "/endpoints/e/test", resp, body).find("main").text()
-	for _, want := range []string{"not delivered", "answered 503", "<h1>closed</h1>", `"type": "deltahook.test"`} {
+	for _, want := range []string{"not delivered", "answered 500", "status 500", `"type": "deltahook.test"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q has no %q", text, want)
 		}
 	}
-	if status, _ := s.submit(t, "/endpoints/off/test", nil); status != http.StatusConflict {
-		t.Errorf("a disabled endpoint: %d, want 409", status)
+	if status, _ := s.submit(t, "/endpoints/none/test", nil); status != http.StatusNotFound {
+		t.Errorf("no endpoint: %d, want 404", status)
 	}
 }
 

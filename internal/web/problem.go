@@ -32,7 +32,6 @@ var (
 	ErrNotFound = errors.New("not found")    // no such source, key or endpoint
 	ErrInvalid  = errors.New("not valid")    // not a key
 	ErrConflict = errors.New("not possible") // something else stands against it
-	ErrTooLarge = errors.New("too large")    // a body
 )
 
 // failed answers with an error, by what is wrong with the request; by nothing
@@ -46,7 +45,8 @@ func failed(w http.ResponseWriter, err error) {
 		status = http.StatusBadRequest
 	case errors.Is(err, ErrConflict), errors.Is(err, emitter.ErrTooManyReplays):
 		status = http.StatusConflict
-	case errors.Is(err, ErrTooLarge):
+	}
+	if _, large := errors.AsType[tooLarge](err); large {
 		status = http.StatusRequestEntityTooLarge
 	}
 	refuse(w, status, err.Error())

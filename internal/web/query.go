@@ -24,6 +24,12 @@ func (e invalidError) Is(target error) bool { return target == ErrInvalid }
 
 func invalid(format string, args ...any) error { return invalidError(fmt.Sprintf(format, args...)) }
 
+// tooLarge is how many bytes a body may have that had more.
+type tooLarge int64
+
+// Error is the words for who asked.
+func (e tooLarge) Error() string { return fmt.Sprintf("the body is larger than %d bytes", int64(e)) }
+
 // checkWords refuses a word that a query doesn't have, for it would be a filter
 // that filters nothing, and one that is empty or stands twice.
 func checkWords(q url.Values, words ...string) error {
@@ -60,7 +66,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, most int64, v any) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return fmt.Errorf("the body is larger than %d bytes: %w", most, ErrTooLarge)
+			return tooLarge(most)
 		}
 		return invalid("the body is not what was expected, as JSON: %v", err)
 	}
