@@ -97,7 +97,9 @@ func (b *book) Job(_ context.Context, id string) (emitter.ReplayJob, error) {
 	return job, nil
 }
 
-func (b *book) Jobs() []emitter.ReplayJob { return []emitter.ReplayJob{{ID: "1"}} }
+func (b *book) Jobs() []emitter.ReplayJob {
+	return []emitter.ReplayJob{{ID: "1", State: emitter.ReplayDone}}
+}
 
 func (b *book) Stop(ctx context.Context, id string) (emitter.ReplayJob, error) {
 	b.order.All = false

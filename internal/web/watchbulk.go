@@ -49,9 +49,8 @@ type RefusedWatch struct {
 const maxRefused = 100
 
 func (h watches) bulk(w http.ResponseWriter, r *http.Request) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bulkRead)) // where it cannot be had, the short one holds
-	_ = control.SetWriteDeadline(time.Now().Add(longTime))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bulkRead)) // where it cannot be had, the short one holds
+	allow(w, longTime)
 	var order WatchOrder
 	if err := readJSON(w, r, maxBulkBody, &order); err != nil {
 		failed(w, err)
