@@ -41,7 +41,7 @@ type endpointPage struct {
 
 // Steerable says whether it can be paused and resumed.
 func (e *endpointPage) Steerable() bool {
-	return e.EndpointStatus.State != emitter.ConditionUnknown && e.EndpointStatus.State != emitter.ConditionDisabled
+	return e.State != emitter.ConditionUnknown && e.State != emitter.ConditionDisabled
 }
 
 func (p *pages) endpoint(r *http.Request) (*view, error) {
@@ -56,7 +56,7 @@ func (p *pages) endpoint(r *http.Request) (*view, error) {
 	}
 	e := &endpointPage{EndpointStatus: all[i], HasArchive: p.Archive != nil, Filter: filter{State: r.URL.Query().Get("state")}}
 	v := &view{page: "endpoint", Title: name, Nav: "endpoints", Topics: []string{"endpoints/" + name}, Data: e}
-	v.Gist = fmt.Sprintf("%s: %s, %d waiting, %d dead", name, e.EndpointStatus.State, e.Waiting, e.Dead)
+	v.Gist = fmt.Sprintf("%s: %s, %d waiting, %d dead", name, e.State, e.Waiting, e.Dead)
 	if p.Archive == nil {
 		return v, nil
 	}
