@@ -45,8 +45,8 @@ func (p *pulses) told(source string, changes, events int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := p.pulse(source)
-	of.changes += uint32(min(changes, math.MaxInt32)) //nolint:gosec // a list has no more
-	of.events += uint32(min(events, math.MaxInt32))   //nolint:gosec // likewise
+	of.changes += uint32(min(changes, math.MaxInt32))
+	of.events += uint32(min(events, math.MaxInt32))
 }
 
 // polled takes in the end of a poll.
@@ -54,7 +54,10 @@ func (p *pulses) polled(e poller.End) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := p.pulse(e.Source)
-	b := beat{at: uint32(e.At.Unix()), took: float32(max(e.Took, time.Microsecond).Seconds()), changes: of.changes, events: of.events} //nolint:gosec // until 2106
+	b := beat{
+		at:   uint32(e.At.Unix()), //nolint:gosec // until 2106
+		took: float32(max(e.Took, time.Microsecond).Seconds()), changes: of.changes, events: of.events,
+	}
 	if e.Failure != nil {
 		b.took = -b.took
 	}
@@ -90,7 +93,7 @@ func (p *pulses) shown(source string) []web.Beat {
 	for i := range all {
 		b := of.beats[(of.next+i)%len(of.beats)]
 		all[i] = web.Beat{
-			At: time.Unix(int64(b.at), 0).UTC(), Took: math.Abs(float64(b.took)), Failed: b.took < 0,
+			At: time.Unix(int64(b.at), 0).UTC(), Took: math.Round(math.Abs(float64(b.took))*1e6) / 1e6, Failed: b.took < 0,
 			Changes: int(b.changes), Events: int(b.events),
 		}
 	}

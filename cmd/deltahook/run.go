@@ -63,7 +63,8 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	live, last := &web.Live{}, &pulses{}
 	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: waking(telling, live), Hide: redactor.Text, Told: audience{nil, last, live}.told,
+		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: redactor.Text,
+		Told: audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
@@ -108,20 +109,23 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })
-	work.Go(func() error {
-		select {
-		case err := <-broken:
-			return fmt.Errorf("the admin address: %w", err)
-		case <-ctx.Done():
-			log.Info("ending: no new polls; what runs gets 10 seconds")
-			return nil
-		}
-	})
+	work.Go(func() error { return untilEnd(ctx, broken, log) })
 	err = work.Wait()
 	stop()
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// untilEnd waits until the daemon is told to end, or nobody can reach it.
+func untilEnd(ctx context.Context, broken <-chan error, log *slog.Logger) error {
+	select {
+	case err := <-broken:
+		return fmt.Errorf("the admin address: %w", err)
+	case <-ctx.Done():
+		log.Info("ending: no new polls; what runs gets 10 seconds")
+		return nil
+	}
 }
 
 // remembered reads what the stages go on from.
