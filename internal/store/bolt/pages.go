@@ -36,7 +36,7 @@ func (s *Store) walkPages(path string) error {
 		}
 		w := pages{file: &chunks{of: file}, size: size, seen: make([]bool, btx.Size()/int64(size))}
 		root := uint64(btx.Cursor().Bucket().RootPage())
-		if err := w.walk(root, keyRange{}, true); err != nil {
+		if err := w.walk(root, keyRange{}, w.bucket); err != nil {
 			return fmt.Errorf("a page is %w: %w", ErrDamaged, err)
 		}
 		return nil
@@ -103,6 +103,7 @@ type pages struct {
 	size  int
 	seen  []bool // by page; its length is the number of pages
 	depth int
+	below bool      // it walks a bucket, and not the tree of those
 	leaf  []element // of the leaf that is looked at
 }
 
@@ -122,9 +123,8 @@ type element struct {
 	length int    // of the value, of a leaf
 }
 
-// walk reads a page and those below it: those of the tree of buckets, or of
-// one bucket.
-func (w *pages) walk(id uint64, within keyRange, ofBuckets bool) error {
+// walk reads a page and those below it. each gets a leaf's elements.
+func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error) error {
 	if w.depth++; w.depth > maxDepth {
 		return fmt.Errorf("page %d: too deep", id)
 	}
@@ -133,13 +133,22 @@ func (w *pages) walk(id uint64, within keyRange, ofBuckets bool) error {
 	if err != nil {
 		return err
 	}
-	elements, err := w.elements(p, within, ofBuckets)
+	// What lies below is read while the keys of a branch are needed, and while
+	// those of a leaf are that has buckets.
+	var elements []element
+	if p.flags == branchFlag || !w.below {
+		p.start = bytes.Clone(p.start)
+		elements, err = p.elements(nil, within)
+	} else {
+		elements, err = p.elements(w.leaf, within)
+		w.leaf = elements
+	}
 	if err != nil {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
 	for i, e := range elements {
 		if p.flags == leafFlag {
-			if err := w.value(p, e, ofBuckets); err != nil {
+			if err := each(p, e); err != nil {
 				return fmt.Errorf("page %d: %w", id, err)
 			}
 			continue
@@ -148,32 +157,9 @@ func (w *pages) walk(id uint64, within keyRange, ofBuckets bool) error {
 		if i+1 < len(elements) {
 			below.to = elements[i+1].key
 		}
-		if err := w.walk(e.child, below, ofBuckets); err != nil {
+		if err := w.walk(e.child, below, each); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// elements reads a page's keys. Nothing lies below a leaf of a bucket, so that
-// it needs no room of its own.
-func (w *pages) elements(p *page, within keyRange, ofBuckets bool) (all []element, err error) {
-	if p.flags == leafFlag && !ofBuckets {
-		all, err = p.elements(w.leaf, within)
-		w.leaf = all
-		return all, err
-	}
-	p.start = bytes.Clone(p.start)
-	return p.elements(nil, within)
-}
-
-// value looks at the value of a leaf's element, which is a bucket or is none.
-func (w *pages) value(p *page, e element, bucket bool) error {
-	switch {
-	case bucket:
-		return w.bucket(p, e)
-	case e.flags != 0:
-		return errors.New("no plain value")
 	}
 	return nil
 }
@@ -189,7 +175,9 @@ func (w *pages) bucket(p *page, e element) error {
 		return err
 	}
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
-		return w.walk(root, keyRange{}, false)
+		w.below = true
+		defer func() { w.below = false }()
+		return w.walk(root, keyRange{}, plain)
 	}
 	inline, err := parsePage(value[head:], len(value)-head)
 	if err != nil {
@@ -200,6 +188,14 @@ func (w *pages) bucket(p *page, e element) error {
 	}
 	_, err = inline.elements(nil, keyRange{})
 	return err
+}
+
+// plain refuses buckets within buckets, of which there are none.
+func plain(_ *page, e element) error {
+	if e.flags != 0 {
+		return errors.New("no plain value")
+	}
+	return nil
 }
 
 // page is a page and its first bytes.

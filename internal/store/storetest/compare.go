@@ -82,7 +82,7 @@ func (p *pair) commit(r *rapid.T) {
 		if rapid.Bool().Draw(r, "gone") {
 			c.Items = append(c.Items, gone(key, revision))
 		} else {
-			c.Items = append(c.Items, item(key, revision, rapid.StringN(1, 20, 40).Draw(r, "content")))
+			c.Items = append(c.Items, item(key, revision, rapid.OneOf(rapid.SampledFrom([]string{"x", "y"}), rapid.StringN(1, 20, 40)).Draw(r, "content")))
 		}
 		if revision > 0 && rapid.Bool().Draw(r, "change") {
 			c.Before = append(c.Before, p.before(r, len(c.Items)-1, c.Items[len(c.Items)-1].Content == nil))
@@ -97,11 +97,36 @@ func (p *pair) commit(r *rapid.T) {
 			if rapid.IntRange(0, 9).Draw(r, "dead") == 0 {
 				e.Bodies[i].Dead = "dead"
 			}
+			if rapid.Bool().Draw(r, "coalesce") {
+				p.coalesce(r, source, &e, &e.Bodies[i])
+			}
 		}
 		c.Events = append(c.Events, e)
 	}
 	p.same(r, "commit", p.a.Commit(p.t.Context(), c), p.b.Commit(p.t.Context(), c))
 	p.versions[source] = load(p.t, p.b, source)[source].Version
+}
+
+// coalesce has a body take the place of what waits there, or of anything.
+func (p *pair) coalesce(r *rapid.T, source string, e *differ.Event, b *differ.Body) {
+	e.Old = []byte(eventID(p.events))
+	at := differ.Place{Key: e.Key, Type: e.Type, Endpoint: b.Endpoint}
+	was, err := p.a.Untried(p.t.Context(), source, []differ.Place{at})
+	if err != nil {
+		r.Fatal(err)
+	}
+	same, err := p.b.Untried(p.t.Context(), source, []differ.Place{at})
+	if diff := cmp.Diff(same, was, cmpopts.EquateEmpty()); diff != "" || err != nil {
+		r.Fatalf("what waits (-model +engine):\n%s, %v", diff, err)
+	}
+	b.Coalesce = true
+	first, waits := was[at]
+	if !waits {
+		first.Delivery = rapid.Uint64Range(0, 9).Draw(r, "place of")
+	}
+	if rapid.IntRange(0, 4).Draw(r, "merged") > 0 {
+		b.Merged = &differ.Merged{Delivery: first.Delivery, Payload: append([]byte("merged: "), first.Old...)}
+	}
 }
 
 // before says that an item changed.
@@ -111,6 +136,7 @@ func (p *pair) before(r *rapid.T, i int, gone bool) differ.Before {
 		b.Change = rapid.SampledFrom([]differ.Change{differ.Created, differ.Updated}).Draw(r, "kind")
 	}
 	if b.Change != differ.Created {
+		b.Hash = hashOf(rapid.SampledFrom([]string{"x", "y"}).Draw(r, "was"))
 		b.Old = json.RawMessage(rapid.StringN(0, 9, 9).Draw(r, "old"))
 	}
 	return b
@@ -249,7 +275,7 @@ func (p *pair) filter(r *rapid.T) emitter.Filter {
 		return g.Draw(r, what)
 	}
 	f := emitter.Filter{Source: maybe("source", someSource), Key: maybe("key", someKey), Endpoint: maybe("endpoint", someEndpoint)}
-	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed"})))
+	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed", "superseded"})))
 	if rapid.IntRange(0, 2).Draw(r, "times") == 0 {
 		f.Since = time.Now().Add(-time.Duration(rapid.IntRange(0, 600).Draw(r, "since")) * time.Second)
 		f.Until = f.Since.Add(time.Duration(rapid.IntRange(0, 600).Draw(r, "for")) * time.Second)
