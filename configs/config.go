@@ -59,6 +59,7 @@ type Config struct {
 	Warnings []Located `yaml:"-"`
 
 	secrets []string
+	shown   string // YAML; see Show
 }
 
 // Server is the admin listener.

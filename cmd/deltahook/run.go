@@ -60,19 +60,21 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	}
 	defer parts.close() // before the store: a refresh token may have to be stored yet
 
-	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
+	live, last := &web.Live{}, &pulses{}
+	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text,
+		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: redactor.Text,
+		Told: audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
-	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), waking(telling, live), log)
 	keys := &watches{}
 	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: ready, Alive: beating.alive,
+		Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: newSelf(cfg),
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -82,7 +84,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
-		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}})
 	keys.poller.Store(polling)
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
@@ -107,20 +109,23 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })
-	work.Go(func() error {
-		select {
-		case err := <-broken:
-			return fmt.Errorf("the admin address: %w", err)
-		case <-ctx.Done():
-			log.Info("ending: no new polls; what runs gets 10 seconds")
-			return nil
-		}
-	})
+	work.Go(func() error { return untilEnd(ctx, broken, log) })
 	err = work.Wait()
 	stop()
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// untilEnd waits until the daemon is told to end, or nobody can reach it.
+func untilEnd(ctx context.Context, broken <-chan error, log *slog.Logger) error {
+	select {
+	case err := <-broken:
+		return fmt.Errorf("the admin address: %w", err)
+	case <-ctx.Done():
+		log.Info("ending: no new polls; what runs gets 10 seconds")
+		return nil
+	}
 }
 
 // remembered reads what the stages go on from.
@@ -170,7 +175,7 @@ func sweep(ctx context.Context, store *bolt.Store, keep configs.Retention, log *
 		}
 		n, err := store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
 		if err != nil && ctx.Err() == nil {
-			log.Warn("what is past its retention cannot be removed; trying again in an hour", "err", err)
+			log.Warn("not all that is past its retention could be removed; trying again in an hour", "err", err)
 		}
 		if n > 0 {
 			log.Debug("removed what was past its retention", "records", n)

@@ -19,7 +19,7 @@ import (
 
 // schema is the version of the file's layout that doc.go describes. Files from
 // version 1 on are brought to it when they are opened to write.
-const schema = 3
+const schema = 4
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -46,8 +46,8 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// Store is an open file: a differ.Store, an emitter.Queue, a poller.Ledger and
-// an auth.Store. All methods may be called concurrently.
+// Store is an open file: a differ.Store, a differ.Archive, an emitter.Queue, an
+// emitter.Archive, a poller.Ledger and an auth.Store. All methods may be called concurrently.
 type Store struct {
 	db      *bbolt.DB
 	log     *slog.Logger
@@ -57,6 +57,7 @@ type Store struct {
 	closed chan struct{} // closed when the committer has answered everything
 
 	turns turns // of what Pending gives
+	hands hands
 
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
@@ -75,7 +76,7 @@ func Open(path string, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns()}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands()}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -83,6 +84,13 @@ func Open(path string, o Options) (*Store, error) {
 		s.refusing = ErrReadOnly
 		close(s.closed)
 		return s, nil
+	}
+	err := s.view(func(t *tx) error {
+		s.hands.opened = t.bucket(bucketDeliveries).Sequence()
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.db.Close())
 	}
 	s.metrics = newMetrics(o.Metrics, path, s.Writes)
 	go s.write()
@@ -249,10 +257,12 @@ func (s *Store) lay(path string) error {
 					return err
 				}
 			}
-			if version > 0 {
+			if version > 0 && version < 3 {
 				if err := sortFresh(newTx(btx)); err != nil {
 					return err
 				}
+			}
+			if version > 0 {
 				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
 					"store", path, "schema", version, "to", schema)
 			}

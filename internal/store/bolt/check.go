@@ -60,6 +60,8 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		err = t.checkItem(k, v)
 	case bucketNotes:
 		err = t.checkNote(k, v)
+	case bucketRevisions:
+		_, err = readRevision(k, v)
 	case bucketEvents:
 		err = t.checkEvent(k, v)
 	case bucketBodies:
@@ -70,6 +72,8 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		_, err = readAttempt(k, v)
 	case bucketLanes, bucketDue, bucketDead:
 		err = t.checkIndex(b, k)
+	case bucketUpdates:
+		err = t.checkUpdate(k, v)
 	case bucketEndpoints:
 		err = t.checkEndpoint(k, v)
 	case bucketMeta:

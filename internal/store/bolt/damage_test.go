@@ -29,6 +29,7 @@ func populate(t *testing.T, path string) {
 	c := killCommit("shop", 0)
 	c.Items = append(c.Items, differ.Item{Key: "gone/\x00", Revision: 4, Seen: now})
 	c.Notes = []differ.Note{{Name: "hold", Data: []byte("of the unit")}, {Key: "a", Name: "rule/x", Data: []byte{0, 1}}}
+	c.Events[0].Bodies = append(c.Events[0].Bodies, differ.Body{Endpoint: "three", Payload: []byte("3"), Coalesce: true})
 	for v := range uint64(4) { // more of a lane, so that some wait behind
 		if err := s.Commit(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -47,6 +48,15 @@ func populate(t *testing.T, path string) {
 			Verdict:  emitter.Verdict{State: emitter.Dead, Reason: "gone"},
 			Health:   &emitter.Health{Hold: now.Add(time.Hour), Pause: emitter.PauseGone, Reason: "gone"},
 		}
+	}
+	if err := s.Commit(t.Context(), killCommit("old", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rename(t.Context(), "old", "new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Left(t.Context(), func(source string) bool { return source == "shop" }); err != nil {
+		t.Fatal(err)
 	}
 	saved := s.SaveToken(t.Context(), "spotify", auth.Record{Origin: "o", Refresh: "a refresh token", Since: now})
 	if err := errors.Join(saved, s.Settle(t.Context(), outcomes), s.Close()); err != nil {
@@ -190,12 +200,13 @@ func FuzzPage(f *testing.F) {
 		f.Add(file[at : at+size])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := parsePage(bytes.NewReader(data), min(size, len(data)), len(data))
+		p, err := parsePage(data[:min(size, len(data))], len(data))
 		if err != nil {
 			return
 		}
-		w := pages{file: bytes.NewReader(data), size: size}
-		elements, err := p.elements(keyRange{})
+		p.file = bytes.NewReader(data)
+		w := pages{file: &chunks{of: p.file}, size: size}
+		elements, err := p.elements(nil, keyRange{})
 		if err != nil {
 			return
 		}
@@ -220,6 +231,8 @@ func FuzzRecord(f *testing.F) {
 		seal := func(b bucket) []byte { return newRecord(len(body)).raw(body).seal(b, key) }
 		for b, read := range map[bucket]func([]byte) error{
 			bucketItems:      func(v []byte) error { _, err := readItem(key, v); return err },
+			bucketRevisions:  func(v []byte) error { _, err := readRevision(key, v); return err },
+			bucketMeta:       func(v []byte) error { _, err := readLeft(key, v); return err },
 			bucketEvents:     func(v []byte) error { _, err := readEvent(key, v); return err },
 			bucketDeliveries: func(v []byte) error { _, err := readDelivery(key, v); return err },
 			bucketAttempts:   func(v []byte) error { _, err := readAttempt(key, v); return err },
@@ -295,4 +308,33 @@ func TestDamagedPages(t *testing.T) {
 		t.Errorf("only %d of %d damaged files were refused", refused, tries)
 	}
 	t.Logf("%d of %d damaged files were refused", refused, tries)
+}
+
+// TestManyPagesOfBuckets opens a file whose buckets don't fit into one page:
+// small ones stand in the root's pages themselves.
+func TestManyPagesOfBuckets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Update(func(btx *bbolt.Tx) error {
+		for i, b := range buckets() {
+			for k := range 1 + 200*(i%2) { // half of them have pages of their own
+				if err := btx.Bucket([]byte(b)).Put(fmt.Appendf(nil, "z%d", k), make([]byte, 600)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger,
+// Store is a state in memory: a differ.Store, a differ.Archive, an emitter.Queue, a poller.Ledger,
 // an auth.Store and an emitter.Archive. All methods may be called concurrently.
 type Store struct {
 	mu         sync.Mutex
@@ -33,6 +33,7 @@ type Store struct {
 	last       uint64               // number of the latest delivery
 	waiting    map[uint64]*delivery
 	lanes      map[lane][]*delivery // those that wait, first come first
+	updates    map[place]update
 	endpoints  map[string]*endpoint
 	used       map[string]budget.Usage // of limits
 	tokens     map[string]auth.Record
@@ -45,6 +46,7 @@ type source struct {
 	state differ.State
 	items map[string]differ.Item
 	notes map[noteName][]byte
+	past  map[string]map[uint64]revision // changes by key, by revision
 }
 
 type noteName struct{ key, name string }
@@ -74,6 +76,7 @@ func New() *Store {
 	return &Store{
 		sources: map[string]*source{}, events: map[string]*event{}, deliveries: map[uint64]*delivery{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
+		updates:   map[place]update{},
 		endpoints: map[string]*endpoint{},
 		used:      map[string]budget.Usage{}, tokens: map[string]auth.Record{},
 		stems: map[string]string{}, left: map[string]time.Time{},
@@ -182,10 +185,16 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 	src.state.Since, src.state.Bookmarks = c.Since, c.Bookmarks
 	if c.Reset {
 		clear(src.items)
+		s.spendAll(c.Unit(), func(string) bool { return true })
+		clear(src.past)
 	}
 	for _, it := range c.Items {
 		src.items[it.Key] = clone(it)
+		if it.Hash == (differ.Hash{}) {
+			s.spendAll(c.Unit(), func(key string) bool { return key == it.Key })
+		}
 	}
+	src.keepChanges(c)
 	src.note(c.Notes)
 	now := time.Now()
 	for i := range c.Events {
@@ -217,7 +226,7 @@ func (s *Store) check(c *differ.Commit) error {
 			endpoints[b.Endpoint] = true
 		}
 	}
-	return checkNotes(c.Notes)
+	return errors.Join(c.Check(), checkNotes(c.Notes))
 }
 
 // source gives a source's state, a new one where there is none.
@@ -225,7 +234,10 @@ func (s *Store) source(name string) *source {
 	src := s.sources[name]
 	if src == nil {
 		of, watch := poller.CutUnit(name)
-		src = &source{state: differ.State{Source: of, Watch: watch}, items: map[string]differ.Item{}, notes: map[noteName][]byte{}}
+		src = &source{
+			state: differ.State{Source: of, Watch: watch},
+			items: map[string]differ.Item{}, notes: map[noteName][]byte{}, past: map[string]map[uint64]revision{},
+		}
 		s.sources[name] = src
 	}
 	return src
@@ -262,6 +274,7 @@ func (s *Store) Forget(ctx context.Context, units ...string) error {
 	defer s.mu.Unlock()
 	for _, unit := range units {
 		delete(s.sources, unit)
+		s.spendAll(unit, func(string) bool { return true })
 	}
 	return nil
 }

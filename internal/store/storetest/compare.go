@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -81,7 +82,10 @@ func (p *pair) commit(r *rapid.T) {
 		if rapid.Bool().Draw(r, "gone") {
 			c.Items = append(c.Items, gone(key, revision))
 		} else {
-			c.Items = append(c.Items, item(key, revision, rapid.StringN(1, 20, 40).Draw(r, "content")))
+			c.Items = append(c.Items, item(key, revision, rapid.OneOf(rapid.SampledFrom([]string{"x", "y"}), rapid.StringN(1, 20, 40)).Draw(r, "content")))
+		}
+		if revision > 0 && rapid.Bool().Draw(r, "change") {
+			c.Before = append(c.Before, p.before(r, len(c.Items)-1, c.Items[len(c.Items)-1].Content == nil))
 		}
 	}
 	c.Notes = p.notes(r)
@@ -93,11 +97,49 @@ func (p *pair) commit(r *rapid.T) {
 			if rapid.IntRange(0, 9).Draw(r, "dead") == 0 {
 				e.Bodies[i].Dead = "dead"
 			}
+			if rapid.Bool().Draw(r, "coalesce") {
+				p.coalesce(r, source, &e, &e.Bodies[i])
+			}
 		}
 		c.Events = append(c.Events, e)
 	}
 	p.same(r, "commit", p.a.Commit(p.t.Context(), c), p.b.Commit(p.t.Context(), c))
 	p.versions[source] = load(p.t, p.b, source)[source].Version
+}
+
+// coalesce has a body take the place of what waits there, or of anything.
+func (p *pair) coalesce(r *rapid.T, source string, e *differ.Event, b *differ.Body) {
+	e.Old = []byte(eventID(p.events))
+	at := differ.Place{Key: e.Key, Type: e.Type, Endpoint: b.Endpoint}
+	was, err := p.a.Untried(p.t.Context(), source, []differ.Place{at})
+	if err != nil {
+		r.Fatal(err)
+	}
+	same, err := p.b.Untried(p.t.Context(), source, []differ.Place{at})
+	if diff := cmp.Diff(same, was, cmpopts.EquateEmpty()); diff != "" || err != nil {
+		r.Fatalf("what waits (-model +engine):\n%s, %v", diff, err)
+	}
+	b.Coalesce = true
+	first, waits := was[at]
+	if !waits {
+		first.Delivery = rapid.Uint64Range(0, 9).Draw(r, "place of")
+	}
+	if rapid.IntRange(0, 4).Draw(r, "merged") > 0 {
+		b.Merged = &differ.Merged{Delivery: first.Delivery, Payload: append([]byte("merged: "), first.Old...)}
+	}
+}
+
+// before says that an item changed.
+func (p *pair) before(r *rapid.T, i int, gone bool) differ.Before {
+	b := differ.Before{Item: i, Change: differ.Deleted}
+	if !gone {
+		b.Change = rapid.SampledFrom([]differ.Change{differ.Created, differ.Updated}).Draw(r, "kind")
+	}
+	if b.Change != differ.Created {
+		b.Hash = hashOf(rapid.SampledFrom([]string{"x", "y"}).Draw(r, "was"))
+		b.Old = json.RawMessage(rapid.StringN(0, 9, 9).Draw(r, "old"))
+	}
+	return b
 }
 
 func (p *pair) keep(r *rapid.T) {
@@ -211,7 +253,7 @@ func (p *pair) hasten(r *rapid.T) {
 
 func (p *pair) drop(r *rapid.T) {
 	endpoint := someEndpoint.Draw(r, "endpoint")
-	d := emitter.Drop{Reason: "of no use", Dry: rapid.Bool().Draw(r, "dry")}
+	d := emitter.Drop{Reason: "of no use", Dry: rapid.Bool().Draw(r, "dry"), Expired: rapid.Bool().Draw(r, "expired")}
 	if rapid.Bool().Draw(r, "some") {
 		d.Before = time.Now().Add(-time.Duration(rapid.IntRange(0, 120).Draw(r, "age")) * time.Second)
 		d.Skip = func(number uint64) bool { return number%3 == 0 }
@@ -233,7 +275,7 @@ func (p *pair) filter(r *rapid.T) emitter.Filter {
 		return g.Draw(r, what)
 	}
 	f := emitter.Filter{Source: maybe("source", someSource), Key: maybe("key", someKey), Endpoint: maybe("endpoint", someEndpoint)}
-	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed"})))
+	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed", "superseded"})))
 	if rapid.IntRange(0, 2).Draw(r, "times") == 0 {
 		f.Since = time.Now().Add(-time.Duration(rapid.IntRange(0, 600).Draw(r, "since")) * time.Second)
 		f.Until = f.Since.Add(time.Duration(rapid.IntRange(0, 600).Draw(r, "for")) * time.Second)
@@ -333,7 +375,10 @@ func (p *pair) compare(r *rapid.T) {
 		states := load(p.t, s)
 		all := []any{states}
 		for _, source := range slices.Sorted(maps.Keys(states)) {
-			all = append(all, items(p.t, s, source, "", "a", "b", "a\x00b"))
+			all = append(all, items(p.t, s, source, "", "a", "b", "a\x00b"), listItems(p.t, s, source, differ.ItemFilter{Limit: 1}))
+			for _, key := range []string{"", "a", "b", "a\x00b"} {
+				all = append(all, revisions(p.t, s, source, key), revisionsBefore(p.t, s, source, key, 3, 1))
+			}
 		}
 		for _, name := range []string{"x", "y", "xx"} {
 			oldest, found, err := s.Oldest(p.t.Context(), name, nil)
