@@ -40,7 +40,9 @@ func (s ResponseSettings) Check(r fault.Report) { s.compile(r) }
 // compile makes of the settings what a Source needs of them. Where it reports
 // faults the result is of no use.
 func (s Settings) compile(r fault.Report, name string) *Source {
-	src := &Source{name: name, disabled: s.Disabled, skipMissed: s.Missed == "skip"}
+	src := &Source{
+		name: name, spec: spec{s.Schedule, s.Timezone, s.Jitter.Std()}, disabled: s.Disabled, skipMissed: s.Missed == "skip",
+	}
 	zone, err := parseZone(s.Timezone)
 	if err != nil {
 		r.At("timezone").Errorf("%v", err)

@@ -3,7 +3,6 @@ package poller
 import (
 	"container/heap"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -70,14 +69,22 @@ func gates(jobs []*job) {
 // enterGates gives each job its gate, and each fan that of its slots. The
 // result has a job of each source.
 func (p *Poller) enterGates() []*job {
-	all := slices.Clone(p.jobs)
-	for _, f := range p.fans {
-		all = append(all, &job{source: f.source, fan: f})
+	var all []*job
+	for _, m := range p.roll.Load().sorted {
+		switch {
+		case m.job != nil:
+			all = append(all, m.job)
+		case m.fan != nil:
+			all = append(all, &job{source: m.source, fan: m.fan})
+		}
 	}
 	gates(all)
 	for _, j := range all {
 		if j.fan != nil {
 			j.fan.gate = j.gate
+			for _, slot := range j.fan.slots {
+				slot.gate = j.gate
+			}
 		}
 	}
 	return all
@@ -199,6 +206,7 @@ func (p *Poller) start(now time.Time) *job {
 		g.line[0] = nil
 		g.line = g.line[1:]
 		g.running++
+		j.polling = true
 		p.settle(g, now)
 		return j
 	}

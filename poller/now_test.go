@@ -2,12 +2,14 @@ package poller_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/deltahook/deltahook/internal/units"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -28,12 +30,10 @@ func TestPollNow(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- p.Run(ctx) }()
 		time.Sleep(10 * time.Minute)
-		if !p.PollNow("a", "") {
-			t.Error("a is not polled")
-		}
-		if p.PollNow("c", "") || p.PollNow("nobody", "") {
-			t.Error("who must be left alone, or is not there, is polled")
-		}
+		pollNow(t, p, "a", "", nil)
+		pollNow(t, p, "a", "", poller.ErrDue)
+		pollNow(t, p, "c", "", poller.ErrFailing)
+		pollNow(t, p, "nobody", "", poller.ErrNoSource)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -73,9 +73,8 @@ func TestPollNowOfAWatchKey(t *testing.T) {
 		go func() { done <- p.Run(ctx) }()
 		time.Sleep(50 * time.Minute)
 		before := map[string]int{"a": len(api.times("a")), "b": len(api.times("b")), "c": len(api.times("c"))}
-		if !p.PollNow("w", "b") || p.PollNow("w", "x") {
-			t.Error("b is not polled, or x is")
-		}
+		pollNow(t, p, "w", "b", nil)
+		pollNow(t, p, "w", "x", poller.ErrNotWatched)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -85,5 +84,61 @@ func TestPollNowOfAWatchKey(t *testing.T) {
 				t.Errorf("%s was asked for %d times, want %d", key, got, want)
 			}
 		}
+	})
+}
+
+func pollNow(t *testing.T, p *poller.Poller, source, watch string, want error) {
+	t.Helper()
+	if err := p.PollNow(source, watch); !errors.Is(err, want) {
+		t.Errorf("%s %s: %v, want %v", source, watch, err, want)
+	}
+}
+
+// TestPollNowSaysWhyNot: with what a person needs to know.
+func TestPollNowSaysWhyNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := poller.NewClientOver(roundTripper(func(r *http.Request) (*http.Response, error) {
+			switch r.URL.Path {
+			case "/slow":
+				time.Sleep(time.Hour)
+			case "/tired":
+				return reply(200, "{}", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "Sat, 01 Jan 2000 09:00:00 GMT")
+			}
+			return reply(200, "{}")
+		}), poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Concurrency: 1}}})
+		var made []*poller.Source
+		for name, s := range map[string]poller.Settings{
+			"slow": {Limit: "account"}, "waits": {Limit: "account"}, "tired": {}, "off": {Disabled: true},
+			"none": {Watch: poller.WatchSettings{API: true}},
+		} {
+			s.Schedule, s.Request = "@hourly", poller.RequestSettings{URL: "http://x.example/" + name, Timeout: units.Duration(time.Hour)}
+			if name == "none" {
+				s.Request.URL += "?{{ key }}"
+			}
+			src, err := poller.NewSource(name, s, poller.ResponseSettings{}, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, src)
+		}
+		marks := map[string]poller.Bookmarks{"slow": {Next: time.Now().Add(time.Second)}, "waits": {Next: time.Now().Add(2 * time.Second)}}
+		p := poller.New(made, marks, &sink{}, poller.Options{Drain: time.Second})
+		pollNow(t, p, "tired", "", poller.ErrNotPolled)
+		while(t, p, 10*time.Minute, func() {
+			time.Sleep(time.Minute)
+			for name, want := range map[string]string{
+				"slow":  "it is being polled",
+				"waits": "it is due already, and waits for limit account",
+				"tired": "its server asked to be left alone until 2000-01-01T09:00:00Z",
+				"off":   "the source is disabled in the configuration",
+				"none":  "it has no watch key",
+			} {
+				if err := p.PollNow(name, ""); err == nil || err.Error() != want {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			pollNow(t, p, "slow", "key", poller.ErrNotWatched)
+		})
+		pollNow(t, p, "tired", "", poller.ErrNotPolled)
 	})
 }

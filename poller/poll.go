@@ -45,8 +45,11 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 	if j.marks.Failures > 0 && p.failingEnds(j) {
 		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
-	j.due = j.next(a, now)
-	j.marks, j.retries, j.reset = a.Bookmarks, 0, a.Reset
+	due := j.next(a, now)
+	p.mu.Lock()
+	j.due, j.marks, j.last = due, a.Bookmarks, ending{now.UnixNano(), took}
+	p.mu.Unlock()
+	j.retries, j.reset = 0, a.Reset
 	p.answered(j, now)
 }
 
@@ -67,21 +70,24 @@ func (j *job) next(a *Answer, now time.Time) time.Time {
 // failed counts a failure; the marks keep everything else.
 func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took time.Duration) {
 	p.metrics.polled(j.source.name, string(f.Class), took)
-	if j.marks.Failures == 0 {
+	m := j.marks
+	if m.Failures == 0 {
 		p.failingStarts(j)
-		j.marks.FailingSince = now.Round(0).UTC()
+		m.FailingSince = now.Round(0).UTC()
 	}
-	j.marks.Failures++
-	j.marks.LastError = f.Error()
+	m.Failures++
+	m.LastError = f.Error()
 	if f.Class == ClassStore {
 		// What the store has may be newer than these: the next answer must
 		// be a whole one, for a 304 would stand for another body.
-		j.marks.Request, j.marks.ETag, j.marks.LastModified = "", "", ""
+		m.Request, m.ETag, m.LastModified = "", "", ""
 	}
 	after := max(f.After, j.turn.rest.Sub(now))
-	j.due = j.early(now, retryAt(j.schedule(), now, j.marks.Failures, after), after)
-	j.marks.Next = j.due
-	j.tell(func(s *streak) { s.failed(p.log, j.source.name, f, j.marks, now) })
+	m.Next = j.early(now, retryAt(j.schedule(), now, m.Failures, after), restAfter(m.Failures, after))
+	p.mu.Lock()
+	j.due, j.marks, j.last = m.Next, m, ending{now.UnixNano(), took}
+	p.mu.Unlock()
+	j.tell(func(s *streak) { s.failed(p.log, j.source.name, f, m, now) })
 	p.keepMarks(j, keys)
 	p.unanswered(j, f, now)
 }

@@ -35,9 +35,11 @@ func (q *queue) Pop() any {
 	return j
 }
 
-// job is a source, or one slot of its watch keys, with what changes from poll to poll. It is in one place at a
-// time: in the queue, in its gate's line, or with the worker that polls it; so
-// it needs no lock, and no source overlaps itself.
+// job is a source, or one slot of its watch keys, with what changes from poll
+// to poll. It is in one place at a time: in the queue, in its gate's line, or
+// with the worker that polls it; so no source overlaps itself. The worker alone
+// changes it while it is polled: what others look at (due, marks, last) under
+// Poller.mu, which it needs not for reading.
 type job struct {
 	source *Source
 	gate   *gate
@@ -45,10 +47,12 @@ type job struct {
 	marks  Bookmarks
 	due    time.Time
 	streak streak
+	last   ending
 	index  int // in the queue; nowhere: it is not there
 
 	retries int  // early ones since the schedule came
 	reset   bool // the last answer was one that resets
+	polling bool // it is with a worker, or on the way there
 
 	// Of a source with watch keys.
 	fan  *fan         // nil: it has none
@@ -62,6 +66,13 @@ type job struct {
 	// Guarded by fan.told.
 	answers uint64 // of the fan, when it was polled last
 	before  int    // failures of it that were before the last of these
+}
+
+// ending is when a poll ended, and how long it took. The zero value is none
+// since the start.
+type ending struct {
+	at   int64 // in Unix nanoseconds
+	took time.Duration
 }
 
 // schedule is when it is polled.

@@ -38,14 +38,15 @@ func restAfter(n int, after time.Duration) time.Duration {
 	return max(wait, after)
 }
 
-// early is when a source that failed runs again before due, or due. It does so
-// once for each of the waits since its schedule came, where that leaves as much
-// time again until due. Those with a quota don't: it may have been reckoned
-// from the schedule. Nor do watch keys, which are spread over the interval.
-func (j *job) early(now, due time.Time, after time.Duration) time.Time {
+// early is when a source that failed, and rests for so long, runs again before
+// due, or due. It does so once for each of the waits since its schedule came,
+// where that leaves as much time again until due. Those with a quota don't: it
+// may have been reckoned from the schedule. Nor do watch keys, which are spread
+// over the interval.
+func (j *job) early(now, due time.Time, rest time.Duration) time.Time {
 	quota := j.source.limit != nil && !j.source.limit.settings.Quota.IsZero()
 	if j.retries < len(earlyRetries) && j.fan == nil && !quota {
-		wait := max(earlyRetries[j.retries], restAfter(j.marks.Failures, after))
+		wait := max(earlyRetries[j.retries], rest)
 		if at := now.Add(wait).Round(0).UTC(); due.Sub(at) >= wait {
 			j.retries++
 			return at

@@ -4,9 +4,8 @@ import (
 	"container/heap"
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,9 +51,8 @@ type Options struct {
 
 // Poller polls sources on their schedules. Make it with New.
 type Poller struct {
-	jobs        []*job              // those that there are at the start
-	fans        map[string]*fan     // by source
-	strays      map[string][]string // watch keys of sources that have none any more
+	roll        atomic.Pointer[roll] // the sources that there are
+	jobs        []*job               // those that there are at the start
 	watches     Watches
 	witness     Witness
 	sink        Sink
@@ -95,8 +93,6 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		owing:       make(chan struct{}, 1),
 		limits:      map[string]*limit{},
 		ledger:      o.Ledger,
-		fans:        map[string]*fan{},
-		strays:      map[string][]string{},
 		watches:     o.Watches,
 		witness:     o.Witness,
 	}
@@ -111,26 +107,12 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 	}
 	p.handed = make(chan *job, p.concurrency)
 	stored := keysOf(marks)
-	polled := 0
+	var members []*member
 	for _, s := range sources {
-		if s.disabled {
-			continue
-		}
-		polled++
-		if s.watch != nil {
-			p.fanOut(s, stored[s.name])
-			continue
-		}
-		if left := stored[s.name]; len(left) > 0 {
-			p.strays[s.name] = slices.Sorted(maps.Keys(left))
-		}
-		m := marks[s.name]
-		p.jobs = append(p.jobs, &job{source: s, marks: m, index: nowhere})
-		if m.Failures > 0 {
-			p.metrics.failing.Inc()
-		}
+		members = append(members, p.enlist(s, marks[s.name], stored[s.name]))
 	}
-	p.metrics.sources.Set(float64(polled))
+	p.roll.Store(newRoll(members))
+	p.metrics.sources.Set(float64(p.roll.Load().polled()))
 	p.open(o, p.enterGates())
 	return p
 }
@@ -148,11 +130,13 @@ func (p *Poller) Run(ctx context.Context) error {
 	if p.ledger != nil {
 		book.Go(func() { p.keep(books) })
 	}
-	for _, f := range p.fans {
-		book.Go(func() { p.tend(books, f) })
-	}
-	for source, keys := range p.strays {
-		book.Go(func() { p.forget(books, source, keys) })
+	for _, m := range p.roll.Load().sorted {
+		switch {
+		case m.fan != nil:
+			book.Go(func() { p.tend(books, m.fan) })
+		case len(m.strays) > 0:
+			book.Go(func() { p.forget(books, m.source.name, m.strays) })
+		}
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -237,6 +221,7 @@ func (p *Poller) next(done *job) *job {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	done.polling = false
 	if done.marks.Failures == 0 {
 		done.rush = false
 	}
@@ -284,7 +269,8 @@ func (p *Poller) end() {
 	p.ended = true
 	for len(p.handed) > 0 {
 		select {
-		case <-p.handed: // taken back: no worker has begun it
+		case j := <-p.handed: // taken back: no worker has begun it
+			j.polling = false
 		default:
 		}
 	}

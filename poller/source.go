@@ -17,6 +17,7 @@ import (
 type Source struct {
 	name        string
 	schedule    Schedule
+	spec        spec
 	skipMissed  bool
 	disabled    bool
 	timeout     time.Duration
@@ -34,6 +35,13 @@ type Source struct {
 	limit       *limit                 // nil: it names none
 	watch       *watch                 // nil: it has no watch keys
 	host        string                 // the origin that it asks; "": that is known only when it is polled
+}
+
+// spec is a schedule as it is configured. Equal ones of one source give the
+// same times.
+type spec struct {
+	text, timezone string
+	jitter         time.Duration
 }
 
 // NewSource compiles a source. The error is the first of the faults that

@@ -17,7 +17,7 @@ const (
 // Follow has the keys that items of another source name for a source looked at
 // again. It does not wait for that.
 func (p *Poller) Follow(source string) {
-	if f := p.fans[source]; f != nil {
+	if f := p.fan(source); f != nil {
 		select {
 		case f.news <- struct{}{}:
 		default:

@@ -102,7 +102,7 @@ func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
 
 // Watched gives the watch keys of a source, in their order.
 func (p *Poller) Watched(source string) ([]WatchedKey, error) {
-	f := p.fans[source]
+	f := p.fan(source)
 	if f == nil {
 		return nil, ErrNoKeys
 	}
@@ -118,7 +118,7 @@ func (p *Poller) Watched(source string) ([]WatchedKey, error) {
 
 // WatchedKey gives one watch key of a source.
 func (p *Poller) WatchedKey(source, key string) (WatchedKey, error) {
-	f := p.fans[source]
+	f := p.fan(source)
 	if f == nil {
 		return WatchedKey{}, ErrNoKeys
 	}
@@ -136,7 +136,7 @@ func (f *fan) shown(key string) WatchedKey {
 }
 
 func (p *Poller) fanOf(source string) (*fan, error) {
-	if f := p.fans[source]; f != nil && f.source.watch.api {
+	if f := p.fan(source); f != nil && f.source.watch.api {
 		return f, nil
 	}
 	return nil, ErrNoWatch

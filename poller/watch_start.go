@@ -42,9 +42,8 @@ func keysOf(marks map[string]Bookmarks) map[string]map[string]Bookmarks {
 // fanOut makes the fan of a source: its keys from the configuration, the file,
 // the items of another source and, where they are stored as enrolled, the API.
 // What is stored of other keys is to be forgotten.
-func (p *Poller) fanOut(s *Source, stored map[string]Bookmarks) {
+func (p *Poller) fanOut(s *Source, stored map[string]Bookmarks) *fan {
 	f := newFan(s)
-	p.fans[s.name] = f
 	left := 0
 	fill := func(from whence, keys ...string) {
 		for _, key := range keys {
@@ -93,6 +92,7 @@ func (p *Poller) fanOut(s *Source, stored map[string]Bookmarks) {
 		p.tellLeft(f, left)
 	}
 	p.jobs = append(p.jobs, f.slots...)
+	return f
 }
 
 // firstRead reads the file of keys at the start. whole is false where keys may

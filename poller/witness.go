@@ -19,7 +19,8 @@ type Witness interface {
 type End struct {
 	Source string
 	At     time.Time
-	Due    time.Time // of the next poll; zero: not known, for watch keys come and go
+	Took   time.Duration // from its start until it was taken in, or failed
+	Due    time.Time     // of the next poll; zero: not known, for watch keys come and go
 
 	Failure *Failure  // nil: it was answered
 	Since   time.Time // when the first of the failed polls was that followed each other without an answer
@@ -45,7 +46,7 @@ func (p *Poller) answered(j *job, now time.Time) {
 	if p.witness == nil {
 		return
 	}
-	e := End{Source: j.source.name, At: now, Due: j.due}
+	e := End{Source: j.source.name, At: now, Took: j.last.took, Due: j.due}
 	if j.fan == nil {
 		p.witness.Polled(e)
 		return
@@ -65,7 +66,7 @@ func (p *Poller) unanswered(j *job, f *Failure, now time.Time) {
 		return
 	}
 	e := End{
-		Source: j.source.name, At: now, Due: j.due,
+		Source: j.source.name, At: now, Took: j.last.took, Due: j.due,
 		Failure: f, Since: j.marks.FailingSince, Failures: j.marks.Failures,
 	}
 	if j.fan == nil {

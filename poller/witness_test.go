@@ -32,6 +32,9 @@ func (w *hearer) Polled(e poller.End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	what := "answered"
+	if e.Took > 0 {
+		what += " after " + e.Took.String()
+	}
 	if e.Failure != nil {
 		what = fmt.Sprintf("%s %d since %s", e.Failure.Class, e.Failures, e.Since.Sub(w.start).Round(time.Second))
 	}
@@ -45,6 +48,9 @@ func TestWitness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &hearer{start: time.Now()}
 		api := func(*http.Request) (*http.Response, error) {
+			if time.Since(w.start) < 15*time.Second {
+				time.Sleep(7 * time.Millisecond)
+			}
 			if at := time.Since(w.start); at > 25*time.Second && at < 45*time.Second {
 				return nil, errors.New("down")
 			}
@@ -55,7 +61,7 @@ func TestWitness(t *testing.T) {
 			poller.Options{Witness: w}), 55*time.Second)
 		want := []string{
 			"a is polled at 10s",
-			"a at 10s: answered, next 20s", "a at 20s: answered, next 30s",
+			"a at 10s: answered after 7ms, next 20s", "a at 20s: answered, next 30s",
 			"a at 30s: network 1 since 30s, next 40s", "a at 40s: network 2 since 30s, next 50s",
 			"a at 50s: answered, next 1m0s",
 		}

@@ -31,7 +31,7 @@ func (h *holds) Decide(ctx context.Context, source, watch string, state differ.H
 		return refusal{fmt.Errorf("%s: %w", source, err), web.ErrNotFound}
 	}
 	if p := h.watches.poller.Load(); p != nil && err == nil {
-		p.PollNow(source, watch)
+		_ = p.PollNow(source, watch) // otherwise its schedule brings it
 	}
 	return err
 }

@@ -31,6 +31,7 @@ func (s *Server) admin() http.Handler {
 	}
 	s.signing(mux)
 	mux.Handle("/api/", s.guard(api(s.routes())))
+	s.paging(mux)
 	return s.rebound(sameSite(plain(mux)))
 }
 

@@ -5,6 +5,9 @@
 //	                       GET /readyz    200, or 503 and why not
 //	                       GET /metrics   Prometheus text; asks for the token
 //	                       /signin, /signout     where a browser shows the token
+//	                       /, /sources/{name}, … pages; ask for the token or the cookie
+//	                       GET /stream           what moves on them, as server-sent events
+//	                       GET /assets/{file}    what pages are made of
 //	                       /api/v1, as on the socket less snapshots; asks for the token
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
@@ -23,9 +26,14 @@
 // wants to know of a running daemon's snapshots it asks there. It is guarded
 // by the file's mode, so it takes no token.
 //
+// What a page shows it reads through the interfaces of Options, as the API does,
+// and it needs no script: forms act, and a page is then as old as its last
+// reload. A stream says only what moved; who is told reads anew.
+//
 // Bounds: 100 connections a listener (over that, clients wait in the kernel's
 // queue), 16 KiB of request header, 5 s to send it, 30 s to take an answer (a
-// snapshot: 30 s for each 1,000 items), 4 scrapes at once, 10 s a scrape.
+// snapshot: 30 s for each 1,000 items), 4 scrapes at once, 10 s a scrape;
+// 50 streams of 10 minutes each, an event a second, in connections of their own.
 package web
 
 import (
@@ -82,6 +90,10 @@ type Options struct {
 	// nil: there is no API for it.
 	Archive Archive
 	Replays Replays
+	// Sources is who polls sources. nil: there are no pages of them.
+	Sources Sources
+	// Live passes on to open pages what moved. nil: they are not live.
+	Live *Live
 	// Logger gets what net/http has to say. nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -93,6 +105,8 @@ type Server struct {
 	sides    []side
 	sessions sessions
 	tries    tries
+	pages    *pages
+	ending   chan struct{} // closed when the server ends, for answers without an end
 }
 
 // side is one listener with the server that answers on it.
@@ -104,7 +118,7 @@ type side struct {
 // New is a server that does not listen yet.
 func New(o Options) *Server {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	return &Server{o: o}
+	return &Server{o: o, pages: newPages(o), ending: make(chan struct{})}
 }
 
 // Listen takes the address and the socket, so that what is wrong with either
@@ -172,6 +186,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-broken:
 	}
+	close(s.ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	for _, side := range s.sides {

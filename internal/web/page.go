@@ -1,0 +1,226 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/deltahook/deltahook/emitter"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+//go:embed assets
+var assetFiles embed.FS
+
+// policy is what a page may do: show what this address gives, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// maxDeed is how many bytes a form may have that has something done.
+const maxDeed = 64 << 10
+
+// pages are what a browser shows. What they say is read when they are asked
+// for, through the interfaces that the API reads through; so a page works
+// without a script, and with one it asks for itself anew.
+type pages struct {
+	Options
+	html    map[string]*template.Template
+	version string // of the assets
+}
+
+func newPages(o Options) *pages {
+	p := &pages{Options: o, html: map[string]*template.Template{}, version: assetVersion()}
+	layout := template.Must(template.New("layout.html").Funcs(p.words()).ParseFS(pageFiles, "pages/layout.html", "pages/part_*.html"))
+	files, err := fs.Glob(pageFiles, "pages/page_*.html")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(path.Base(file), "page_"), ".html")
+		p.html[name] = template.Must(template.Must(layout.Clone()).ParseFS(pageFiles, file))
+	}
+	return p
+}
+
+// paging adds the pages to mux.
+func (s *Server) paging(mux *http.ServeMux) {
+	p := s.pages
+	mux.HandleFunc("GET /assets/{file}", asset)
+	if p.Live != nil {
+		mux.Handle("GET /stream", s.guard(stream{p.Live, s.ending}))
+	}
+	shown, deeds := map[string]shower{}, map[string]doer{}
+	p.sourcePages(shown, deeds)
+	for path, show := range shown {
+		mux.Handle("GET "+path, s.guardPage(p.shown(show)))
+	}
+	for path, do := range deeds {
+		mux.Handle("POST "+path, s.guardPage(p.done(do)))
+	}
+}
+
+// shower makes a page, doer does what a form asks for and says which page says
+// so.
+type (
+	shower func(*http.Request) (*view, error)
+	doer   func(*http.Request) (string, error)
+)
+
+// view is what a page is made of.
+type view struct {
+	page   string // the template
+	status int    // 0: 200
+
+	Title   string
+	Nav     string   // the entry of the navigation that it belongs to
+	Topics  []string // what moves it; nil: it is not live
+	Gist    string   // what somebody who doesn't see it is told when it changes
+	Message string   // what was done
+	Fault   string   // what wasn't
+	Has     has      // what there is to see besides
+	Data    any
+}
+
+// has says which pages there are.
+type has struct{ Live, Archive, Endpoints, Config, SignOut bool }
+
+// shown is a page that is read.
+func (p *pages) shown(h shower) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := h(r)
+		if err != nil {
+			v = faulty(err)
+		}
+		if v.Message == "" {
+			v.Message = didWords(r.URL.Query())
+		}
+		p.write(w, v)
+	})
+}
+
+// done is a form that was sent: what was asked is done, and the browser is sent
+// to a page that says so, so that nothing is done twice by reading that anew.
+func (p *pages) done(h doer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxDeed)
+		if err := r.ParseForm(); err != nil {
+			p.write(w, faulty(errors.Join(ErrInvalid, err)))
+			return
+		}
+		to, err := h(r)
+		if err != nil {
+			p.write(w, faulty(err))
+			return
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+	})
+}
+
+// faulty is a page that says what went wrong.
+func faulty(err error) *view {
+	_, order := errors.AsType[*emitter.OrderError](err)
+	status, title := http.StatusInternalServerError, "Something went wrong here"
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, emitter.ErrUnknown):
+		status, title = http.StatusNotFound, "Not found"
+	case errors.Is(err, ErrInvalid), errors.Is(err, emitter.ErrBadCursor), order:
+		status, title = http.StatusBadRequest, "Not a request"
+	case errors.Is(err, ErrConflict), errors.Is(err, emitter.ErrTooManyReplays):
+		status, title = http.StatusConflict, "Not possible now"
+	}
+	return &view{page: "fault", Nav: "fault", status: status, Title: title, Fault: err.Error()}
+}
+
+// write gives a page, whole or not at all.
+func (p *pages) write(w http.ResponseWriter, v *view) {
+	v.Has = has{SignOut: !p.Token.IsZero() && v.page != "signin", Live: p.Live != nil, Archive: p.Archive != nil, Endpoints: p.Endpoints != nil}
+	var body bytes.Buffer
+	if err := p.html[v.page].Execute(&body, v); err != nil {
+		p.Logger.Error("a page cannot be made", "page", v.page, "err", err)
+		http.Error(w, "this page cannot be made; the log says why", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	w.WriteHeader(cmp.Or(v.status, http.StatusOK))
+	_, _ = body.WriteTo(w)
+}
+
+// asset gives a file of the pages. Its address names its version, so it never
+// changes there.
+func asset(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeFileFS(w, r, assetFiles, "assets/"+r.PathValue("file"))
+}
+
+// assetVersion tells what is embedded from what another build embeds.
+func assetVersion() string {
+	sum := sha256.New()
+	files, _ := fs.Glob(assetFiles, "assets/*")
+	for _, file := range files {
+		b, _ := assetFiles.ReadFile(file)
+		_, _ = sum.Write(b)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:6])
+}
+
+// didWords says what was done, as the address of a page notes it: a word of
+// this table and a number, so that nobody can have a page say anything else.
+func didWords(q url.Values) string {
+	n := q.Get("n")
+	if len(n) > 9 || strings.Trim(n, "0123456789") != "" {
+		n = ""
+	}
+	switch q.Get("did") {
+	case "poll":
+		return "Polled now: the answer shows here when it is in."
+	case "released":
+		return "Released. The source is polled now, and what was held is told."
+	case "released_silently":
+		return "Released silently. The source is polled now, and what was held is taken in without an event."
+	case "discarded":
+		return "Discarded. What is remembered stays, and answers like it are passed over."
+	case "watch":
+		return "The key is watched."
+	case "unwatch":
+		return "The key is not watched any more."
+	case "pause":
+		return "Paused. What is told to the endpoint waits."
+	case "resume":
+		return "Resumed. What waits is sent."
+	case "replay":
+		return "Put back into the queue: " + cmp.Or(n, "0") + "."
+	case "test":
+		return "The test event arrived."
+	case "stop":
+		return "Stopped. What was put back is put back."
+	}
+	return ""
+}
+
+// did is an address with a note of what was done there.
+func did(to, what string) string {
+	sep := "?"
+	if strings.Contains(to, "?") {
+		sep = "&"
+	}
+	return to + sep + "did=" + what
+}
+
+// stamp is a time as it stands in an attribute.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,68 @@
+package poller
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// roll is the sources that are configured. It is never changed.
+type roll struct {
+	of     map[string]*member // by name
+	sorted []*member
+}
+
+// member is a source on the roll: polled by a job, by those of its watch keys,
+// or disabled.
+type member struct {
+	source *Source
+	job    *job     // nil: it has watch keys, or is disabled
+	fan    *fan     // nil: it has none, or is disabled
+	strays []string // watch keys of which something is stored, though it has none any more
+}
+
+func newRoll(members []*member) *roll {
+	r := &roll{make(map[string]*member, len(members)), members}
+	for _, m := range members {
+		r.of[m.source.name] = m
+	}
+	slices.SortFunc(r.sorted, func(a, b *member) int { return strings.Compare(a.source.name, b.source.name) })
+	return r
+}
+
+// polled is how many of the sources are not disabled.
+func (r *roll) polled() (n int) {
+	for _, m := range r.sorted {
+		if !m.source.disabled {
+			n++
+		}
+	}
+	return n
+}
+
+// enlist makes the member that a source is, with the marks that are stored of
+// it, and of its watch keys.
+func (p *Poller) enlist(s *Source, marks Bookmarks, stored map[string]Bookmarks) *member {
+	m := &member{source: s}
+	switch {
+	case s.disabled:
+	case s.watch != nil:
+		m.fan = p.fanOut(s, stored)
+	default:
+		m.strays = slices.Sorted(maps.Keys(stored))
+		m.job = &job{source: s, marks: marks, index: nowhere}
+		p.jobs = append(p.jobs, m.job)
+		if marks.Failures > 0 {
+			p.metrics.failing.Inc()
+		}
+	}
+	return m
+}
+
+// fan is the watch keys of a source; nil: it has none, or is not there.
+func (p *Poller) fan(source string) *fan {
+	if m := p.roll.Load().of[source]; m != nil {
+		return m.fan
+	}
+	return nil
+}
