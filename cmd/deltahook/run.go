@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +20,6 @@ import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/budget"
-	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
 	"github.com/deltahook/deltahook/poller"
@@ -32,40 +35,52 @@ func (a *app) runCommand() *cobra.Command {
 SIGTERM or Ctrl-C ends it in order: no poll starts any more, those that run
 get 10 seconds, attempts in flight are settled, and the rest waits in the
 store for the next start. A second signal ends it at once; nothing is lost by
-that either.`,
+that either.
+
+A configuration that has changed takes effect without a restart: by itself
+(reload.watch), at SIGHUP, and by 'deltahook reload'. One that is faulty changes
+nothing, and the log says what is wrong with it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
 			}
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
 			redactor := cfg.Redactor()
-			return daemon(cmd.Context(), cfg, newLogger(a.err, cfg.Log, redactor), redactor)
+			log, level := newLogger(a.err, cfg.Log, redactor)
+			return daemon(cmd.Context(), cfg, surroundings{redactor: redactor, log: log}, newReloader(a.path(), level), hangup)
 		},
 	}
 }
 
 // daemon is the process's life: it opens what the stages need, joins them,
 // and runs them until ctx ends. Data flows poller -> differ -> store ->
-// emitter; the end comes in the same order.
-func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) (err error) {
+// emitter; the end comes in the same order. reloads knows where the
+// configuration came from, and is given the rest.
+func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *reloader, hangup <-chan os.Signal) (err error) {
+	log := in.log
 	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	alerting := &alerts{}
-	parts, err := assemble(cfg, surroundings{redactor, store, log, alerting.access})
+	in.tokens, in.access = store, alerting.access
+	parts, err := assemble(cfg, in)
 	if err != nil {
 		return err
 	}
-	defer parts.close() // before the store: a refresh token may have to be stored yet
+	reloads.parts = parts
+	defer func() { reloads.parts.close() }() // before the store: a refresh token may have to be stored yet
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: redactor.Text,
+		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: in.redactor.Text,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
@@ -74,18 +89,19 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: readiness(ctx, store),
+		Ready: readiness(ctx, store), Reloader: reloads,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
 	}
-	marks, used, err := remembered(ctx, store, diffing, keys)
+	marks, used, err := remembered(ctx, cfg, store, diffing, keys)
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
 		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
 	keys.poller.Store(polling)
+	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
 
@@ -101,10 +117,12 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return err
 	})
 	service.Go(func() error { return diffing.Run(background) })
-	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
+	service.Go(func() error { return sweep(background, store, &reloads.running, log) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })
+	work.Go(func() error { return reloads.Run(ctx) })
+	work.Go(func() error { return reloads.follow(ctx, hangup) })
 	work.Go(func() error {
 		select {
 		case err := <-broken:
@@ -122,9 +140,15 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 }
 
 // remembered reads what the stages go on from.
-func remembered(ctx context.Context, store *bolt.Store, diffing *differ.Differ, keys *watches) (
+func remembered(ctx context.Context, cfg *configs.Config, store *bolt.Store, diffing *differ.Differ, keys *watches) (
 	marks map[string]poller.Bookmarks, used map[string]budget.Usage, err error,
 ) {
+	if _, err := diffing.Rename(ctx, formerNames(cfg)); err != nil {
+		return nil, nil, err
+	}
+	if _, err := store.Left(ctx, concerns(cfg)); err != nil {
+		return nil, nil, err
+	}
 	if marks, err = diffing.Load(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -156,8 +180,9 @@ const (
 	sweepEvery = time.Hour
 )
 
-// sweep removes what is past its retention, hourly, until ctx ends.
-func sweep(ctx context.Context, store *bolt.Store, keep configs.Retention, log *slog.Logger) error {
+// sweep removes what is past its retention, hourly, until ctx ends: also what is
+// remembered of sources that have not been configured for as long.
+func sweep(ctx context.Context, store *bolt.Store, running *atomic.Pointer[configs.Config], log *slog.Logger) error {
 	timer := time.NewTimer(sweepFirst)
 	defer timer.Stop()
 	for {
@@ -166,7 +191,13 @@ func sweep(ctx context.Context, store *bolt.Store, keep configs.Retention, log *
 			return nil
 		case <-timer.C:
 		}
-		n, err := store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
+		cfg := running.Load()
+		keep := cfg.Retention
+		_, err := store.Left(ctx, concerns(cfg))
+		n := 0
+		if err == nil {
+			n, err = store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
+		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("what is past its retention cannot be removed; trying again in an hour", "err", err)
 		}
