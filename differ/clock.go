@@ -29,6 +29,7 @@ type task struct {
 type clock struct {
 	born time.Time
 	wake chan struct{} // the first task is another; holds one
+	beat chan struct{} // taken by keepTime, once each time round
 
 	mu     sync.Mutex
 	due    agenda         // by the clock on the wall, in Unix milliseconds
@@ -40,7 +41,7 @@ type clock struct {
 
 func newClock() *clock {
 	return &clock{
-		born: time.Now(), wake: make(chan struct{}, 1), due: newAgenda(), again: newAgenda(),
+		born: time.Now(), wake: make(chan struct{}, 1), beat: make(chan struct{}), due: newAgenda(), again: newAgenda(),
 		failed: map[task]int{}, late: map[string]int{},
 	}
 }
@@ -147,6 +148,18 @@ func (c *clock) lateOnes() map[string]int {
 	return late
 }
 
+// Beat waits until the clock, which looks at what is due at a time, has gone
+// round, and gives nil then. An error is ctx's: the clock stands still, or Run
+// does not go on.
+func (d *Differ) Beat(ctx context.Context) error {
+	select {
+	case d.clock.beat <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // keepTime looks at what is due until ctx is done.
 func (d *Differ) keepTime(ctx context.Context) {
 	slots := semaphore.NewWeighted(looksAtOnce)
@@ -179,6 +192,7 @@ func (d *Differ) keepTime(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-d.clock.wake:
+		case <-d.clock.beat:
 		case <-tick:
 		}
 	}

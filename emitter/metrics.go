@@ -19,6 +19,7 @@ type meters struct {
 	damaged  *prometheus.GaugeVec
 	unmade   *prometheus.CounterVec
 	expired  *prometheus.CounterVec
+	arrived  *prometheus.GaugeVec
 }
 
 // results are the values of the label "result", by what Judge made of it.
@@ -48,6 +49,10 @@ func newMeters() *meters {
 			Name: "deltahook_deliveries_expired_total",
 			Help: "Deliveries that were not sent because they were older than the endpoint's ttl.",
 		}, []string{"endpoint"}),
+		arrived: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "deltahook_endpoint_last_delivery_timestamp_seconds",
+			Help: "When the endpoint last took a delivery, since the start.",
+		}, []string{"endpoint"}),
 		damaged: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "deltahook_deliveries_damaged",
 			Help: "Deliveries whose records are damaged: most found at once since the start.",
@@ -57,7 +62,7 @@ func newMeters() *meters {
 
 // register adds the metrics, and what the queue says of the endpoints of e, to r.
 func (m *meters) register(r prometheus.Registerer, e *Emitter) {
-	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, m.expired, backlog{e})
+	r.MustRegister(m.attempts, m.took, m.delay, m.damaged, m.unmade, m.expired, m.arrived, backlog{e})
 }
 
 func (m *meters) count(endpoint string, o Outcome) {
@@ -66,6 +71,7 @@ func (m *meters) count(endpoint string, o Outcome) {
 	if o.Verdict.State == Delivered {
 		end := o.Attempt.At.Add(o.Attempt.Took)
 		m.delay.Observe(max(0, end.Sub(o.Delivery.Created)).Seconds())
+		m.arrived.WithLabelValues(endpoint).Set(float64(end.UnixMilli()) / 1000)
 	}
 }
 

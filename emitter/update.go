@@ -132,4 +132,5 @@ func (m *meters) drop(endpoint string) {
 	m.expired.DeleteLabelValues(endpoint)
 	m.unmade.DeleteLabelValues(endpoint)
 	m.damaged.DeleteLabelValues(endpoint)
+	m.arrived.DeleteLabelValues(endpoint)
 }

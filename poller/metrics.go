@@ -11,6 +11,7 @@ import (
 const (
 	resultOK         = "ok"
 	resultUnmodified = "unmodified"
+	resultNotOK      = "not_ok" // of ClassOK, whose own word is that of success
 )
 
 // metrics are the poller's.
@@ -20,6 +21,7 @@ type metrics struct {
 	lateness prometheus.Histogram
 	sources  prometheus.Gauge
 	failing  prometheus.Gauge
+	answered *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics at r; nil registers none. It panics where
@@ -29,7 +31,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return &metrics{
 		polls: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "deltahook_polls_total",
-			Help: "Polls that ended, by source and result: ok, unmodified (304), or the class of failure.",
+			Help: "Polls that ended, by source and result: ok, unmodified (304), or the class of failure (not_ok for that of response.ok).",
 		}, []string{"source", "result"}),
 		duration: with.NewHistogram(prometheus.HistogramOpts{
 			Name:    "deltahook_poll_duration_seconds",
@@ -49,10 +51,28 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_sources_failing",
 			Help: "Sources whose last poll failed.",
 		}),
+		answered: with.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "deltahook_source_last_success_timestamp_seconds",
+			Help: "When a poll of the source last succeeded, since the start.",
+		}, []string{"source"}),
 	}
 }
 
-// polled counts a poll that ended.
+// succeeded counts a poll whose answer was taken in.
+func (m *metrics) succeeded(source, result string, took time.Duration) {
+	m.polled(source, result, took)
+	m.answered.WithLabelValues(source).SetToCurrentTime()
+}
+
+// failed counts a poll that failed.
+func (m *metrics) failed(source string, class Class, took time.Duration) {
+	result := string(class)
+	if class == ClassOK {
+		result = resultNotOK
+	}
+	m.polled(source, result, took)
+}
+
 func (m *metrics) polled(source, result string, took time.Duration) {
 	m.polls.WithLabelValues(source, result).Inc()
 	m.duration.Observe(took.Seconds())

@@ -41,7 +41,7 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 	if a.Unmodified {
 		result = resultUnmodified
 	}
-	p.metrics.polled(j.source.name, result, took)
+	p.metrics.succeeded(j.source.name, result, took)
 	if j.marks.Failures > 0 && p.failingEnds(j) {
 		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
@@ -69,7 +69,7 @@ func (j *job) next(a *Answer, now time.Time) time.Time {
 
 // failed counts a failure; the marks keep everything else.
 func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took time.Duration) {
-	p.metrics.polled(j.source.name, string(f.Class), took)
+	p.metrics.failed(j.source.name, f.Class, took)
 	m := j.marks
 	if m.Failures == 0 {
 		p.failingStarts(j)

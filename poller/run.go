@@ -66,6 +66,7 @@ type Poller struct {
 	handed chan *job     // to idle workers; never more than there are
 	wake   chan struct{} // capacity 1: something is due sooner than was thought
 	owing  chan struct{} // capacity 1: a limit has something to be stored
+	beat   chan struct{} // taken by the dispatcher, once each time round
 
 	watching sync.Mutex // held by who changes watch keys
 
@@ -91,6 +92,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		drain:       o.Drain,
 		wake:        make(chan struct{}, 1),
 		owing:       make(chan struct{}, 1),
+		beat:        make(chan struct{}),
 		limits:      map[string]*limit{},
 		ledger:      o.Ledger,
 		watches:     o.Watches,
@@ -149,6 +151,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-p.wake:
+		case <-p.beat:
 		case <-timer.C:
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/credential"
@@ -11,9 +14,24 @@ import (
 
 // alerts hands what stages say of themselves to the differ, which is made
 // after them. Nothing is said before it is there.
-type alerts struct{ differ atomic.Pointer[differ.Differ] }
+type alerts struct {
+	differ  atomic.Pointer[differ.Differ]
+	expired *prometheus.GaugeVec
+}
+
+func newAlerts(r prometheus.Registerer) *alerts {
+	return &alerts{expired: promauto.With(r).NewGaugeVec(prometheus.GaugeOpts{
+		Name: "deltahook_auth_expired",
+		Help: "1 where a refresh token is no longer taken, by the setting where a new one goes; 0 when it is again.",
+	}, []string{"setting"})}
+}
 
 func (a *alerts) access(is credential.Access) {
+	expired := a.expired.WithLabelValues(is.Setting)
+	expired.Set(0)
+	if is.Expired {
+		expired.Set(1)
+	}
 	d := a.differ.Load()
 	if d == nil {
 		return

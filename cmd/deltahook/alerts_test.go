@@ -81,7 +81,7 @@ func TestEndpointAlerts(t *testing.T) {
 			}
 			endpoints = append(endpoints, e)
 		}
-		alerting := &alerts{}
+		alerting := newAlerts(nil)
 		telling := emitter.New(endpoints, store, emitter.Options{Health: alerting.health})
 		source, err := differ.NewSource("s", differ.Settings{}, differ.ResponseSettings{}, []string{"shop"})
 		if err != nil {

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -61,13 +59,13 @@ nothing, and the log says what is wrong with it.`,
 // emitter; the end comes in the same order. reloads knows where the
 // configuration came from, and is given the rest.
 func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *reloader, hangup <-chan os.Signal) (err error) {
-	log := in.log
-	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log})
+	log, registry := in.log, newRegistry()
+	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log, Metrics: registry})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	alerting := &alerts{}
+	alerting := newAlerts(registry)
 	in.tokens, in.access = store, alerting.access
 	parts, err := assemble(cfg, in)
 	if err != nil {
@@ -76,8 +74,6 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	reloads.parts = parts
 	defer func() { reloads.parts.close() }() // before the store: a refresh token may have to be stored yet
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: in.redactor.Text,
@@ -86,10 +82,11 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	alerting.differ.Store(diffing)
 	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
 	keys := &watches{}
+	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: readiness(ctx, store), Reloader: reloads,
+		Ready: ready, Alive: beating.alive, Reloader: reloads,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -118,6 +115,10 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	})
 	service.Go(func() error { return diffing.Run(background) })
 	service.Go(func() error { return sweep(background, store, &reloads.running, log) })
+	service.Go(func() error {
+		return beating.run(background, map[string]func(context.Context) error{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
+	})
+	service.Go(func() error { return newSupervisor(log, beating.alive, ready).run(background, ctx) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })

@@ -83,18 +83,21 @@ func (s *Server) local() http.Handler {
 }
 
 func (s *Server) health(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "ok\n")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if s.o.Ready != nil {
-			if err := s.o.Ready(); err != nil {
+	mux.HandleFunc("GET /healthz", fine(s.o.Alive))
+	mux.HandleFunc("GET /readyz", fine(s.o.Ready))
+}
+
+// fine answers 200, or 503 with what is wrong.
+func fine(wrong func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if wrong != nil {
+			if err := wrong(); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 				return
 			}
 		}
 		_, _ = io.WriteString(w, "ok\n")
-	})
+	}
 }
 
 // plain keeps browsers from guessing a type and anybody from caching.

@@ -1,7 +1,7 @@
 // Package web is the daemon's door for those who operate it. It has two
 // sides, each with a listener of its own:
 //
-//	admin address (TCP)    GET /healthz   200 while the process lives
+//	admin address (TCP)    GET /healthz   200 while the process lives, or 503 and what stands still
 //	                       GET /readyz    200, or 503 and why not
 //	                       GET /metrics   Prometheus text; asks for the token
 //	                       /signin, /signout     where a browser shows the token
@@ -76,6 +76,9 @@ type Options struct {
 	// Ready says why the daemon is not ready, or nil. Its text is shown to
 	// anybody who reaches Listen. nil: always ready. It must not block.
 	Ready func() error
+	// Alive says what in the process stands still, so that only a restart
+	// helps, or nil; as Ready is. nil: nothing ever does.
+	Alive func() error
 	// Metrics is what /metrics shows. nil: /metrics is not found.
 	Metrics prometheus.Gatherer
 	// Snapshots is where the socket's answers come from. Needed with Store.

@@ -69,8 +69,8 @@ func ask(t *testing.T, method, url, authorization string) (*http.Response, strin
 }
 
 func TestHealth(t *testing.T) {
-	var unready error
-	s, _ := start(t, web.Options{Listen: "127.0.0.1:0", Ready: func() error { return unready }})
+	var unready, stuck error
+	s, _ := start(t, web.Options{Listen: "127.0.0.1:0", Ready: func() error { return unready }, Alive: func() error { return stuck }})
 	base := "http://" + s.Addr()
 
 	for _, path := range []string{"/healthz", "/readyz"} {
@@ -88,6 +88,13 @@ func TestHealth(t *testing.T) {
 	}
 	if resp, _ := ask(t, "GET", base+"/healthz", ""); resp.StatusCode != 200 {
 		t.Errorf("healthz: %d while not ready, want 200: the process lives", resp.StatusCode)
+	}
+	stuck = errors.New("the clock has stood still for 1m2s")
+	if resp, body := ask(t, "GET", base+"/healthz", ""); resp.StatusCode != 503 || body != "the clock has stood still for 1m2s\n" {
+		t.Errorf("standing still: %d %q, want 503 and what stands still", resp.StatusCode, body)
+	}
+	if web.Probe(t.Context(), s.Addr()) == nil {
+		t.Error("what stands still is healthy for the probe")
 	}
 	if resp, _ := ask(t, "POST", base+"/healthz", ""); resp.StatusCode != 405 {
 		t.Errorf("POST: %d, want 405", resp.StatusCode)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -40,13 +41,17 @@ type Options struct {
 	// Logger gets the stack of a damaged page, where one was met. Nil: it
 	// is not logged.
 	Logger *slog.Logger
+	// Metrics is where a file that is opened to write registers its
+	// metrics; one of a Registerer at most. Nil: nothing is measured.
+	Metrics prometheus.Registerer
 }
 
 // Store is an open file: a differ.Store, an emitter.Queue, a poller.Ledger and
 // an auth.Store. All methods may be called concurrently.
 type Store struct {
-	db  *bbolt.DB
-	log *slog.Logger
+	db      *bbolt.DB
+	log     *slog.Logger
+	metrics *metrics
 
 	queue  chan *request
 	closed chan struct{} // closed when the committer has answered everything
@@ -79,6 +84,7 @@ func Open(path string, o Options) (*Store, error) {
 		close(s.closed)
 		return s, nil
 	}
+	s.metrics = newMetrics(o.Metrics, path, s.Writes)
 	go s.write()
 	return s, nil
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 )
@@ -62,7 +64,8 @@ func TestWritesOnFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s, err := bolt.Open(filepath.Join(dir, "test.db"), bolt.Options{})
+	registry := prometheus.NewRegistry()
+	s, err := bolt.Open(filepath.Join(dir, "test.db"), bolt.Options{Metrics: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +82,9 @@ func TestWritesOnFullDisk(t *testing.T) {
 	_ = os.WriteFile(filler, make([]byte, 8<<20), 0o600) // as far as it goes
 	if err := commit(1); err == nil || s.Writes() {
 		t.Errorf("without space: %v, writes %t", err, s.Writes())
+	}
+	if got := measured(t, registry); got["deltahook_store_commit_failures_total"] != 1 || got["deltahook_store_writable"] != 0 {
+		t.Errorf("without space the metrics are %v, want 1 failure and 0 for writable", got)
 	}
 	if err := s.Commit(t.Context(), &differ.Commit{Source: "shop", Version: 7}); err == nil {
 		t.Error("a conflict was committed")

@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"runtime"
+	"time"
 )
 
 // The bounds of a batch and of the queue before it.
@@ -87,11 +89,28 @@ func (s *Store) gather(first *request) []*request {
 	return batch
 }
 
+// errNothing says of a batch that there is nothing of it to write.
+var errNothing = errors.New("nothing to write")
+
+// Beat has the committer answer, and gives nil when it did. Nothing is written
+// for it. An error is ctx's: the committer stands still, or is far behind.
+func (s *Store) Beat(ctx context.Context) error {
+	err := s.do(ctx, &request{
+		check: func(*tx) error { return errNothing },
+		apply: func(*tx) error { return nil },
+	})
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
+}
+
 // commit applies a batch in one transaction and answers all of it. Where one
 // request can't be applied, each is tried alone, so that a damaged record
 // stops only who needs it.
 func (s *Store) commit(batch []*request) {
 	answers := make([]error, len(batch))
+	began, changed := time.Now(), false
 	applied, err := s.update(func(t *tx) error {
 		for i, r := range batch {
 			if answers[i] = r.check(t); answers[i] != nil {
@@ -100,11 +119,19 @@ func (s *Store) commit(batch []*request) {
 			if err := r.apply(t); err != nil {
 				return err
 			}
+			changed = true
+		}
+		if !changed {
+			return errNothing
 		}
 		return t.flush()
 	})
+	if errors.Is(err, errNothing) {
+		err = nil
+	}
 	if applied {
 		s.failing.Store(err != nil)
+		s.metrics.committed(time.Since(began), err)
 	}
 	if err != nil && !applied && len(batch) > 1 {
 		for _, r := range batch {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/deltahook/deltahook/differ"
 )
@@ -150,5 +151,28 @@ func TestGroupFailure(t *testing.T) {
 				t.Errorf("%d sources, want 10", n)
 			}
 		})
+	}
+}
+
+// TestBeat holds that the committer answers without a transaction, and that
+// who asks one that stands still can go away.
+func TestBeat(t *testing.T) {
+	s := openTemp(t)
+	before := txid(t, s)
+	if err := s.Beat(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := txid(t, s); after != before {
+		t.Errorf("transaction %d follows %d though nothing was written", after, before)
+	}
+	release := stall(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := s.Beat(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while the committer stands still: %v", err)
+	}
+	release()
+	if err := s.Beat(t.Context()); err != nil {
+		t.Errorf("when it goes on: %v", err)
 	}
 }
