@@ -1,9 +1,11 @@
 package differ
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -12,15 +14,18 @@ import (
 type Archive interface {
 	// ListItems lists the items of a unit (poller.Unit) that are there, by
 	// their keys, with their contents. One call looks at a bounded number of
-	// records (10,000 in bolt): a filter that matches little may give a page
-	// that is short, or empty, and a key to go on.
+	// records (10,000 in bolt, and about 8 MiB): a filter that matches little
+	// may give a page that is short, or empty, and a key to go on.
 	ListItems(ctx context.Context, unit string, f ItemFilter) (ItemPage, error)
 	// Item gives one item, also one that is gone as long as an engine knows
 	// that it was. ErrNoItem: it was never there, or is forgotten.
 	Item(ctx context.Context, unit, key string) (Item, error)
 	// Revisions lists what is kept of an item's changes, the last one first:
-	// those before a revision (0: all), n at most (at most MaxRevisions). An
-	// item that nothing is known of has none.
+	// those before a revision (0: all), n at most (0, or more than
+	// MaxRevisions: so many). They follow each other without a gap, but for a
+	// record that is damaged. An item that nothing is known of has none, and
+	// neither has one that did not change since all items of its source were
+	// remembered anew (Commit.Reset).
 	Revisions(ctx context.Context, unit, key string, before uint64, n int) ([]Revision, error)
 }
 
@@ -39,6 +44,23 @@ type ItemFilter struct {
 	Contains string // what a key or a content contains, upper and lower case alike; "": anything
 	After    string // only keys after it, as the page before gave it; "": from the beginning
 	Limit    int    // how many at most; 0: 50; never more than 500
+}
+
+// Size is how many items a page has at most.
+func (f *ItemFilter) Size() int {
+	if f.Limit <= 0 {
+		return 50
+	}
+	return min(f.Limit, 500)
+}
+
+// Takes says whether a key or a content contains what the filter wants.
+func (f *ItemFilter) Takes(key string, content []byte) bool {
+	if f.Contains == "" {
+		return true
+	}
+	want := strings.ToLower(f.Contains)
+	return strings.Contains(strings.ToLower(key), want) || bytes.Contains(bytes.ToLower(content), []byte(want))
 }
 
 // ItemPage is a part of a list of items.

@@ -135,14 +135,43 @@ type Commit struct {
 	Shape     string
 	Since     time.Time
 	Bookmarks poller.Bookmarks
-	Reset     bool    // true: what is remembered of items not in Items is dropped first, their notes excepted
-	Items     []Item  // created, changed and gone; never one key twice
-	Notes     []Note  // put and removed; never one of a key and name twice
-	Events    []Event // in the order in which they are told
+	Reset     bool     // true: what is remembered of items not in Items is dropped first, their notes excepted
+	Items     []Item   // created, changed and gone; never one key twice
+	Before    []Before // of those of Items that changed; the others only say what is there
+	Notes     []Note   // put and removed; never one of a key and name twice
+	Events    []Event  // in the order in which they are told
 }
 
 // Unit is whose state it changes; see poller.Unit.
 func (c *Commit) Unit() string { return poller.Unit(c.Source, c.Watch) }
+
+// Before is what an item was before the change that a commit makes of it. It is
+// kept for Archive.
+type Before struct {
+	Item   int             // its place in Commit.Items; at most one has it
+	Change Change          // Created, Updated or Deleted
+	Old    json.RawMessage // the content before; nil: Created
+}
+
+// Check says why an engine must refuse a commit's Before: it names no item, or
+// one that did not change so.
+func (c *Commit) Check() error {
+	named := make(map[int]bool, len(c.Before))
+	for _, b := range c.Before {
+		if b.Item < 0 || b.Item >= len(c.Items) || named[b.Item] {
+			return fmt.Errorf("what was before is of item %d, of %d that there are, or is there twice", b.Item, len(c.Items))
+		}
+		named[b.Item] = true
+		it := &c.Items[b.Item]
+		if b.Change == Created && b.Old != nil {
+			return fmt.Errorf("item %q was created, and was something before", clip(it.Key))
+		}
+		if gone := it.Hash == (Hash{}); it.Revision == 0 || gone != (b.Change == Deleted) || b.Change == Due || b.Change == "" {
+			return fmt.Errorf("item %q at revision %d cannot be %s", clip(it.Key), it.Revision, b.Change)
+		}
+	}
+	return nil
+}
 
 // Change is what happened to an item.
 type Change string

@@ -54,6 +54,9 @@ func (d *Differ) complete(out *outcome) error {
 	for i := range found.changes {
 		ch := &found.changes[i]
 		ch.rules = nil
+		if !out.silent || ch.told {
+			c.Before = append(c.Before, Before{Item: len(c.Items), Change: ch.kind, Old: ch.old})
+		}
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: p.Received.UTC()})
 		if err := d.tell(c, out, ch); err != nil {
 			return err

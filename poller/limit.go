@@ -66,6 +66,7 @@ type limit struct {
 	settings    LimitSettings
 	concurrency int
 	budget      *budget.Limit
+	before      uint64 // requests made on those of its name that it took the place of; guarded by Poller.mu
 }
 
 func newLimit(name string, s LimitSettings) *limit {

@@ -47,47 +47,44 @@ const (
 	full              // when one of its polls has ended
 )
 
-// gates makes the gates of sources: one for each limit and for each host. A
-// source whose host is known only when it is polled has one for itself.
-func gates(jobs []*job) {
-	shared := map[string]*gate{}
-	for _, j := range jobs {
-		name, g := j.source.host, &gate{most: hostConcurrency}
-		if l := j.source.limit; l != nil {
-			name, g = "limit "+l.name, &gate{limit: l, most: l.concurrency}
-		}
-		if name == "" {
-			name = "source " + j.source.name
-		}
-		if shared[name] == nil {
-			shared[name] = g
-		}
-		j.gate = shared[name]
+// gates are shared by the sources of a limit, or of a host; by what they are
+// of.
+type gates map[string]*gate
+
+// of is the gate of a source. One whose host is known only when it is polled
+// has its own.
+func (all gates) of(s *Source) *gate {
+	name, g := s.host, &gate{most: hostConcurrency}
+	if l := s.limit; l != nil {
+		name, g = "limit "+l.name, &gate{limit: l, most: l.concurrency}
 	}
+	if name == "" {
+		name = "source " + s.name
+	}
+	if known := all[name]; known != nil && known.limit == g.limit {
+		return known
+	}
+	all[name] = g
+	return g
 }
 
-// enterGates gives each job its gate, and each fan that of its slots. The
-// result has a job of each source.
-func (p *Poller) enterGates() []*job {
-	var all []*job
-	for _, m := range p.roll.Load().sorted {
-		switch {
-		case m.job != nil:
-			all = append(all, m.job)
-		case m.fan != nil:
-			all = append(all, &job{source: m.source, fan: m.fan})
-		}
-	}
-	gates(all)
-	for _, j := range all {
-		if j.fan != nil {
-			j.fan.gate = j.gate
-			for _, slot := range j.fan.slots {
-				slot.gate = j.gate
+// enterGates gives members their gates: those of others, where they share them.
+func enterGates(members, others []*member) {
+	all := gates{}
+	for _, m := range others {
+		if g := m.gate(); g != nil {
+			name := m.source.host
+			if g.limit != nil {
+				name = "limit " + g.limit.name
 			}
+			all[name] = g
 		}
 	}
-	return all
+	for _, m := range members {
+		if !m.source.disabled {
+			m.enter(all.of(m.source))
+		}
+	}
 }
 
 // hostOf is the origin that a URL's text begins with; "" where an expression
@@ -112,12 +109,12 @@ func (p *Poller) admit(j *job, now time.Time) {
 	g := j.gate
 	g.line = append(g.line, j)
 	if g.where == idle {
-		p.settle(g, now)
+		p.seek(g, now)
 	}
 }
 
-// settle finds the place of a gate that is in no list.
-func (p *Poller) settle(g *gate, now time.Time) {
+// seek finds the place of a gate that is in no list.
+func (p *Poller) seek(g *gate, now time.Time) {
 	switch {
 	case len(g.line) == 0:
 		g.where = idle
@@ -164,9 +161,16 @@ func (g *gate) keeps(now time.Time) bool {
 	if now.Sub(g.place.At) <= latestHold && !g.limit.budget.Resting().After(g.place.At) {
 		return true
 	}
-	g.limit.budget.Sent(*g.place, g.place.At)
-	g.place = nil
+	g.giveUp()
 	return false
+}
+
+// giveUp gives up the place that g holds, if it does.
+func (g *gate) giveUp() {
+	if g.place != nil {
+		g.limit.budget.Sent(*g.place, g.place.At)
+		g.place = nil
+	}
 }
 
 // take is the request that the first poll of g starts with.
@@ -182,7 +186,7 @@ func (g *gate) take(now time.Time) (grant budget.Grant, ok bool) {
 // ripen moves the gates whose time has come to the ready list.
 func (p *Poller) ripen(now time.Time) {
 	for len(p.later) > 0 && !p.later[0].at.After(now) {
-		p.settle(heap.Pop(&p.later).(*gate), now)
+		p.seek(heap.Pop(&p.later).(*gate), now)
 	}
 }
 
@@ -194,10 +198,14 @@ func (p *Poller) start(now time.Time) *job {
 		g := p.ready[0]
 		p.ready[0] = nil
 		p.ready = p.ready[1:]
+		if len(g.line) == 0 { // those that were in it are halted
+			p.seek(g, now)
+			continue
+		}
 		if g.limit != nil {
 			grant, ok := g.take(now)
 			if !ok {
-				p.settle(g, now)
+				p.seek(g, now)
 				continue
 			}
 			g.line[0].turn = turn{grant: &grant}
@@ -207,7 +215,7 @@ func (p *Poller) start(now time.Time) *job {
 		g.line = g.line[1:]
 		g.running++
 		j.polling = true
-		p.settle(g, now)
+		p.seek(g, now)
 		return j
 	}
 	return nil
@@ -217,7 +225,7 @@ func (p *Poller) start(now time.Time) *job {
 func (p *Poller) leave(g *gate, now time.Time) {
 	g.running--
 	if g.where == full {
-		p.settle(g, now)
+		p.seek(g, now)
 	}
 }
 

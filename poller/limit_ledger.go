@@ -2,8 +2,6 @@ package poller
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/internal/budget"
@@ -52,8 +50,8 @@ func (p *Poller) keep(ctx context.Context) {
 
 // keepOwed stores what limits owe.
 func (p *Poller) keepOwed(ctx context.Context) error {
-	owed := map[string]budget.Usage{}
-	for name, l := range p.limits {
+	limits, owed := p.accounts()
+	for name, l := range limits {
 		if u, owes := l.budget.Owed(time.Now()); owes {
 			owed[name] = u
 		}
@@ -64,19 +62,40 @@ func (p *Poller) keepOwed(ctx context.Context) error {
 	if err := p.ledger.Spend(ctx, owed); err != nil {
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for name, u := range owed {
-		p.limits[name].budget.Stored(u)
+		if l := limits[name]; l != nil {
+			l.budget.Stored(u)
+		} else if p.used[name] == u {
+			delete(p.unsaved, name)
+		}
 	}
 	return nil
+}
+
+// accounts are the limits that sources name, and what is to be stored yet of
+// others.
+func (p *Poller) accounts() (limits map[string]*limit, owed map[string]budget.Usage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	limits, owed = make(map[string]*limit, len(p.limits)), map[string]budget.Usage{}
+	for name, g := range p.limits {
+		limits[name] = g.limit
+	}
+	for name := range p.unsaved {
+		owed[name] = p.used[name]
+	}
+	return limits, owed
 }
 
 // keepLast stores what is used when nothing is asked any more.
 func (p *Poller) keepLast(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerLast)
 	defer cancel()
-	used := map[string]budget.Usage{}
-	for _, name := range slices.Sorted(maps.Keys(p.limits)) {
-		used[name] = p.limits[name].budget.Usage(time.Now())
+	limits, used := p.accounts()
+	for name, l := range limits {
+		used[name] = l.budget.Usage(time.Now())
 	}
 	if err := p.ledger.Spend(ctx, used); err != nil {
 		p.log.Warn("what is used of limits is not saved: up to a hundredth of a quota may be lost", "err", err)

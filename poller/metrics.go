@@ -14,6 +14,13 @@ const (
 	resultNotOK      = "not_ok" // of ClassOK, whose own word is that of success
 )
 
+// results are all that a poll may end with.
+var results = []string{
+	resultOK, resultUnmodified, string(ClassRequest), string(ClassNetwork), string(ClassRefused), string(ClassTimeout),
+	string(ClassRedirect), string(ClassAuth), string(ClassStatus), string(ClassTooLarge), string(ClassFormat), string(ClassRequire),
+	string(ClassOK), string(ClassItems), string(ClassPages), string(ClassCursor), string(ClassLimit), string(ClassStore),
+}
+
 // metrics are the poller's.
 type metrics struct {
 	polls    *prometheus.CounterVec

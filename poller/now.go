@@ -74,7 +74,7 @@ func (p *Poller) hurry(jobs ...*job) (err error) {
 // keeps is why a job keeps its time; nil: it need not. p.mu is held.
 func (p *Poller) keeps(j *job, now time.Time) error {
 	switch {
-	case !p.running || p.ended:
+	case !p.running || p.ended || j.halt != nil:
 		return ErrNotPolled
 	case j.polling:
 		return ErrPolling

@@ -8,6 +8,11 @@ import (
 // poll polls a source once and plans its next run. What fell due meanwhile is
 // not made up for.
 func (p *Poller) poll(ctx context.Context, j *job) {
+	asking, ok := p.begin(ctx, j)
+	if !ok {
+		j.unused()
+		return
+	}
 	started := time.Now()
 	p.metrics.lateness.Observe(max(0, started.Sub(j.due)).Seconds())
 	j.turn.rest = time.Time{}
@@ -15,11 +20,15 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	if j.fan != nil {
 		if keys, j.born = j.fan.keysOf(j); len(keys) == 0 {
 			j.unused()
+			p.settle(asking, j)
 			return // they were removed while it was due
 		}
 	}
-	answer, err := j.source.AskFor(withTurn(ctx, &j.turn), j.marks, keys)
+	answer, err := j.source.AskFor(withTurn(asking, &j.turn), j.marks, keys)
 	j.unused()
+	if !p.settle(asking, j) {
+		return
+	}
 	if err == nil {
 		answer.Bookmarks.Next = j.next(answer, answer.Received)
 		err = p.take(ctx, j, answer)
@@ -33,6 +42,34 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 	default:
 		p.failed(j, keys, j.source.client.failure(err), now, now.Sub(started))
 	}
+}
+
+// begin gives a poll a context that ends where it is cut off. false: it is not
+// to begin.
+func (p *Poller) begin(ctx context.Context, j *job) (asking context.Context, ok bool) {
+	asking, cut := context.WithCancel(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if j.halt != nil {
+		cut()
+		return nil, false
+	}
+	j.cut = cut
+	return asking, true
+}
+
+// settle says whether how a poll ended counts: from here on it is not cut off.
+// Of one that was, nothing counts but what its server asked for.
+func (p *Poller) settle(asking context.Context, j *job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	counts := asking.Err() == nil
+	j.cut()
+	j.cut = nil
+	if rest := j.turn.rest.Round(0).UTC(); !counts && rest.After(j.due) {
+		j.due = rest
+	}
+	return counts
 }
 
 // succeeded goes on from an answer that was taken in.

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 )
@@ -53,6 +54,9 @@ type job struct {
 	retries int  // early ones since the schedule came
 	reset   bool // the last answer was one that resets
 	polling bool // it is with a worker, or on the way there
+
+	halt *halt              // nil: its source is not about to go
+	cut  context.CancelFunc // ends the poll that runs; nil: none does, or its answer is being taken in
 
 	// Of a source with watch keys.
 	fan  *fan         // nil: it has none

@@ -86,7 +86,7 @@ func (s *Status) add(j *job) {
 	s.Polling = s.Polling || j.polling
 	if !j.polling && !j.due.IsZero() && (s.Next.IsZero() || j.due.Before(s.Next)) {
 		s.Next, s.Waiting = j.due, ""
-		if j.index == nowhere && len(j.gate.line) > 0 {
+		if j.index == nowhere && j.halt == nil {
 			s.Waiting = j.gate.String()
 		}
 	}

@@ -18,7 +18,53 @@ type member struct {
 	source *Source
 	job    *job     // nil: it has watch keys, or is disabled
 	fan    *fan     // nil: it has none, or is disabled
-	strays []string // watch keys of which something is stored, though it has none any more
+	strays []string // watch keys of which something is stored, though it has none any more; guarded by Poller.watching
+
+	// Of a disabled one, as they are stored.
+	marks Bookmarks
+	keys  map[string]Bookmarks
+}
+
+// gate is where its polls wait; nil: it is disabled.
+func (m *member) gate() *gate {
+	switch {
+	case m.job != nil:
+		return m.job.gate
+	case m.fan != nil:
+		return m.fan.gate
+	}
+	return nil
+}
+
+// enter has its polls wait at a gate.
+func (m *member) enter(g *gate) {
+	if m.fan != nil {
+		m.fan.gate = g
+	}
+	for _, j := range m.jobs() {
+		j.gate = g
+	}
+}
+
+// jobs are those that poll it.
+func (m *member) jobs() []*job {
+	switch {
+	case m.job != nil:
+		return []*job{m.job}
+	case m.fan != nil:
+		m.fan.mu.RLock()
+		defer m.fan.mu.RUnlock()
+		return slices.Clone(m.fan.slots)
+	}
+	return nil
+}
+
+// jobsOf are the jobs of members.
+func jobsOf(members []*member) (all []*job) {
+	for _, m := range members {
+		all = append(all, m.jobs()...)
+	}
+	return all
 }
 
 func newRoll(members []*member) *roll {
@@ -46,12 +92,12 @@ func (p *Poller) enlist(s *Source, marks Bookmarks, stored map[string]Bookmarks)
 	m := &member{source: s}
 	switch {
 	case s.disabled:
+		m.marks, m.keys = marks, stored
 	case s.watch != nil:
 		m.fan = p.fanOut(s, stored)
 	default:
 		m.strays = slices.Sorted(maps.Keys(stored))
 		m.job = &job{source: s, marks: marks, index: nowhere}
-		p.jobs = append(p.jobs, m.job)
 		if marks.Failures > 0 {
 			p.metrics.failing.Inc()
 		}

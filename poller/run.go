@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,13 +53,11 @@ type Options struct {
 // Poller polls sources on their schedules. Make it with New.
 type Poller struct {
 	roll        atomic.Pointer[roll] // the sources that there are
-	jobs        []*job               // those that there are at the start
 	watches     Watches
 	witness     Witness
 	sink        Sink
 	log         *slog.Logger
 	metrics     *metrics
-	limits      map[string]*limit // those that sources name
 	ledger      Ledger
 	concurrency int
 	drain       time.Duration
@@ -68,17 +67,24 @@ type Poller struct {
 	owing  chan struct{} // capacity 1: a limit has something to be stored
 	beat   chan struct{} // taken by the dispatcher, once each time round
 
-	watching sync.Mutex // held by who changes watch keys
+	// watching is held by who changes watch keys, or the roll.
+	watching sync.Mutex
+
+	books context.Context // of what runs beside the polls; nil: Run was not called
+	book  sync.WaitGroup  // for it
 
 	mu      sync.Mutex
-	running bool      // the jobs are planned
-	queue   queue     // waiting for their time
-	ready   []*gate   // where polls are due and may start, waiting for a worker
-	later   agenda    // where they are due and may start at a time
-	busy    int       // workers that have a job
-	workers int       // workers there are
-	asleep  time.Time // when the dispatcher wakes by itself
-	ended   bool      // no more polls
+	running bool                    // the jobs are planned
+	limits  map[string]*gate        // of the limits that sources name
+	used    map[string]budget.Usage // of other limits, as far as it is known
+	unsaved map[string]bool         // of these, what is to be stored yet
+	queue   queue                   // waiting for their time
+	ready   []*gate                 // where polls are due and may start, waiting for a worker
+	later   agenda                  // where they are due and may start at a time
+	busy    int                     // workers that have a job
+	workers int                     // workers there are
+	asleep  time.Time               // when the dispatcher wakes by itself
+	ended   bool                    // no more polls
 }
 
 // New makes a poller of sources, each with the marks that are stored of it
@@ -92,8 +98,10 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		drain:       o.Drain,
 		wake:        make(chan struct{}, 1),
 		owing:       make(chan struct{}, 1),
+		limits:      map[string]*gate{},
+		used:        map[string]budget.Usage{},
+		unsaved:     map[string]bool{},
 		beat:        make(chan struct{}),
-		limits:      map[string]*limit{},
 		ledger:      o.Ledger,
 		watches:     o.Watches,
 		witness:     o.Witness,
@@ -108,6 +116,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		p.drain = defaultDrain
 	}
 	p.handed = make(chan *job, p.concurrency)
+	maps.Copy(p.used, o.Usage)
 	stored := keysOf(marks)
 	var members []*member
 	for _, s := range sources {
@@ -115,7 +124,11 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 	}
 	p.roll.Store(newRoll(members))
 	p.metrics.sources.Set(float64(p.roll.Load().polled()))
-	p.open(o, p.enterGates())
+	enterGates(members, nil)
+	p.openLimits(members, time.Now())
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(limitMetrics{p})
+	}
 	return p
 }
 
@@ -125,20 +138,12 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 func (p *Poller) Run(ctx context.Context) error {
 	polls, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	p.plan(time.Now())
-
-	var workers, book sync.WaitGroup
 	books, shut := context.WithCancel(polls)
+	p.plan(books, time.Now())
+
+	var workers sync.WaitGroup
 	if p.ledger != nil {
-		book.Go(func() { p.keep(books) })
-	}
-	for _, m := range p.roll.Load().sorted {
-		switch {
-		case m.fan != nil:
-			book.Go(func() { p.tend(books, m.fan) })
-		case len(m.strays) > 0:
-			book.Go(func() { p.forget(books, m.source.name, m.strays) })
-		}
+		p.book.Go(func() { p.keep(books) })
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -160,7 +165,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	defer late.Stop()
 	workers.Wait()
 	shut()
-	book.Wait()
+	p.book.Wait()
 	return nil
 }
 
@@ -233,11 +238,13 @@ func (p *Poller) next(done *job) *job {
 			done.due = first
 		}
 	}
-	if done.over {
+	switch {
+	case done.over:
 		p.failingEnds(done)
-	} else {
+	case done.halt == nil:
 		heap.Push(&p.queue, done)
 	}
+	done.halt.ends()
 	p.leave(done.gate, now)
 	var j *job
 	if !p.ended {
@@ -258,10 +265,15 @@ func (p *Poller) rouse(j *job) {
 		soonest = sooner(soonest, ontoTick(p.later[0].at))
 	}
 	if soonest.Before(p.asleep) {
-		select {
-		case p.wake <- struct{}{}:
-		default:
-		}
+		p.awaken()
+	}
+}
+
+// awaken wakes the dispatcher; it never blocks.
+func (p *Poller) awaken() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -274,6 +286,7 @@ func (p *Poller) end() {
 		select {
 		case j := <-p.handed: // taken back: no worker has begun it
 			j.polling = false
+			j.halt.ends()
 		default:
 		}
 	}

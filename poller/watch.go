@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"context"
 	"math/bits"
 	"slices"
 	"sync"
@@ -48,6 +49,9 @@ type fan struct {
 	read  fileStamp       // the state of the file that was taken over; zero: none was
 	dead  map[string]bool // keys that were removed and are still to be forgotten
 	owing bool            // keys are to be put in again: they were dead
+	gone  bool            // another one has taken its place, or none
+
+	stop context.CancelFunc // ends tend; nil: it was not begun
 
 	news chan struct{} // capacity 1: items of another source may name other keys
 

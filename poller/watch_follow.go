@@ -111,6 +111,9 @@ func (p *Poller) followItems(ctx context.Context, f *fan) {
 func (p *Poller) follow(ctx context.Context, f *fan, from whence, keys []string, whole bool) (done bool) {
 	p.watching.Lock()
 	defer p.watching.Unlock()
+	if f.gone {
+		return true
+	}
 	var gone []string
 	if whole {
 		gone = p.dropOthers(f, from, keys)
@@ -178,6 +181,9 @@ func (p *Poller) dropOthers(f *fan, from whence, keys []string) (gone []string) 
 func (p *Poller) bury(ctx context.Context, f *fan) {
 	p.watching.Lock()
 	defer p.watching.Unlock()
+	if f.gone {
+		return
+	}
 	p.forgetKeys(ctx, f, slices.Sorted(maps.Keys(f.dead)))
 }
 
@@ -208,4 +214,15 @@ func (p *Poller) forget(ctx context.Context, source string, keys []string) (forg
 		forgotten = append(forgotten, some...)
 	}
 	return forgotten
+}
+
+// forgetStrays forgets the watch keys of a source that has none any more, unless
+// its settings change meanwhile.
+func (p *Poller) forgetStrays(ctx context.Context, m *member) {
+	p.watching.Lock()
+	defer p.watching.Unlock()
+	if p.roll.Load().of[m.source.name] == m {
+		done := p.forget(ctx, m.source.name, m.strays)
+		m.strays = m.strays[len(done):]
+	}
 }

@@ -28,6 +28,8 @@ type WatchedKey struct {
 // Watch has a key of a source polled from now on, and reports whether it was
 // added. It returns when that is durable.
 func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err error) {
+	p.watching.Lock()
+	defer p.watching.Unlock()
 	f, err := p.fanOf(source)
 	if err != nil {
 		return false, err
@@ -35,8 +37,6 @@ func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err
 	if err := CheckWatchKey(key); err != nil {
 		return false, fmt.Errorf("%w: %w", ErrBadWatchKey, err)
 	}
-	p.watching.Lock()
-	defer p.watching.Unlock()
 	f.mu.RLock()
 	from, n := f.origins[key], len(f.origins)
 	f.mu.RUnlock()
@@ -65,12 +65,12 @@ func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err
 // what is remembered of it. It returns when that is durable: no poll of the
 // key starts after that, and of one that runs nothing is taken in.
 func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
+	p.watching.Lock()
+	defer p.watching.Unlock()
 	f, err := p.fanOf(source)
 	if err != nil {
 		return err
 	}
-	p.watching.Lock()
-	defer p.watching.Unlock()
 	f.mu.Lock()
 	from, retired := f.origins[key], f.retired[key]
 	if from != fromAPI {

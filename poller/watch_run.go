@@ -40,9 +40,6 @@ func (p *Poller) enter(f *fan, j *job, fresh bool) {
 	switch {
 	case !p.running: // plan does it
 		j.soon = true
-		if fresh {
-			p.jobs = append(p.jobs, j)
-		}
 	case fresh:
 		j.soon = true
 		j.due = f.first(j, time.Now())
@@ -96,7 +93,6 @@ func (p *Poller) leaveOut(f *fan, j *job) {
 		}
 	}
 	f.moved, f.joined = nil, nil
-	p.jobs = slices.DeleteFunc(p.jobs, func(o *job) bool { return o == j })
 	p.mu.Unlock()
 	if p.failingEnds(j) {
 		f.told.Lock()

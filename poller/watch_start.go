@@ -91,7 +91,6 @@ func (p *Poller) fanOut(s *Source, stored map[string]Bookmarks) *fan {
 	if left > 0 {
 		p.tellLeft(f, left)
 	}
-	p.jobs = append(p.jobs, f.slots...)
 	return f
 }
 

@@ -19,7 +19,7 @@ import (
 
 // schema is the version of the file's layout that doc.go describes. Files from
 // version 1 on are brought to it when they are opened to write.
-const schema = 3
+const schema = 4
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -46,8 +46,8 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// Store is an open file: a differ.Store, an emitter.Queue, a poller.Ledger and
-// an auth.Store. All methods may be called concurrently.
+// Store is an open file: a differ.Store, a differ.Archive, an emitter.Queue, an
+// emitter.Archive, a poller.Ledger and an auth.Store. All methods may be called concurrently.
 type Store struct {
 	db      *bbolt.DB
 	log     *slog.Logger
@@ -249,10 +249,12 @@ func (s *Store) lay(path string) error {
 					return err
 				}
 			}
-			if version > 0 {
+			if version > 0 && version < 3 {
 				if err := sortFresh(newTx(btx)); err != nil {
 					return err
 				}
+			}
+			if version > 0 {
 				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
 					"store", path, "schema", version, "to", schema)
 			}

@@ -60,6 +60,8 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		err = t.checkItem(k, v)
 	case bucketNotes:
 		err = t.checkNote(k, v)
+	case bucketRevisions:
+		_, err = readRevision(k, v)
 	case bucketEvents:
 		err = t.checkEvent(k, v)
 	case bucketBodies:

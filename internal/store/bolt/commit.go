@@ -39,6 +39,8 @@ type prepared struct {
 	state   storedSource
 	reset   bool
 	items   []preparedItem
+	changes []preparedRevision
+	life    uint64 // see storedSource; known when it is checked
 	notes   []preparedNote
 	events  []preparedEvent
 	size    int
@@ -72,12 +74,16 @@ func prepare(c *differ.Commit, stem string) (*prepared, error) {
 		state: storedSource{Version: c.Version + 1, Shape: c.Shape, Since: c.Since, Bookmarks: storeBookmarks(c.Bookmarks)},
 		items: make([]preparedItem, 0, len(c.Items)), events: make([]preparedEvent, 0, len(c.Events)),
 	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	for i := range c.Items {
 		if err := p.addItem(&c.Items[i]); err != nil {
 			return nil, err
 		}
 	}
+	p.addRevisions(c)
 	for i := range c.Events {
 		if err := p.addEvent(&c.Events[i], now); err != nil {
 			return nil, err
@@ -152,6 +158,7 @@ func (p *prepared) check(t *tx) error {
 	if src.Version != p.version {
 		return differ.ErrConflict
 	}
+	p.life = src.Life
 	for i := range p.events {
 		if id := p.events[i].id; t.get(bucketEvents, []byte(id)) != nil {
 			return fmt.Errorf("event %s is there already", id)
@@ -161,7 +168,8 @@ func (p *prepared) check(t *tx) error {
 }
 
 func (p *prepared) apply(t *tx) error {
-	if err := t.putSource(p.stem, p.state); err != nil {
+	life, err := t.live(p)
+	if err != nil {
 		return err
 	}
 	if p.reset {
@@ -179,6 +187,9 @@ func (p *prepared) apply(t *tx) error {
 			}
 		}
 	}
+	if err := t.putRevisions(p.changes, life); err != nil {
+		return err
+	}
 	if err := t.putNotes(p.notes); err != nil {
 		return err
 	}
@@ -188,6 +199,17 @@ func (p *prepared) apply(t *tx) error {
 		}
 	}
 	return nil
+}
+
+// live stores the state of a commit, and gives the life of its source then.
+func (t *tx) live(p *prepared) (life uint64, err error) {
+	state := p.state
+	if state.Life = p.life; p.reset || state.Life == 0 {
+		if state.Life, err = t.bucket(bucketSources).NextSequence(); err != nil {
+			return 0, err
+		}
+	}
+	return state.Life, t.putSource(p.stem, state)
 }
 
 // dropAll removes all records of a bucket whose keys begin with prefix, and

@@ -48,6 +48,15 @@ func populate(t *testing.T, path string) {
 			Health:   &emitter.Health{Hold: now.Add(time.Hour), Pause: emitter.PauseGone, Reason: "gone"},
 		}
 	}
+	if err := s.Commit(t.Context(), killCommit("old", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rename(t.Context(), "old", "new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Left(t.Context(), func(source string) bool { return source == "shop" }); err != nil {
+		t.Fatal(err)
+	}
 	saved := s.SaveToken(t.Context(), "spotify", auth.Record{Origin: "o", Refresh: "a refresh token", Since: now})
 	if err := errors.Join(saved, s.Settle(t.Context(), outcomes), s.Close()); err != nil {
 		t.Fatal(err)
@@ -220,6 +229,8 @@ func FuzzRecord(f *testing.F) {
 		seal := func(b bucket) []byte { return newRecord(len(body)).raw(body).seal(b, key) }
 		for b, read := range map[bucket]func([]byte) error{
 			bucketItems:      func(v []byte) error { _, err := readItem(key, v); return err },
+			bucketRevisions:  func(v []byte) error { _, err := readRevision(key, v); return err },
+			bucketMeta:       func(v []byte) error { _, err := readLeft(key, v); return err },
 			bucketEvents:     func(v []byte) error { _, err := readEvent(key, v); return err },
 			bucketDeliveries: func(v []byte) error { _, err := readDelivery(key, v); return err },
 			bucketAttempts:   func(v []byte) error { _, err := readAttempt(key, v); return err },

@@ -43,6 +43,10 @@ func describeKey(b bucket, key []byte) string {
 		return describeItem(key)
 	case bucketNotes:
 		return describeNote(key)
+	case bucketRevisions:
+		if stem, item, revision, ok := cutRevisionKey(key); ok {
+			return fmt.Sprintf("%s key %q revision %d", describeUnit(stem), clip(item), revision)
+		}
 	case bucketGone:
 		if len(key) > 8 {
 			return describeItem(key[8:])

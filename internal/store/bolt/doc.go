@@ -7,14 +7,15 @@
 // bodies.
 //
 //	bucket      key                                        body
-//	meta        "schema"                                   version of this page: 3
+//	meta        "schema"                                   version of this page: 4
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	meta        "name/" source                             where its name and that in keys are two (JSON)
 //	meta        "left/" source                             since when it is not configured (time)
-//	sources     source [00 watch]                          version, shape, since, bookmarks (JSON)
+//	sources     source [00 watch]                          version, shape, since, bookmarks, life (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	notes       source' watch' key' name                   what is noted of an item or, without key, of the unit
+//	revisions   source' watch' key' revision64             change, seen, content before, life
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
 //	bodies      id' index16                                one distinct payload of an event
@@ -58,11 +59,21 @@
 // of an item goes at the latest when the sweep forgets that the item ever was;
 // what is noted of the unit itself goes with Forget, as all of the unit does.
 //
+// A revision has the content before the change alone: what follows it stands in
+// the next one, or it is the item's. So a change costs one more record, and each
+// content is there once. It has none where that is larger than differ.MaxKept.
+// A change removes the revision that is differ.MaxRevisions older, by its key:
+// an item never has more. The life is a number of its source's: that gets
+// another one with each commit that resets it, and what is of another life is
+// not shown any more. So nothing has to be looked for at a reset or a Forget;
+// the sweep, which reads the bucket through, removes it.
+//
 // # Versions
 //
 //	1   as this page, without the bucket notes
 //	2   with it; in due, what was never tried has no source
-//	3   this page
+//	3   without revisions and lives; every source is named in keys as it is
+//	4   this page
 //
 // A file of an older version is brought to this one when it is opened to write,
 // in one transaction; an older deltahook then refuses it. Opened to read only

@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the fixture of the current schema anew; only while it is not released")
 
 // fixture is what an earlier build of the current schema wrote.
-const fixture = "testdata/v3.db"
+const fixture = "testdata/v4.db"
 
 // fixtureDay is when the fixtures' records were made: a bubble's first moment.
 var fixtureDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -38,6 +38,11 @@ func TestFixture(t *testing.T) {
 	t.Run("1", func(t *testing.T) { testFixture(t, copyFixture(t, "testdata/v1.db"), nil, fixtureDay) })
 	t.Run("2", func(t *testing.T) { testFixture(t, copyFixture(t, "testdata/v2.db"), fixtureNotes, time.Time{}) })
 	t.Run("3", func(t *testing.T) {
+		path := copyFixture(t, "testdata/v3.db")
+		testFixture(t, path, fixtureNotes, time.Time{})
+		testUpgradedTimeline(t, path)
+	})
+	t.Run("4", func(t *testing.T) {
 		path := copyFixture(t, fixture)
 		testFixture(t, path, fixtureNotes, time.Time{})
 		s, err := Open(path, Options{ReadOnly: true})
@@ -49,7 +54,53 @@ func TestFixture(t *testing.T) {
 		if token != fixtureToken || err != nil {
 			t.Errorf("token is %+v, %v", token, err)
 		}
+		list, err := s.Revisions(t.Context(), "shop", "a/1", 0, 0)
+		if diff := cmp.Diff([]differ.Revision{{
+			Revision: 1, Change: differ.Created, Seen: fixtureDay, New: fixtureItems[0].Content,
+		}}, list); diff != "" || err != nil {
+			t.Errorf("revisions (-want +got):\n%s, %v", diff, err)
+		}
+		list, err = s.Revisions(t.Context(), "shop", "b", 0, 0)
+		if diff := cmp.Diff([]differ.Revision{{
+			Revision: 9, Change: differ.Deleted, Seen: fixtureDay, Old: json.RawMessage(`{"n": 0}`),
+		}}, list); diff != "" || err != nil {
+			t.Errorf("revisions of b (-want +got):\n%s, %v", diff, err)
+		}
+		if state, _, err := s.Snapshot(t.Context(), "renamed"); state.Bookmarks != fixtureBookmarks || err != nil {
+			t.Errorf("what was renamed is %+v, %v", state, err)
+		}
+		if left, err := s.Left(t.Context(), func(string) bool { return true }); len(left) != 0 || !errors.Is(err, ErrReadOnly) {
+			t.Errorf("those that left are %q, %v", left, err)
+		}
 	})
+}
+
+// testUpgradedTimeline holds that items of an older file have changes from the
+// first one on that is seen with this schema.
+func testUpgradedTimeline(t *testing.T, path string) {
+	t.Helper()
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if list, err := s.Revisions(t.Context(), "shop", "a/1", 0, 0); len(list) != 0 || err != nil {
+		t.Errorf("revisions of an older file are %+v, %v", list, err)
+	}
+	next := differ.Item{Key: "a/1", Hash: differ.Hash{7}, Revision: 2, Content: json.RawMessage(`2`), Seen: fixtureDay}
+	err = s.Commit(t.Context(), &differ.Commit{
+		Source: "shop", Version: 1, Items: []differ.Item{next},
+		Before: []differ.Before{{Change: differ.Updated, Old: fixtureItems[0].Content}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Revisions(t.Context(), "shop", "a/1", 0, 0)
+	if diff := cmp.Diff([]differ.Revision{{
+		Revision: 2, Change: differ.Updated, Seen: fixtureDay, Old: fixtureItems[0].Content, New: next.Content,
+	}}, list); diff != "" || err != nil {
+		t.Errorf("revisions (-want +got):\n%s, %v", diff, err)
+	}
 }
 
 func copyFixture(t *testing.T, name string) string {
@@ -130,6 +181,10 @@ func testFixture(t *testing.T, path string, notes []differ.Note, due time.Time) 
 	for state, err := range s.Load(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
+		}
+		if state.Source == "renamed" { // of a file of this schema
+			equal("renamed", state.Bookmarks, fixtureBookmarks)
+			continue
 		}
 		equal("state", state, differ.State{
 			Source: "shop", Version: 1, Shape: "shape 1", Since: fixtureDay, Bookmarks: fixtureBookmarks,
@@ -243,6 +298,7 @@ func writeFixture(t *testing.T) {
 		}
 		err = s.Commit(t.Context(), &differ.Commit{
 			Source: "shop", Shape: "shape 1", Since: fixtureDay, Bookmarks: fixtureBookmarks, Items: fixtureItems, Notes: fixtureNotes,
+			Before: []differ.Before{{Change: differ.Created}, {Item: 1, Change: differ.Deleted, Old: json.RawMessage(`{"n": 0}`)}},
 			Events: []differ.Event{{
 				ID: "evt_1", Type: "shop.updated", Source: "shop", Key: "a/1", Change: differ.Updated, Revision: 1,
 				Time: fixtureDay.Add(-time.Second),
@@ -272,8 +328,14 @@ func writeFixture(t *testing.T) {
 			settle(2, emitter.Verdict{State: emitter.Delivered}),
 			settle(3, emitter.Verdict{State: emitter.Waiting, Due: fixtureDay.Add(time.Minute)}),
 		})
-		saved := s.SaveToken(t.Context(), "spotify", fixtureToken)
-		if err := errors.Join(err, saved, s.Close()); err != nil {
+		saved := errors.Join(
+			s.SaveToken(t.Context(), "spotify", fixtureToken),
+			s.Rename(t.Context(), "shop", "store"), s.Rename(t.Context(), "store", "shop"), // to and fro
+			s.Keep(t.Context(), map[string]differ.Kept{"old": {Bookmarks: fixtureBookmarks}}),
+			s.Rename(t.Context(), "old", "renamed"),
+		)
+		_, noted := s.Left(t.Context(), func(source string) bool { return source == "shop" })
+		if err := errors.Join(err, saved, noted, s.Close()); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"time"
@@ -21,6 +22,7 @@ const (
 	bucketSources    bucket = "sources"
 	bucketItems      bucket = "items"
 	bucketNotes      bucket = "notes"
+	bucketRevisions  bucket = "revisions"
 	bucketGone       bucket = "gone"
 	bucketEvents     bucket = "events"
 	bucketBodies     bucket = "bodies"
@@ -35,7 +37,7 @@ const (
 // buckets lists all there are.
 func buckets() []bucket {
 	return []bucket{
-		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketGone,
+		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketRevisions, bucketGone,
 		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
 		bucketLanes, bucketDue, bucketDead, bucketEndpoints,
 	}
@@ -43,8 +45,11 @@ func buckets() []bucket {
 
 // since is the first schema that has the bucket.
 func (b bucket) since() uint64 {
-	if b == bucketNotes {
+	switch b {
+	case bucketNotes:
 		return 2
+	case bucketRevisions:
+		return 4
 	}
 	return 1
 }
@@ -95,6 +100,26 @@ func cutItemKey(k []byte) (unit, key string, ok bool) {
 // noteKey is the key of a note of a unit.
 func noteKey(unit string, n *differ.Note) []byte {
 	return append(appendPart(itemPrefix(unit), n.Key), n.Name...)
+}
+
+// timelinePrefix is what the keys of all revisions of an item begin with.
+func timelinePrefix(stem, key string) []byte { return appendPart(itemPrefix(stem), key) }
+
+func revisionKey(timeline []byte, revision uint64) []byte {
+	return binary.BigEndian.AppendUint64(bytes.Clone(timeline), revision)
+}
+
+// cutRevisionKey is the reverse of the two.
+func cutRevisionKey(k []byte) (stem, key string, revision uint64, ok bool) {
+	stem, rest, ok := cutUnit(k)
+	if !ok {
+		return "", "", 0, false
+	}
+	key, rest, ok = cutPart(rest)
+	if !ok || len(rest) != 8 {
+		return "", "", 0, false
+	}
+	return stem, key, binary.BigEndian.Uint64(rest), true
 }
 
 func goneKey(at time.Time, item []byte) []byte {

@@ -80,14 +80,23 @@ func killCommit(source string, version uint64) *differ.Commit {
 	c.Bookmarks.ETag = fmt.Sprint(n)
 	c.Notes = []differ.Note{{Key: "a", Name: "last", Data: []byte(fmt.Sprint(n))}, {Key: "a", Name: fmt.Sprint(n % 3), Data: []byte{}}, {Key: "a", Name: fmt.Sprint((n + 1) % 3)}}
 	for _, key := range []string{"a", "b"} {
-		content := fmt.Appendf(nil, `{"source":%q,"key":%q,"n":%d,"padding":%q}`, source, key, n, make([]byte, n%50*40))
-		c.Items = append(c.Items, differ.Item{Key: key, Hash: differ.Hash{1}, Revision: n, Content: json.RawMessage(content)})
+		content := killContent(source, key, n)
+		b := differ.Before{Item: len(c.Items), Change: differ.Created}
+		if version > 0 {
+			b.Change, b.Old = differ.Updated, killContent(source, key, version)
+		}
+		c.Before = append(c.Before, b)
+		c.Items = append(c.Items, differ.Item{Key: key, Hash: differ.Hash{1}, Revision: n, Content: content})
 		c.Events = append(c.Events, differ.Event{
 			ID: killEvent(source, key, n), Source: source, Key: key, Revision: n,
 			Bodies: []differ.Body{{Endpoint: "one", Payload: content}, {Endpoint: "two", Payload: content}},
 		})
 	}
 	return c
+}
+
+func killContent(source, key string, n uint64) json.RawMessage {
+	return fmt.Appendf(nil, `{"source":%q,"key":%q,"n":%d,"padding":%q}`, source, key, n, make([]byte, n%50*40))
 }
 
 func killEvent(source, key string, revision uint64) string {
@@ -238,11 +247,32 @@ func (ack *acknowledged) verify(t *testing.T, s *Store) {
 			if it.Revision != n || string(it.Content) != string(want.Items[i].Content) {
 				t.Errorf("%s at version %d has item %s at revision %d", state.Source, n, it.Key, it.Revision)
 			}
+			ack.verifyRevisions(t, s, state.Source, it.Key, n)
 		}
 	}
 	err := s.view(func(t2 *tx) error { return ack.verifyEvents(t, t2, versions) })
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// verifyRevisions holds that the changes of an item are those of its versions,
+// the last ones of them.
+func (ack *acknowledged) verifyRevisions(t *testing.T, s *Store, source, key string, n uint64) {
+	t.Helper()
+	list, err := s.Revisions(t.Context(), source, key, 0, 0)
+	if err != nil || len(list) != int(min(n, differ.MaxRevisions)) {
+		t.Fatalf("%d revisions at version %d, %v", len(list), n, err)
+	}
+	for _, r := range list {
+		old := ""
+		if n > 1 {
+			old = string(killContent(source, key, n-1))
+		}
+		if r.Revision != n || string(r.New) != string(killContent(source, key, n)) || string(r.Old) != old {
+			t.Fatalf("revision %d of %s of %s is %+v", n, key, source, r)
+		}
+		n--
 	}
 }
 

@@ -21,6 +21,9 @@ type storedSource struct {
 	Shape     string          `json:"shape,omitempty"`
 	Since     time.Time       `json:"since,omitzero"`
 	Bookmarks storedBookmarks `json:"bookmarks,omitzero"`
+	// Life is another one after each reset, and that of no other unit: what is
+	// in revisions of another one counts no more.
+	Life uint64 `json:"life,omitempty"`
 }
 
 type storedBookmarks struct {

@@ -17,7 +17,8 @@ type Retention struct {
 	// of them arrived. Items that are gone for
 	// so long are forgotten too, with what is noted of them; one that comes back then starts at
 	// revision 1. So are sources that left so long ago (see Left), with all
-	// that is remembered of them.
+	// that is remembered of them; and so are the revisions of all items that
+	// were seen so long ago.
 	Events time.Duration
 	// Attempts is the age from which the record of an attempt goes.
 	Attempts time.Duration
@@ -55,7 +56,15 @@ func (s *Store) Sweep(ctx context.Context, keep Retention) (n int, err error) {
 			return n, fmt.Errorf("sweep %s: %w", part.what, err)
 		}
 	}
-	return n, nil
+	var cutoff time.Time
+	if keep.Events > 0 {
+		cutoff = now.Add(-keep.Events)
+	}
+	removed, err := s.sweepRevisions(ctx, cutoff)
+	if err != nil {
+		return n, fmt.Errorf("sweep revisions: %w", err)
+	}
+	return n + removed, nil
 }
 
 // step looks at some records from a key on, removes what is due, and gives the
@@ -139,6 +148,9 @@ func (t *tx) forget(gone []byte) error {
 		return err
 	}
 	if err := t.dropNotes(key); err != nil {
+		return err
+	}
+	if err := t.dropTimeline(key); err != nil {
 		return err
 	}
 	return t.drop(bucketItems, key)

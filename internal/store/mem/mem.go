@@ -23,7 +23,7 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// Store is a state in memory: a differ.Store, an emitter.Queue, a poller.Ledger,
+// Store is a state in memory: a differ.Store, a differ.Archive, an emitter.Queue, a poller.Ledger,
 // an auth.Store and an emitter.Archive. All methods may be called concurrently.
 type Store struct {
 	mu         sync.Mutex
@@ -45,6 +45,7 @@ type source struct {
 	state differ.State
 	items map[string]differ.Item
 	notes map[noteName][]byte
+	past  map[string]map[uint64]revision // changes by key, by revision
 }
 
 type noteName struct{ key, name string }
@@ -182,10 +183,12 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 	src.state.Since, src.state.Bookmarks = c.Since, c.Bookmarks
 	if c.Reset {
 		clear(src.items)
+		clear(src.past)
 	}
 	for _, it := range c.Items {
 		src.items[it.Key] = clone(it)
 	}
+	src.keepChanges(c)
 	src.note(c.Notes)
 	now := time.Now()
 	for i := range c.Events {
@@ -217,7 +220,7 @@ func (s *Store) check(c *differ.Commit) error {
 			endpoints[b.Endpoint] = true
 		}
 	}
-	return checkNotes(c.Notes)
+	return errors.Join(c.Check(), checkNotes(c.Notes))
 }
 
 // source gives a source's state, a new one where there is none.
@@ -225,7 +228,10 @@ func (s *Store) source(name string) *source {
 	src := s.sources[name]
 	if src == nil {
 		of, watch := poller.CutUnit(name)
-		src = &source{state: differ.State{Source: of, Watch: watch}, items: map[string]differ.Item{}, notes: map[noteName][]byte{}}
+		src = &source{
+			state: differ.State{Source: of, Watch: watch},
+			items: map[string]differ.Item{}, notes: map[noteName][]byte{}, past: map[string]map[uint64]revision{},
+		}
 		s.sources[name] = src
 	}
 	return src

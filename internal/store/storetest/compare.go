@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -83,6 +84,9 @@ func (p *pair) commit(r *rapid.T) {
 		} else {
 			c.Items = append(c.Items, item(key, revision, rapid.StringN(1, 20, 40).Draw(r, "content")))
 		}
+		if revision > 0 && rapid.Bool().Draw(r, "change") {
+			c.Before = append(c.Before, p.before(r, len(c.Items)-1, c.Items[len(c.Items)-1].Content == nil))
+		}
 	}
 	c.Notes = p.notes(r)
 	for _, key := range rapid.SliceOfN(someKey, 0, 3).Draw(r, "events") {
@@ -98,6 +102,18 @@ func (p *pair) commit(r *rapid.T) {
 	}
 	p.same(r, "commit", p.a.Commit(p.t.Context(), c), p.b.Commit(p.t.Context(), c))
 	p.versions[source] = load(p.t, p.b, source)[source].Version
+}
+
+// before says that an item changed.
+func (p *pair) before(r *rapid.T, i int, gone bool) differ.Before {
+	b := differ.Before{Item: i, Change: differ.Deleted}
+	if !gone {
+		b.Change = rapid.SampledFrom([]differ.Change{differ.Created, differ.Updated}).Draw(r, "kind")
+	}
+	if b.Change != differ.Created {
+		b.Old = json.RawMessage(rapid.StringN(0, 9, 9).Draw(r, "old"))
+	}
+	return b
 }
 
 func (p *pair) keep(r *rapid.T) {
@@ -333,7 +349,10 @@ func (p *pair) compare(r *rapid.T) {
 		states := load(p.t, s)
 		all := []any{states}
 		for _, source := range slices.Sorted(maps.Keys(states)) {
-			all = append(all, items(p.t, s, source, "", "a", "b", "a\x00b"))
+			all = append(all, items(p.t, s, source, "", "a", "b", "a\x00b"), listItems(p.t, s, source, differ.ItemFilter{Limit: 1}))
+			for _, key := range []string{"", "a", "b", "a\x00b"} {
+				all = append(all, revisions(p.t, s, source, key), revisionsBefore(p.t, s, source, key, 3, 1))
+			}
 		}
 		for _, name := range []string{"x", "y", "xx"} {
 			oldest, found, err := s.Oldest(p.t.Context(), name, nil)

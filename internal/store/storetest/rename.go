@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/deltahook/deltahook/differ"
@@ -129,12 +130,7 @@ func testLeft(t *testing.T, s Store) {
 	left := func(configured ...string) []string {
 		t.Helper()
 		names, err := s.Left(t.Context(), func(source string) bool {
-			for _, name := range configured {
-				if source == name {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(configured, source)
 		})
 		if err != nil {
 			t.Fatal(err)

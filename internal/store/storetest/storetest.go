@@ -21,6 +21,7 @@ import (
 // Store is an engine: what the stages need of it.
 type Store interface {
 	differ.Store
+	differ.Archive
 	differ.Forgetter
 	differ.Renamer
 	differ.Leaver
@@ -73,6 +74,16 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"keys are any text", testKeys},
 		{"names do not run into each other", testNames},
 		{"watch keys are apart, and are forgotten", testWatch},
+		{"items are listed by their keys", testListItems},
+		{"items are found by what they contain", testFindItems},
+		{"one item is given, also gone", testItem},
+		{"changes of an item are listed", testRevisions},
+		{"so many changes are kept", testRevisionsMany},
+		{"contents that are large are left out", testRevisionsLarge},
+		{"changes of before a reset count no more", testRevisionsReset},
+		{"changes go with what they are of", testRevisionsForgotten},
+		{"a change whose outcome is unknown is kept once", testRevisionsUnknown},
+		{"changes that cannot be are refused", testRevisionsRefused},
 		{"the units of a source are known", testUnits},
 		{"a source gets another name", testRename},
 		{"what waits under an old name comes first", testRenameWaiting},
