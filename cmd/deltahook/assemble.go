@@ -110,7 +110,7 @@ func (p *parts) reassemble(cfg *configs.Config, in surroundings, d *configs.Diff
 	if err != nil {
 		return nil, nil, err
 	}
-	if next, err = compile(cfg, in, p.client.Renew(o)); err != nil {
+	if next, err = compile(cfg, in, poller.NewClient(o)); err != nil {
 		return nil, nil, err
 	}
 	readdressed = map[string]bool{}

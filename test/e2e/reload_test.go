@@ -251,7 +251,7 @@ func TestReloadRenames(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	taking.Store(true)
-	for _, want := range []string{`old.updated old 1 {"v":1} -> {"v":2}`, `new.updated new 2 {"v":2} -> {"v":3}`} {
+	for _, want := range []string{`old.updated old 1 {"v":1} -> {"v":2}`, `new.updated old 2 {"v":2} -> {"v":3}`} {
 		if got := line(t, hooks.next(t)); got != want {
 			t.Errorf("told %s, want %s", got, want)
 		}
@@ -262,7 +262,7 @@ func TestReloadRenames(t *testing.T) {
 	write(t, dir, "deltahook.yaml", config(named("newest", url, "was: new")))
 	d = start(t, binary(t), dir, "run")
 	set(`{"v":4}`)
-	if got, want := line(t, hooks.next(t)), `newest.updated newest 3 {"v":3} -> {"v":4}`; got != want {
+	if got, want := line(t, hooks.next(t)), `newest.updated old 3 {"v":3} -> {"v":4}`; got != want {
 		t.Errorf("told %s, want %s", got, want)
 	}
 	d.stop(t)
@@ -288,7 +288,7 @@ func TestReloadKilled(t *testing.T) {
 		d.kill()
 		set(fmt.Sprintf(`{"v":%d}`, i))
 		d = start(t, plainBinary(t), dir, "run")
-		want := fmt.Sprintf(`s%[2]d.updated s%[2]d %[2]d {"v":%[1]d} -> {"v":%[2]d}`, i-1, i)
+		want := fmt.Sprintf(`s%[2]d.updated s0 %[2]d {"v":%[1]d} -> {"v":%[2]d}`, i-1, i)
 		if got := line(t, hooks.next(t)); got != want {
 			t.Fatalf("told %s, want %s", got, want)
 		}
