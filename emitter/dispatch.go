@@ -52,7 +52,7 @@ func (o *outlet) free(now time.Time) (at time.Time) {
 
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
-	for o.look && !o.gate.holds(now) && !now.Before(o.reading.until) {
+	for o.look && !o.gate.holds(now) && !now.Before(o.reading.until) && !now.Before(o.aging.until) {
 		room := o.room()
 		if o.endpoint.limit != nil {
 			room = min(room, 1)
@@ -78,6 +78,8 @@ func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) b
 	o.harm.note(batch)
 	for _, d := range batch.Due {
 		switch {
+		case o.endpoint.outdates(&d, now) && o.gate.Pause != "":
+			o.expireAll(ctx, now)
 		case o.endpoint.outdates(&d, now):
 			o.expire(now, d)
 			o.expiring = true

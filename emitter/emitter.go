@@ -63,8 +63,7 @@ type Queue interface {
 	// steps.
 	Hasten(ctx context.Context, endpoint string) error
 
-	// Drop makes dead letters of what waits at endpoint, in small steps, and
-	// tells how many.
+	// Drop ends what waits at endpoint, in small steps, and tells how many.
 	Drop(ctx context.Context, endpoint string, d Drop) (int, error)
 
 	// Endpoint is the stored state of an endpoint; zero where there is none.
@@ -86,12 +85,22 @@ const (
 	OrderNone     Order = "none"     // a lane for each delivery
 )
 
-// Drop is which of the deliveries that wait are to become dead letters.
+// Drop is which of the deliveries that wait are to become dead letters, or to
+// expire.
 type Drop struct {
-	Before time.Time                // only those of events committed before; zero: all
-	Skip   func(number uint64) bool // not those that it says true of; nil: all. Not called after the call ends
-	Reason string                   // in words, for their record
-	Dry    bool                     // only count them
+	Before  time.Time                // only those that were put into the queue before; zero: all
+	Skip    func(number uint64) bool // not those that it says true of; nil: all. Not called after the call ends
+	Reason  string                   // in words, for their record
+	Expired bool                     // they expire, and are no dead letters
+	Dry     bool                     // only count them
+}
+
+// End is what a delivery that is dropped at a time becomes, and its record.
+func (d *Drop) End(at time.Time) (State, Attempt) {
+	if d.Expired {
+		return Expired, Attempt{At: at, Error: ErrorExpired, Reason: d.Reason}
+	}
+	return Dead, Attempt{At: at, Error: ErrorDropped, Reason: d.Reason}
 }
 
 // MaxHold is the longest that nothing is sent to an endpoint, a pause by a

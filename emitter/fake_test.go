@@ -24,7 +24,7 @@ type memory struct {
 	waiting  []emitter.Delivery // in the order of commits
 	settled  []emitter.Outcome
 	batches  []int // sizes of what Settle was given
-	looks    int   // calls of Pending
+	looks    int   // calls of Pending and Oldest
 	state    map[string]emitter.EndpointState
 	orders   map[string]emitter.Order
 	hastened int
@@ -139,6 +139,7 @@ func (q *memory) SetHealth(_ context.Context, endpoint string, h emitter.Health)
 func (q *memory) Oldest(_ context.Context, endpoint string, skip func(uint64) bool) (emitter.Delivery, bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.looks++
 	seen := map[string]bool{}
 	for _, d := range q.waiting {
 		if d.Endpoint == endpoint && !seen[d.Key] && !skip(d.Number) {
@@ -182,15 +183,19 @@ func (q *memory) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.failing != nil {
+		return 0, q.failing
+	}
 	for _, d := range slices.Clone(q.waiting) {
 		if d.Endpoint != endpoint || drop.Skip != nil && drop.Skip(d.Number) || !drop.Before.IsZero() && !d.Created.Before(drop.Before) {
 			continue
 		}
 		if n++; !drop.Dry {
-			q.settle(emitter.Outcome{Delivery: d, Verdict: emitter.Verdict{State: emitter.Dead, Reason: drop.Reason}})
+			end, why := drop.End(time.Now())
+			q.settle(emitter.Outcome{Delivery: d, Attempt: why, Verdict: emitter.Verdict{State: end, Reason: drop.Reason}})
 		}
 	}
-	return n, q.failing
+	return n, nil
 }
 
 func (q *memory) Endpoint(_ context.Context, name string) (emitter.EndpointState, error) {

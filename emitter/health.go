@@ -141,14 +141,13 @@ func (g *gate) pass(now time.Time, a *Attempt, v *Verdict, rnd float64) {
 		if v.Pause == "" && (g.Pause == PauseOutage || g.asked() && !a.At.Before(g.since)) {
 			g.end()
 		}
-	} else if a.Directive != DirectiveAbort {
-		g.Failed++
-		if g.Failed == 1 {
-			g.FailedSince = a.At
+	} else {
+		if a.Directive != DirectiveAbort {
+			if g.Failed++; g.Failed == 1 {
+				g.FailedSince = a.At
+			}
 		}
-		if g.Pause == PauseOutage {
-			g.probeAfter(now, rnd)
-		}
+		g.probeAfter(now, rnd)
 	}
 	switch {
 	case g.Pause == PauseManual:
@@ -233,11 +232,17 @@ func (g *gate) end() {
 	g.Hasten = true
 }
 
-// probeAfter puts the next probe off.
+// probeAfter puts the next probe off, where it is paused and probed.
 func (g *gate) probeAfter(now time.Time, rnd float64) {
-	wait := min(max(now.Sub(g.Since)/probeShare, shortestProbe), longestProbe)
-	wait = time.Duration(float64(wait) * (1 + probeJitter*(2*rnd-1)))
-	if at := now.Add(wait); at.After(g.Hold) {
+	wait := pauseTime
+	switch g.Pause {
+	case "", PauseManual:
+		return
+	case PauseOutage:
+		wait = min(max(now.Sub(g.Since)/probeShare, shortestProbe), longestProbe)
+		wait = time.Duration(float64(wait) * (1 + probeJitter*(2*rnd-1)))
+	}
+	if at := wall(now.Add(wait)); at.After(g.Hold) {
 		g.Hold = at
 	}
 }

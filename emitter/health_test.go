@@ -577,6 +577,51 @@ func TestProbeExpires(t *testing.T) {
 	})
 }
 
+// Where much that waits at a paused endpoint is too old, all of it goes at
+// once, and what isn't probes: the queue is not asked for each.
+func TestProbeExpiresMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.wire.set("shop", status(410, 0))
+		s := unsigned
+		s.TTL = units.Duration(time.Hour)
+		for i := range 1_000 {
+			b.queue.add("shop", fmt.Sprint(i%500), uint64(i/500)+1)
+		}
+		registry := prometheus.NewPedanticRegistry()
+		b.start(t, endpoints{"shop": s}, emitter.Options{Registerer: registry})
+		defer b.stop()
+		time.Sleep(23*time.Hour + 30*time.Minute)
+		b.queue.add("shop", "0", 3)
+		b.queue.set(func(q *memory) { q.looks, q.failing = 0, errDisk })
+		time.Sleep(45 * time.Minute)
+		if sent := b.wire.requests(); len(sent) > 8 || sent[len(sent)-1].id == "evt_shop_0_3" {
+			t.Errorf("%d sent while nothing can be stored", len(sent))
+		}
+		b.queue.set(func(q *memory) { q.failing = nil })
+		time.Sleep(time.Minute)
+		sent := b.wire.requests()
+		if last := sent[len(sent)-1]; last.id != "evt_shop_0_3" {
+			t.Errorf("probed with %s", last.id)
+		}
+		b.queue.set(func(q *memory) {
+			if q.looks > 200 {
+				t.Errorf("the queue was asked %d times", q.looks)
+			}
+		})
+		done, _ := b.queue.outcomes()
+		expired := 0
+		for _, o := range done {
+			if o.Verdict.State == emitter.Expired && o.Attempt.Error == emitter.ErrorExpired && o.Attempt.Reason == "older than ttl (1h) when its turn came" {
+				expired++
+			}
+		}
+		if n := gather(t, registry)[`deltahook_deliveries_expired_total{endpoint="shop"}`]; expired != 1_000 || n != 1_000 {
+			t.Errorf("%d expired, %v counted", expired, n)
+		}
+	})
+}
+
 // What waits is put into the order of the configuration before anything is sent.
 func TestRunArranges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

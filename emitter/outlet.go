@@ -48,7 +48,7 @@ type outlet struct {
 	next      time.Time // when something waiting is due; zero: nothing is known to wait
 	last      time.Time // when the last attempt was started
 	expiring  bool      // the last look found what is older than ttl
-	dropping  bool      // for a person: nothing new is sent meanwhile
+	dropping  bool      // for a person or for their age: nothing new is sent meanwhile
 	hastening bool
 	gate      gate
 	stored    Health       // what is durable of the gate, or being stored
@@ -58,6 +58,7 @@ type outlet struct {
 	reading   trouble
 	writing   trouble
 	hurrying  trouble
+	aging     trouble
 	harm      harm
 	reporting streak
 	unmade    unmade // used by those who render
@@ -79,6 +80,7 @@ func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters, tell func(cont
 		reading:   trouble{log: log, what: "read the queue"},
 		writing:   trouble{log: log, what: "settle deliveries"},
 		hurrying:  trouble{log: log, what: "make deliveries due"},
+		aging:     trouble{log: log, what: "expire deliveries"},
 		harm:      harm{log: log, gauge: m.damaged.WithLabelValues(e.name)},
 		reporting: streak{log: log},
 		unmade:    unmade{log: log, count: m.unmade.WithLabelValues(e.name)},
@@ -195,5 +197,6 @@ func (o *outlet) sleep(now time.Time) time.Duration {
 	until(o.reading.until)
 	until(o.writing.until)
 	until(o.hurrying.until)
+	until(o.aging.until)
 	return wait
 }

@@ -2,6 +2,8 @@ package emitter
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -32,6 +34,9 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 	policy := o.endpoint.policy
 	policy.Endless = o.gate.Pause != "" // a probe costs no event its last attempt
 	out.Verdict = Judge(out.Attempt, policy, out.Delivery.Attempts+1, now, rand.Float64())
+	if out.Verdict.State != Delivered {
+		out.Attempt.Reason = out.Verdict.Reason // also why it is the last
+	}
 	out.Delivery.Body = nil // it may wait for the disk, and is not needed for that
 	o.gate.pass(now, &out.Attempt, &out.Verdict, rand.Float64())
 	o.meters.count(o.endpoint.name, out)
@@ -42,13 +47,50 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 // expire ends a delivery that is too old to be sent.
 func (o *outlet) expire(now time.Time, d Delivery) {
 	o.taken[d.Number] = true
-	why := "older than ttl (" + units.Duration(o.endpoint.ttl).String() + ") when its turn came"
+	drop := o.outdated(now)
+	end, why := drop.End(wall(now))
 	d.Body = nil
-	o.ended = append(o.ended, Outcome{
-		Delivery: d, Attempt: Attempt{At: wall(now), Error: ErrorExpired, Reason: why}, Verdict: Verdict{State: Expired, Reason: why},
+	o.ended = append(o.ended, Outcome{Delivery: d, Attempt: why, Verdict: Verdict{State: end, Reason: why.Reason}})
+	o.countExpired(1)
+}
+
+// expireAll ends all that is too old to be sent, beside o's goroutine, and has
+// nothing sent meanwhile. To find the oldest one by one would take long where
+// many wait.
+func (o *outlet) expireAll(ctx context.Context, now time.Time) {
+	drop, taken := o.outdated(now), maps.Clone(o.taken)
+	drop.Skip = func(number uint64) bool { return taken[number] }
+	o.dropping = true
+	o.helpers.Go(func() {
+		n, err := o.queue.Drop(ctx, o.endpoint.name, drop)
+		o.helped <- func() {
+			o.dropping, o.look = false, true
+			o.countExpired(n)
+			if err == nil && n == 0 {
+				err = errStays
+			}
+			if ctx.Err() == nil {
+				o.aging.note(time.Now(), err)
+			}
+		}
 	})
-	o.meters.expired.WithLabelValues(o.endpoint.name).Inc()
-	o.reporting.expired++
+}
+
+// errStays says that a queue gives what it does not drop.
+var errStays = errors.New("the oldest delivery stays")
+
+// outdated is what is too old to be sent at now.
+func (o *outlet) outdated(now time.Time) Drop {
+	ttl := o.endpoint.ttl
+	return Drop{
+		Before: now.Add(-ttl), Expired: true,
+		Reason: "older than ttl (" + units.Duration(ttl).String() + ") when its turn came",
+	}
+}
+
+func (o *outlet) countExpired(n int) {
+	o.meters.expired.WithLabelValues(o.endpoint.name).Add(float64(n))
+	o.reporting.expired += n
 }
 
 // dirty says whether the gate is to be stored.

@@ -146,31 +146,3 @@ func showPlaces(c *credential.Credential, header http.Header, u *url.URL) {
 		}
 	}
 }
-
-// over is the transport for some settings, one for all who have the same. Each
-// of them has its own connections, 512 of which may be idle.
-func (c *Client) over(s credential.TLSSettings) (http.RoundTripper, error) {
-	if s == (credential.TLSSettings{}) {
-		return c.transport, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t := c.transports[s]; t != nil {
-		return t, nil
-	}
-	plain, ok := c.transport.(*http.Transport)
-	if !ok {
-		return c.transport, nil // a test's own
-	}
-	config, err := s.Config()
-	if err != nil {
-		return nil, err
-	}
-	t := plain.Clone()
-	t.TLSClientConfig = config
-	if c.transports == nil {
-		c.transports = map[credential.TLSSettings]*http.Transport{}
-	}
-	c.transports[s] = t
-	return t, nil
-}

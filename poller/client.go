@@ -2,10 +2,7 @@ package poller
 
 import (
 	"log/slog"
-	"maps"
-	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -39,50 +36,68 @@ type ClientOptions struct {
 	Access   func(credential.Access)        // as credential.Options.Access
 }
 
-// Client is the process's HTTP client for polling: one pool of connections
-// for all sources. It is safe for concurrent use.
+// Client is the HTTP client for polling of one configuration: one pool of
+// connections for all sources. Those of configurations that follow each other
+// share what is equal in them (see Renew). It is safe for concurrent use.
 type Client struct {
-	transport http.RoundTripper
+	transport http.RoundTripper // of pool, or a test's own
+	pool      *pool
 	base      http.Header // of every request, to any host; not changed
 	redactor  *secret.Redactor
 	book      *credential.Book
 	limits    map[string]*limit
-	buffers   sync.Pool // of *bytes.Buffer
-	inflater  decode.Inflater
+	buffers   *sync.Pool // of *bytes.Buffer
+	inflater  *decode.Inflater
 
-	mu         sync.Mutex
-	transports map[credential.TLSSettings]*http.Transport // for sources with certificates of their own
+	mu     sync.Mutex
+	own    map[credential.TLSSettings]*ownPool // for sources with certificates of their own
+	closed bool
 }
 
 // NewClient makes the client. It opens no connection. A proxy named in the
 // environment is not used: the egress policy would see only the proxy's
 // address.
 func NewClient(o ClientOptions) *Client {
-	dialer := &net.Dialer{Timeout: dialTimeout, Control: o.Egress.Control}
+	pool := newPool(o.Egress)
+	c := &Client{
+		transport: pool.plain, pool: pool, limits: newLimits(o.Limits, nil), buffers: &sync.Pool{}, inflater: &decode.Inflater{},
+	}
+	c.book = credential.NewBook(c.settle(o))
+	return c
+}
+
+// Renew makes the client of another configuration. What is equal is the very
+// same: connections where Egress is (and the files of certificates), each limit
+// with what is used of it, credentials with their tokens. So a source that is
+// made with it shares them with the one that it was before (see Source.Shares).
+// The redactor is to know what c's knows.
+//
+// Each of the two is to be closed, in any order; that leaves alone what the
+// other one shares. Therefore all sources and endpoints of the configuration
+// are to be made with the new client before c is closed, also those in whose
+// place the ones before stay.
+func (c *Client) Renew(o ClientOptions) *Client {
+	made := &Client{limits: newLimits(o.Limits, c.limits), buffers: c.buffers, inflater: c.inflater}
+	if made.pool = c.pool.join(o.Egress); made.pool == c.pool {
+		made.transport = c.transport
+	} else {
+		made.transport = made.pool.plain
+	}
+	made.book = c.book.Renew(made.settle(o))
+	return made
+}
+
+// settle takes over options; it gives those of the credentials.
+func (c *Client) settle(o ClientOptions) credential.Options {
 	agent := "Deltahook"
 	if o.Version != "" {
 		agent += "/" + o.Version
 	}
-	c := &Client{
-		base:     http.Header{"Accept": {"application/json, */*;q=0.5"}, "Accept-Encoding": {decode.AcceptEncoding}, "User-Agent": {agent}},
-		redactor: o.Redactor,
-		limits:   newLimits(o.Limits),
-		transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    dialTimeout,
-			MaxIdleConns:           idleConns,
-			MaxIdleConnsPerHost:    idleConns,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: maxHeader,
-			ForceAttemptHTTP2:      true,
-			DisableCompression:     true, // Client.read undoes more than the transport would
-			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		},
-	}
-	c.book = credential.NewBook(credential.Options{
+	c.base = http.Header{"Accept": {"application/json, */*;q=0.5"}, "Accept-Encoding": {decode.AcceptEncoding}, "User-Agent": {agent}}
+	c.redactor, c.own = o.Redactor, map[credential.TLSSettings]*ownPool{}
+	return credential.Options{
 		Named: o.Auth, Base: c.base, Over: c.over, Tokens: o.Tokens, Redactor: o.Redactor, Logger: o.Logger, Access: o.Access,
-	})
-	return c
+	}
 }
 
 // Credentials are those of the configuration, which endpoints share with the
@@ -90,17 +105,22 @@ func NewClient(o ClientOptions) *Client {
 func (c *Client) Credentials() *credential.Book { return c.book }
 
 // Close waits for refresh tokens that are being exchanged, at most 30 s, and
-// closes the connections that are idle. Those in use close when their exchange
-// ends.
+// closes the connections that are idle, of what no other client shares.
+// Connections in use close when their exchange ends. It may be called again.
 func (c *Client) Close() {
 	c.book.Close()
 	c.mu.Lock()
-	transports := slices.Collect(maps.Values(c.transports))
-	c.mu.Unlock()
-	for _, t := range transports {
-		t.CloseIdleConnections()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
 	}
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+	c.closed = true
+	for _, t := range c.own {
+		c.pool.giveBack(t)
+	}
+	if c.pool.leave() {
+		if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+			t.CloseIdleConnections()
+		}
 	}
 }

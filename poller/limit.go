@@ -75,11 +75,16 @@ func newLimit(name string, s LimitSettings) *limit {
 	})}
 }
 
-// newLimits makes the limits of a configuration that has no fault.
-func newLimits(settings map[string]LimitSettings) map[string]*limit {
+// newLimits makes the limits of a configuration that has no fault. Those that
+// are as they were before are the same.
+func newLimits(settings map[string]LimitSettings, before map[string]*limit) map[string]*limit {
 	limits := make(map[string]*limit, len(settings))
 	for name, s := range settings {
-		limits[name] = newLimit(name, s)
+		if was := before[name]; was != nil && was.settings == s {
+			limits[name] = was
+		} else {
+			limits[name] = newLimit(name, s)
+		}
 	}
 	return limits
 }

@@ -74,6 +74,20 @@ func NewSource(name string, s Settings, resp ResponseSettings, c *Client) (*Sour
 // Name is the source's name in the configuration.
 func (s *Source) Name() string { return s.name }
 
+// Shares reports whether s has the limit, the credentials and the connections of
+// another source, which was made with a client that s's was renewed from. Where
+// the settings of both are equal too, the other one may stay in s's place.
+func (s *Source) Shares(o *Source) bool {
+	return s.limit == o.limit && s.credential == o.credential && s.client.pool == o.client.pool && sameTransport(s.transport, o.transport)
+}
+
+// sameTransport reports whether two transports are one. A test's own may be of
+// a kind that cannot be compared: all sources have it.
+func sameTransport(a, b http.RoundTripper) bool {
+	own, ok := a.(*http.Transport)
+	return !ok || http.RoundTripper(own) == b
+}
+
 // Schedule is when the source is polled.
 func (s *Source) Schedule() Schedule { return s.schedule }
 

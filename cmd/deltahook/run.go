@@ -200,7 +200,7 @@ func sweep(ctx context.Context, store *bolt.Store, running *atomic.Pointer[confi
 			n, err = store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
 		}
 		if err != nil && ctx.Err() == nil {
-			log.Warn("what is past its retention cannot be removed; trying again in an hour", "err", err)
+			log.Warn("not all that is past its retention could be removed; trying again in an hour", "err", err)
 		}
 		if n > 0 {
 			log.Debug("removed what was past its retention", "records", n)

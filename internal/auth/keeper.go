@@ -17,6 +17,11 @@ type Options struct {
 	Origin   string        // fingerprint of the configured grant, with Refresh
 	Store    Store         // with Refresh; nil: none is exchanged
 
+	// After are keepers of the same record that this one takes the place of,
+	// with Refresh: they are closed before its first exchange, for theirs may
+	// bring the refresh token that it needs.
+	After []*Keeper
+
 	// Learn is told of each token before it is used, so that it can be cut
 	// out of what is shown. Nil: nobody wants to know.
 	Learn func(tokens ...string)
@@ -184,6 +189,7 @@ func (k *Keeper) exchange(ctx context.Context) (Grant, error) {
 	if k.o.Store == nil {
 		return Grant{}, ErrNoStore
 	}
+	k.succeed()
 	if g := k.unsaved; g != nil {
 		// The one before may be dead: it was exchanged for this one. The token
 		// that came with it may be old by now.
@@ -208,6 +214,23 @@ func (k *Keeper) exchange(ctx context.Context) (Grant, error) {
 	}
 	return g, k.save(ctx, g)
 }
+
+// succeed ends the keepers that this one comes after, and takes over what they
+// could not store.
+func (k *Keeper) succeed() {
+	for _, was := range k.o.After {
+		was.Close()
+		was.mu.Lock()
+		if was.unsaved != nil && was.o.Origin == k.o.Origin {
+			k.unsaved, was.unsaved = was.unsaved, nil
+		}
+		was.mu.Unlock()
+	}
+	k.o.After = nil
+}
+
+// Name is that of its record in the store.
+func (k *Keeper) Name() string { return k.o.Name }
 
 // ask exchanges. The refresh token is learned each time: of what was learned
 // only the latest is known.
@@ -258,7 +281,8 @@ func (k *Keeper) Close() {
 	k.cancel()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if g := k.unsaved; g != nil { // no flight begins any more
+	k.o.After = nil // no flight begins any more
+	if g := k.unsaved; g != nil {
 		k.err = k.save(context.Background(), *g)
 	}
 }

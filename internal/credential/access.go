@@ -17,10 +17,15 @@ type Access struct {
 }
 
 // tellAccess tells how a refresh token fared.
-func (b *Book) tellAccess(c *Credential, expired bool) {
-	b.users.Lock()
-	a := Access{Auth: c.name, Users: slices.Clone(c.users), Expired: expired}
-	b.users.Unlock()
+func (c *Credential) tellAccess(in *shelf, expired bool) {
+	in.mu.Lock()
+	if len(c.books) == 0 {
+		in.mu.Unlock()
+		return // nobody has it any more
+	}
+	b := c.books[0]
+	a := Access{Auth: c.name, Users: slices.Clone(b.users[c]), Expired: expired}
+	in.mu.Unlock()
 	at := "auth." + a.Auth
 	if strings.HasPrefix(a.Auth, inline) {
 		a.Auth, at = "", "auth"
@@ -39,11 +44,4 @@ func (b *Book) tellAccess(c *Credential, expired bool) {
 	if b.o.Access != nil {
 		b.o.Access(a)
 	}
-}
-
-// use notes who has a credential.
-func (b *Book) use(c *Credential, by User) {
-	b.users.Lock()
-	defer b.users.Unlock()
-	c.users = append(c.users, by)
 }

@@ -31,24 +31,34 @@ type Options struct {
 	Access   func(Access)     // told when a refresh token was exchanged or refused; waits for nothing; nil: nobody is told
 }
 
-// Book is the process's credentials. It is safe for concurrent use. Make it
-// with NewBook and end it with Close.
+// Book is the credentials of one configuration. Those of several that follow
+// each other share what is equal in them. It is safe for concurrent use. Make it
+// with NewBook or Renew, and end it with Close.
 type Book struct {
 	o        Options
 	inflater decode.Inflater
+	shelf    *shelf
 
-	mu    sync.Mutex
-	known map[string]*Credential
+	mu     sync.Mutex
+	known  map[string]*Credential
+	closed bool
 
-	users sync.Mutex // guards Credential.users
+	users map[*Credential][]User // guarded by shelf.mu
 }
 
 // NewBook makes the book. No token is asked for yet.
-func NewBook(o Options) *Book {
+func NewBook(o Options) *Book { return newBook(o, &shelf{}) }
+
+// Renew makes the book of another configuration. What it gives is the same as
+// b gives, with the tokens, where name and settings are, and Over gives the
+// same for them. Closing either leaves alone what the other one has given.
+func (b *Book) Renew(o Options) *Book { return newBook(o, b.shelf) }
+
+func newBook(o Options, on *shelf) *Book {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Book{o: o, known: map[string]*Credential{}}
+	return &Book{o: o, shelf: on, known: map[string]*Credential{}, users: map[*Credential][]User{}}
 }
 
 // Credential gives the shared credential of a reference, by whom it is used;
@@ -73,16 +83,19 @@ func (b *Book) Credential(ref Ref, by User) (*Credential, error) {
 	made := b.known[name]
 	if made == nil {
 		var err error
-		if made, err = b.make(name, settings); err != nil {
+		if made, err = b.take(name, settings); err != nil {
 			return nil, err
 		}
 		b.known[name] = made
 	}
-	b.use(made, by)
+	b.shelf.mu.Lock()
+	defer b.shelf.mu.Unlock()
+	b.users[made] = append(b.users[made], by)
 	return made, nil
 }
 
-func (b *Book) make(name string, s *Settings) (*Credential, error) {
+// take gives a credential that another book has, or makes it.
+func (b *Book) take(name string, s *Settings) (*Credential, error) {
 	r := fault.New()
 	compiled := s.compile(r)
 	for _, f := range r.All() {
@@ -94,7 +107,19 @@ func (b *Book) make(name string, s *Settings) (*Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	made := &Credential{credentials: compiled, name: name}
+	b.shelf.mu.Lock()
+	defer b.shelf.mu.Unlock()
+	made := b.shelf.find(name, compiled.id, over)
+	if made == nil {
+		made = b.make(name, compiled, over)
+		b.shelf.all = append(b.shelf.all, made)
+	}
+	made.books = append(made.books, b)
+	return made, nil
+}
+
+func (b *Book) make(name string, compiled *credentials, over http.RoundTripper) *Credential {
+	made := &Credential{credentials: compiled, name: name, over: over}
 	learn := func(secrets ...string) { b.o.Redactor.Learn("auth "+name+" as configured", secrets...) }
 	for _, v := range compiled.fixed {
 		learn(v.Secret)
@@ -104,8 +129,8 @@ func (b *Book) make(name string, s *Settings) (*Credential, error) {
 			Name: name, Slack: k.slack, Refresh: k.refresh, Origin: k.origin, Store: b.o.Tokens,
 			Exchange: b.exchangeOf(k, over),
 			Learn:    func(tokens ...string) { b.o.Redactor.Learn(fmt.Sprintf("auth %s %d", name, i), tokens...) },
-			Expired:  func() { b.tellAccess(made, true) },
-			Renewed:  func() { b.tellAccess(made, false) },
+			Expired:  func() { made.tellAccess(b.shelf, true) },
+			Renewed:  func() { made.tellAccess(b.shelf, false) },
 		}
 		if strings.HasPrefix(name, inline) {
 			o.Name = inline + k.origin // other settings may change, and the token is still good
@@ -113,21 +138,30 @@ func (b *Book) make(name string, s *Settings) (*Credential, error) {
 		if k.oauth2 != nil {
 			learn(k.oauth2.ClientSecret, k.oauth2.Basic())
 		}
+		if k.refresh != "" {
+			o.After = b.shelf.keepers(o.Name)
+		}
 		made.keepers = append(made.keepers, auth.New(o))
 	}
-	return made, nil
+	return made
 }
 
-// Close waits for refresh tokens that are being exchanged, at most 30 s. After
-// it no token is fetched.
+// Close waits for refresh tokens that are being exchanged, at most 30 s, for
+// credentials that no other book has. After it no token is fetched for these.
 func (b *Book) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed = true
 	var closing sync.WaitGroup
-	for _, c := range b.known {
+	left := b.shelf.leave(b)
+	for _, c := range left {
 		for _, k := range c.keepers {
 			closing.Go(k.Close)
 		}
 	}
 	closing.Wait()
+	b.shelf.drop(left)
 }

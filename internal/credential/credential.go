@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -14,8 +15,9 @@ import (
 type Credential struct {
 	*credentials
 	name    string
-	keepers []*auth.Keeper // of each that is fetched
-	users   []User         // guarded by Book.users
+	over    http.RoundTripper // of requests for tokens
+	keepers []*auth.Keeper    // of each that is fetched
+	books   []*Book           // that hold it, the oldest first; guarded by shelf.mu
 }
 
 // Proof is what one request carries to show who asks.

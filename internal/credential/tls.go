@@ -28,6 +28,20 @@ func (s TLSSettings) Config() (*tls.Config, error) {
 	return c, nil
 }
 
+// Fingerprint is equal for equal settings while their files are the same. It
+// shows nothing of the key. A file that cannot be read is an empty one here.
+func (s TLSSettings) Fingerprint() string {
+	parts := []string{fmt.Sprint(s)}
+	for _, path := range []string{s.CA, s.Cert, s.Key} {
+		text := []byte(nil)
+		if path != "" {
+			text, _ = readPEM(path)
+		}
+		parts = append(parts, string(text))
+	}
+	return digest(parts...)
+}
+
 // Check reports what is wrong with the settings and the files they name.
 func (s TLSSettings) Check(r fault.Report) { s.compile(r) }
 

@@ -143,6 +143,26 @@ func TestScansAreBounded(t *testing.T) {
 	}
 }
 
+// TestScanEndsAtSince asks for what an idle endpoint got lately: what is older
+// is not looked through, though none of it is the endpoint's.
+func TestScanEndsAtSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTemp(t)
+		c := &differ.Commit{Source: "shop"}
+		for i := range maxLooked + 1 {
+			c.Events = append(c.Events, differ.Event{ID: fmt.Sprintf("e%06d", i), Key: "k", Bodies: []differ.Body{{Endpoint: "hook", Payload: []byte("x")}}})
+		}
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		lately := emitter.Filter{Endpoint: "idle", Since: time.Now().Add(-time.Minute)}
+		if page, err := s.Deliveries(t.Context(), lately, emitter.Page{}); err != nil || page.Next != "" || len(page.Deliveries) != 0 {
+			t.Errorf("%d deliveries, more: %t, %v", len(page.Deliveries), page.Next != "", err)
+		}
+	})
+}
+
 // TestDamagedAreListed holds that one damaged record hides no other.
 func TestDamagedAreListed(t *testing.T) {
 	s := openTemp(t)

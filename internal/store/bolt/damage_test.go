@@ -199,12 +199,13 @@ func FuzzPage(f *testing.F) {
 		f.Add(file[at : at+size])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := parsePage(bytes.NewReader(data), min(size, len(data)), len(data))
+		p, err := parsePage(data[:min(size, len(data))], len(data))
 		if err != nil {
 			return
 		}
-		w := pages{file: bytes.NewReader(data), size: size}
-		elements, err := p.elements(keyRange{})
+		p.file = bytes.NewReader(data)
+		w := pages{file: &chunks{of: p.file}, size: size}
+		elements, err := p.elements(nil, keyRange{})
 		if err != nil {
 			return
 		}

@@ -98,32 +98,33 @@ func readLeft(k, v []byte) (time.Time, error) {
 	return since, f.end(bucketMeta, k)
 }
 
-// sweepLeft forgets the sources that left before cutoff, a unit at least in a
+// left forgets the sources that left before the cutoff, a unit at least in a
 // step and, where units are small, about sweepStep records. Each unit goes as a
 // whole: one that comes back has its state or none.
-func sweepLeft(cutoff time.Time) step {
-	return func(t *tx, from []byte) (n int, next []byte, err error) {
-		prefix := []byte(leftKey)
-		if len(from) == 0 {
-			from = prefix
-		}
-		k, v := t.cursor(bucketMeta).Seek(from)
-		if !bytes.HasPrefix(k, prefix) {
-			return 0, nil, nil
-		}
-		key := bytes.Clone(k)
-		next = append(bytes.Clone(k), 0)
-		since, err := readLeft(k, v)
-		if err != nil || !since.Before(cutoff) {
-			return 0, next, err
-		}
-		n, done, err := t.forgetSome(strings.TrimPrefix(string(key), leftKey))
-		if err != nil {
-			return 0, nil, err
-		}
-		if !done {
-			return n, key, nil
-		}
-		return n, next, t.drop(bucketMeta, key)
+func (w *sweeper) left(t *tx, from []byte) (n int, next []byte, err error) {
+	prefix := []byte(leftKey)
+	if len(from) == 0 {
+		from = prefix
 	}
+	k, v := t.cursor(bucketMeta).Seek(from)
+	if !bytes.HasPrefix(k, prefix) {
+		return 0, nil, nil
+	}
+	key := bytes.Clone(k)
+	next = append(bytes.Clone(k), 0)
+	since, err := readLeft(k, v)
+	if w.passes(err) {
+		return 0, next, nil
+	}
+	if err != nil || !since.Before(w.cutoff) {
+		return 0, next, err
+	}
+	n, done, err := t.forgetSome(strings.TrimPrefix(string(key), leftKey))
+	if err != nil {
+		return 0, nil, err
+	}
+	if !done {
+		return n, key, nil
+	}
+	return n, next, t.drop(bucketMeta, key)
 }

@@ -171,7 +171,7 @@ func (l *deliveryList) full(last []byte) bool {
 // any with a lower number can be.
 func (l *deliveryList) look(t *tx, number uint64, d *storedDelivery) (older bool) {
 	l.looked++
-	if l.f.Endpoint != "" && l.f.Endpoint != d.endpoint {
+	if l.f.Endpoint != "" && l.f.Endpoint != d.endpoint && l.f.Since.IsZero() {
 		return false
 	}
 	e, err := t.event(d.event)

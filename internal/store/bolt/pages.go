@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -54,12 +55,15 @@ type chunks struct {
 
 const chunkSize = 256 << 10
 
-// ReadAt reads from what is kept, where it lies in one chunk.
-func (c *chunks) ReadAt(b []byte, at int64) (int, error) {
+// view gives bytes of the file. Where they lie in one chunk they are the
+// chunk's, and stay as they are until something else is read.
+func (c *chunks) view(at int64, size int) ([]byte, error) {
 	number := at/chunkSize + 1
-	from := at % chunkSize
-	if from+int64(len(b)) > chunkSize {
-		return c.of.ReadAt(b, at)
+	from := int(at % chunkSize)
+	if from+size > chunkSize {
+		b := make([]byte, size)
+		_, err := c.of.ReadAt(b, at)
+		return b, err
 	}
 	kept := &c.kept[number%int64(len(c.kept))]
 	if kept.at != number {
@@ -67,20 +71,16 @@ func (c *chunks) ReadAt(b []byte, at int64) (int, error) {
 			kept.bytes = make([]byte, chunkSize)
 		}
 		kept.at = 0
-		n, err := c.of.ReadAt(kept.bytes[:chunkSize], at-from)
+		n, err := c.of.ReadAt(kept.bytes[:chunkSize], at-int64(from))
 		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
+			return nil, err
 		}
 		kept.at, kept.bytes = number, kept.bytes[:n]
 	}
-	if from > int64(len(kept.bytes)) {
-		return 0, io.EOF
+	if from+size > len(kept.bytes) {
+		return nil, io.ErrUnexpectedEOF
 	}
-	n := copy(b, kept.bytes[from:])
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
+	return kept.bytes[from : from+size : from+size], nil
 }
 
 // The layout of a page: a head of id (8), flags (2), count (2) and overflow
@@ -99,10 +99,11 @@ const (
 const maxDepth = 64
 
 type pages struct {
-	file  io.ReaderAt
+	file  *chunks
 	size  int
 	seen  []bool // by page; its length is the number of pages
 	depth int
+	leaf  []element // of the leaf that is looked at
 }
 
 // keyRange is which keys may stand in a page. A nil bound is none.
@@ -131,7 +132,16 @@ func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error
 	if err != nil {
 		return err
 	}
-	elements, err := p.elements(within)
+	// What lies below is read while the keys of a branch are needed, and while
+	// those of the root are, which are the buckets.
+	var elements []element
+	if p.flags == branchFlag || w.depth == 1 {
+		p.start = bytes.Clone(p.start)
+		elements, err = p.elements(nil, within)
+	} else {
+		elements, err = p.elements(w.leaf, within)
+		w.leaf = elements
+	}
 	if err != nil {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
@@ -166,14 +176,14 @@ func (w *pages) bucket(p *page, e element) error {
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
 		return w.walk(root, keyRange{}, plain)
 	}
-	inline, err := parsePage(bytes.NewReader(value[head:]), len(value)-head, len(value)-head)
+	inline, err := parsePage(value[head:], len(value)-head)
 	if err != nil {
 		return err
 	}
 	if inline.flags != leafFlag {
 		return errors.New("a bucket within a page is no leaf")
 	}
-	_, err = inline.elements(keyRange{})
+	_, err = inline.elements(nil, keyRange{})
 	return err
 }
 
@@ -187,7 +197,7 @@ func plain(_ *page, e element) error {
 
 // page is a page and its first bytes.
 type page struct {
-	file   io.ReaderAt // from the page's beginning
+	file   io.ReaderAt // from the page's beginning; nil: start is all of it
 	length int         // with its overflow
 	start  []byte
 	id     uint64
@@ -200,10 +210,17 @@ func (w *pages) page(id uint64) (*page, error) {
 	if id < 2 || id >= uint64(len(w.seen)) {
 		return nil, fmt.Errorf("page %d of %d", id, len(w.seen))
 	}
-	at, most := int64(id)*int64(w.size), (len(w.seen)-int(id))*w.size
-	p, err := parsePage(io.NewSectionReader(w.file, at, int64(most)), w.size, most)
+	at := int64(id) * int64(w.size)
+	start, err := w.file.view(at, w.size)
 	if err != nil {
 		return nil, fmt.Errorf("page %d: %w", id, err)
+	}
+	p, err := parsePage(start, (len(w.seen)-int(id))*w.size)
+	if err != nil {
+		return nil, fmt.Errorf("page %d: %w", id, err)
+	}
+	if p.length > w.size {
+		p.file = io.NewSectionReader(w.file.of, at, int64(p.length))
 	}
 	if p.id != id || p.flags != branchFlag && p.flags != leafFlag || p.flags == branchFlag && p.count == 0 {
 		return nil, fmt.Errorf("page %d: says that it is page %d, kind %x, %d keys", id, p.id, p.flags, p.count)
@@ -217,26 +234,22 @@ func (w *pages) page(id uint64) (*page, error) {
 	return p, nil
 }
 
-// parsePage reads the head of a page of size bytes and its overflow, which
-// may not have more than most bytes together.
-func parsePage(file io.ReaderAt, size, most int) (*page, error) {
-	if size < pageHead {
+// parsePage reads the head of a page of which start is the beginning. With its
+// overflow it may not have more than most bytes.
+func parsePage(start []byte, most int) (*page, error) {
+	if len(start) < pageHead {
 		return nil, io.ErrUnexpectedEOF
 	}
-	start := make([]byte, size)
-	if _, err := file.ReadAt(start, 0); err != nil {
-		return nil, err
-	}
 	p := &page{
-		file: file, start: start,
-		id: binary.NativeEndian.Uint64(start), flags: binary.NativeEndian.Uint16(start[8:]),
+		start: start,
+		id:    binary.NativeEndian.Uint64(start), flags: binary.NativeEndian.Uint16(start[8:]),
 		count: int(binary.NativeEndian.Uint16(start[10:])),
 	}
 	overflow := int64(binary.NativeEndian.Uint32(start[12:]))
-	if (overflow+1)*int64(size) > int64(most) {
+	if (overflow+1)*int64(len(start)) > int64(most) {
 		return nil, fmt.Errorf("%d pages of overflow", overflow)
 	}
-	p.length = int(overflow+1) * size
+	p.length = int(overflow+1) * len(start)
 	return p, nil
 }
 
@@ -253,17 +266,19 @@ func (p *page) read(at, n int) ([]byte, error) {
 	return b, err
 }
 
-// elements reads the keys, which must ascend within a range.
-func (p *page) elements(within keyRange) ([]element, error) {
+// elements reads the keys, which must ascend within a range, into the room of
+// what was read before.
+func (p *page) elements(room []element, within keyRange) ([]element, error) {
 	list, err := p.read(pageHead, p.count*elementSize)
 	if err != nil {
 		return nil, err
 	}
-	elements := make([]element, p.count)
+	elements := slices.Grow(room[:0], p.count)[:p.count]
 	for i := range elements {
 		b := list[i*elementSize:]
 		word := func(at int) int { return int(binary.NativeEndian.Uint32(b[at:])) }
 		e, at := &elements[i], pageHead+i*elementSize
+		*e = element{}
 		var size int
 		if p.flags == branchFlag {
 			at, size, e.child = at+word(0), word(4), binary.NativeEndian.Uint64(b[8:])

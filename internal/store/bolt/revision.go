@@ -153,7 +153,7 @@ func (s *Store) sweepRevisions(ctx context.Context, cutoff time.Time) (n int, er
 // that are to go, and the key to go on at.
 func (t *tx) staleRevisions(from []byte, cutoff time.Time) (keys [][]byte, next []byte, err error) {
 	lives := t.lives()
-	return t.collect(bucketRevisions, from, func(k, v []byte) (take, stop bool, err error) {
+	return new(sweeper).collect(t, bucketRevisions, from, func(k, v []byte) (take, stop bool, err error) {
 		r, err := readRevision(k, v)
 		return err == nil && (r.seen.Before(cutoff) || r.life != lives(k)), false, nil
 	})

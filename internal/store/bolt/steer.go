@@ -65,7 +65,7 @@ func (t *tx) delay(number uint64, d *storedDelivery, e *storedEvent, until time.
 	return t.mark(bucketDue, d.dueKey(e, number))
 }
 
-// Drop makes dead letters of what waits at an endpoint. See emitter.Queue.
+// Drop ends what waits at an endpoint. See emitter.Queue.
 func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (int, error) {
 	takes := func(number uint64, d *storedDelivery, e *storedEvent) bool {
 		return d.state == stateWaiting && (drop.Before.IsZero() || d.since(e).Before(drop.Before)) &&
@@ -80,7 +80,7 @@ func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (i
 			if !takes(number, d, e) {
 				return false, nil
 			}
-			return true, t.discard(number, d, e, drop.Reason)
+			return true, t.discard(number, d, e, &drop)
 		})
 	}
 	if err != nil {
@@ -89,18 +89,21 @@ func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (i
 	return n, nil
 }
 
-// discard makes a dead letter of a delivery that waits. Why stands in the
-// record of an attempt, as with any other.
-func (t *tx) discard(number uint64, d *storedDelivery, e *storedEvent, why string) error {
+// discard ends a delivery that waits. Why stands in the record of an attempt,
+// as with any other.
+func (t *tx) discard(number uint64, d *storedDelivery, e *storedEvent, drop *emitter.Drop) error {
 	first, err := t.undue(number, d, e)
 	if err != nil {
 		return err
 	}
+	end, why := drop.End(t.now)
 	d.attempts++
 	key := attemptKey(number, d.attempts)
-	if err := t.put(bucketAttempts, key, attemptRecord(key, &emitter.Attempt{At: t.now, Error: emitter.ErrorDropped, Reason: why})); err != nil {
+	if err := t.put(bucketAttempts, key, attemptRecord(key, &why)); err != nil {
 		return err
 	}
-	d.state = stateDead
+	if d.state, err = storedState(end); err != nil {
+		return err
+	}
 	return t.finish(number, d, e, first)
 }

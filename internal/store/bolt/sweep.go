@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -33,27 +34,33 @@ const sweepStep = 1_000
 
 // Sweep removes what is older than keep says, and tells how many records that
 // were. It works in small steps between which others write, and may be
-// stopped by ctx at each.
+// stopped by ctx at each. What it can't tell the age of, for a record is
+// damaged, stays; the rest is removed, and the error of the first is given.
 func (s *Store) Sweep(ctx context.Context, keep Retention) (n int, err error) {
 	now := time.Now()
+	var harm error
 	for _, part := range []struct {
 		what string
 		age  time.Duration
-		step func(cutoff time.Time) step
+		step func(*sweeper, *tx, []byte) (removed int, next []byte, err error)
 	}{
-		{"gone items", keep.Events, sweepGone},
-		{"dead letters", keep.Dead, sweepDead},
-		{"attempts", keep.Attempts, sweepAttempts},
-		{"events", keep.Events, sweepEvents},
-		{"sources that left", keep.Events, sweepLeft},
+		{"gone items", keep.Events, (*sweeper).gone},
+		{"dead letters", keep.Dead, (*sweeper).dead},
+		{"attempts", keep.Attempts, (*sweeper).attempts},
+		{"events", keep.Events, (*sweeper).events},
+		{"sources that left", keep.Events, (*sweeper).left},
 	} {
 		if part.age <= 0 {
 			continue
 		}
-		removed, err := s.sweep(ctx, part.step(now.Add(-part.age)))
+		w := &sweeper{cutoff: now.Add(-part.age)}
+		removed, err := s.sweep(ctx, func(t *tx, from []byte) (int, []byte, error) { return part.step(w, t, from) })
 		n += removed
 		if err != nil {
 			return n, fmt.Errorf("sweep %s: %w", part.what, err)
+		}
+		if harm == nil && w.harm != nil {
+			harm = fmt.Errorf("sweep %s: %w", part.what, w.harm)
 		}
 	}
 	var cutoff time.Time
@@ -64,7 +71,7 @@ func (s *Store) Sweep(ctx context.Context, keep Retention) (n int, err error) {
 	if err != nil {
 		return n, fmt.Errorf("sweep revisions: %w", err)
 	}
-	return n + removed, nil
+	return n + removed, harm
 }
 
 // step looks at some records from a key on, removes what is due, and gives the
@@ -91,9 +98,24 @@ func (s *Store) sweep(ctx context.Context, do step) (n int, err error) {
 	return n, nil
 }
 
+// sweeper removes what is older than cutoff.
+type sweeper struct {
+	cutoff time.Time
+	harm   error // of the first damaged record that was passed over
+}
+
+// passes says whether err is a damage that is passed over.
+func (w *sweeper) passes(err error) bool {
+	if !errors.Is(err, ErrDamaged) {
+		return false
+	}
+	w.harm = cmp.Or(w.harm, err)
+	return true
+}
+
 // collect gives copies of the keys from a key on that want takes, until it says
 // stop, and the key to go on at. It looks at sweepStep keys.
-func (t *tx) collect(b bucket, from []byte, want func(k, v []byte) (take, stop bool, err error)) (keys [][]byte, next []byte, err error) {
+func (w *sweeper) collect(t *tx, b bucket, from []byte, want func(k, v []byte) (take, stop bool, err error)) (keys [][]byte, next []byte, err error) {
 	c := t.cursor(b)
 	looked := 0
 	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
@@ -102,110 +124,112 @@ func (t *tx) collect(b bucket, from []byte, want func(k, v []byte) (take, stop b
 		}
 		looked++
 		take, stop, err := want(k, v)
-		if err != nil || stop {
+		switch {
+		case w.passes(err):
+		case err != nil || stop:
 			return keys, nil, err
-		}
-		if take {
+		case take:
 			keys = append(keys, bytes.Clone(k))
 		}
 	}
 	return keys, nil, nil
 }
 
-// olderKey takes keys that begin with a time before cutoff.
-func olderKey(cutoff time.Time) func(k, v []byte) (take, stop bool, err error) {
-	return func(k, _ []byte) (take, stop bool, err error) {
-		older := len(k) >= 8 && readTime(k).Before(cutoff)
-		return older, !older, nil
-	}
+// older takes keys that begin with a time before the cutoff.
+func (w *sweeper) older(k, _ []byte) (take, stop bool, err error) {
+	older := len(k) >= 8 && readTime(k).Before(w.cutoff)
+	return older, !older, nil
 }
 
-func sweepGone(cutoff time.Time) step {
-	return func(t *tx, from []byte) (n int, next []byte, err error) {
-		keys, next, err := t.collect(bucketGone, from, olderKey(cutoff))
-		for _, k := range keys {
-			if err == nil {
-				err = t.forget(k)
-			}
+// each calls remove with keys, and counts what it removed. What is damaged is
+// passed over: remove has changed nothing then.
+func (w *sweeper) each(keys [][]byte, remove func(k []byte) (int, error)) (n int, err error) {
+	for _, k := range keys {
+		removed, err := remove(k)
+		if err != nil && !w.passes(err) {
+			return 0, err
 		}
-		return len(keys), next, err
+		n += removed
 	}
+	return n, nil
+}
+
+// gone removes items that were gone.
+func (w *sweeper) gone(t *tx, from []byte) (n int, next []byte, err error) {
+	keys, next, err := w.collect(t, bucketGone, from, w.older)
+	if err == nil {
+		n, err = w.each(keys, t.forget)
+	}
+	return n, next, err
 }
 
 // forget removes an item that was gone, and what is noted of it, unless it came
 // back since.
-func (t *tx) forget(gone []byte) error {
-	if err := t.drop(bucketGone, gone); err != nil {
-		return err
-	}
+func (t *tx) forget(gone []byte) (n int, err error) {
 	key := gone[8:]
-	v := t.get(bucketItems, key)
-	if v == nil {
-		return nil
-	}
-	it, err := readItem(key, v)
-	if err != nil || !it.gone() || !it.seen.Equal(readTime(gone)) {
-		return err
-	}
-	if err := t.dropNotes(key); err != nil {
-		return err
-	}
-	if err := t.dropTimeline(key); err != nil {
-		return err
-	}
-	return t.drop(bucketItems, key)
-}
-
-func sweepDead(cutoff time.Time) step {
-	return func(t *tx, from []byte) (n int, next []byte, err error) {
-		keys, next, err := t.collect(bucketDead, from, olderKey(cutoff))
+	if v := t.get(bucketItems, key); v != nil {
+		it, err := readItem(key, v)
 		if err != nil {
-			return 0, nil, err
+			return 0, err
 		}
-		for _, k := range keys {
-			number, _ := lastNumber(k)
-			d, found, err := t.delivery(number)
-			if err != nil {
-				return 0, nil, err
+		if it.gone() && it.seen.Equal(readTime(gone)) {
+			if err := t.dropNotes(key); err != nil {
+				return 0, err
 			}
-			if err := t.drop(bucketDead, k); err != nil {
-				return 0, nil, err
+			if err := t.dropTimeline(key); err != nil {
+				return 0, err
 			}
-			if !found || !d.letter() {
-				continue
+			if err := t.drop(bucketItems, key); err != nil {
+				return 0, err
 			}
-			endpoint, err := t.endpoint(d.endpoint)
-			if err != nil {
-				return 0, nil, err
-			}
-			endpoint.Dead--
-			removed, err := t.dropChain(cmp.Or(d.origin, number))
-			if err != nil {
-				return 0, nil, err
-			}
-			n += removed
 		}
-		return n, next, nil
 	}
+	return 1, t.drop(bucketGone, gone)
 }
 
-func sweepAttempts(cutoff time.Time) step {
-	return func(t *tx, from []byte) (n int, next []byte, err error) {
-		keys, next, err := t.collect(bucketAttempts, from, func(k, v []byte) (take, stop bool, err error) {
-			a, err := readAttempt(k, v)
-			if err != nil || a.At.Before(cutoff) {
-				return err == nil, false, err
-			}
-			stop, err = t.young(k, cutoff)
-			return false, stop, err
-		})
-		for _, k := range keys {
-			if err == nil {
-				err = t.drop(bucketAttempts, k)
-			}
-		}
-		return len(keys), next, err
+// dead removes dead letters.
+func (w *sweeper) dead(t *tx, from []byte) (n int, next []byte, err error) {
+	keys, next, err := w.collect(t, bucketDead, from, w.older)
+	if err == nil {
+		n, err = w.each(keys, t.dropLetter)
 	}
+	return n, next, err
+}
+
+// dropLetter removes a dead letter, with what it is a replay of.
+func (t *tx) dropLetter(dead []byte) (n int, err error) {
+	number, _ := lastNumber(dead)
+	d, found, err := t.delivery(number)
+	if err != nil {
+		return 0, err
+	}
+	if found && d.letter() {
+		endpoint, err := t.endpoint(d.endpoint)
+		if err != nil {
+			return 0, err
+		}
+		if n, err = t.dropChain(cmp.Or(d.origin, number)); err != nil {
+			return 0, err
+		}
+		endpoint.Dead--
+	}
+	return n, t.drop(bucketDead, dead)
+}
+
+// attempts removes records of attempts.
+func (w *sweeper) attempts(t *tx, from []byte) (n int, next []byte, err error) {
+	keys, next, err := w.collect(t, bucketAttempts, from, func(k, v []byte) (take, stop bool, err error) {
+		a, err := readAttempt(k, v)
+		if err != nil || a.At.Before(w.cutoff) {
+			return err == nil, false, err
+		}
+		stop, err = t.young(k, w.cutoff)
+		return false, stop, err
+	})
+	if err == nil {
+		n, err = w.each(keys, func(k []byte) (int, error) { return 1, t.drop(bucketAttempts, k) })
+	}
+	return n, next, err
 }
 
 // young says whether the delivery of an attempt was committed at cutoff or
@@ -222,32 +246,30 @@ func (t *tx) young(attempt []byte, cutoff time.Time) (bool, error) {
 	return err == nil && !e.created.Before(cutoff), err
 }
 
-func sweepEvents(cutoff time.Time) step {
-	return func(t *tx, from []byte) (n int, next []byte, err error) {
-		keys, next, err := t.collect(bucketEvents, from, func(k, v []byte) (take, stop bool, err error) {
-			e, err := readEvent(k, v)
-			if err != nil || !e.created.Before(cutoff) {
-				// Ids are in the order of time, or nearly.
-				return false, true, err
-			}
-			needed, err := t.needed(&e, cutoff)
-			return !needed, false, err
-		})
+// events removes events, with all that belongs to them.
+func (w *sweeper) events(t *tx, from []byte) (n int, next []byte, err error) {
+	keys, next, err := w.collect(t, bucketEvents, from, func(k, v []byte) (take, stop bool, err error) {
+		e, err := readEvent(k, v)
+		if err != nil || !e.created.Before(w.cutoff) {
+			return false, err == nil, err // ids are in the order of time, or nearly
+		}
+		needed, err := t.needed(&e, w.cutoff)
+		return !needed, false, err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	for i, k := range keys {
+		if n >= sweepStep {
+			return n, k, nil
+		}
+		removed, err := w.each(keys[i:i+1], t.dropEvent)
 		if err != nil {
 			return 0, nil, err
 		}
-		for _, k := range keys {
-			if n >= sweepStep {
-				return n, k, nil
-			}
-			removed, err := t.dropEvent(k)
-			if err != nil {
-				return 0, nil, err
-			}
-			n += removed
-		}
-		return n, next, nil
+		n += removed
 	}
+	return n, next, nil
 }
 
 // needed says whether a delivery of the event waits or is a dead letter, or

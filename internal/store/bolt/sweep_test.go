@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -219,4 +220,51 @@ func TestSweepMany(t *testing.T) {
 			t.Errorf("what is left (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestSweepDamaged damages one record of each kind: all else that is past its
+// age is removed, and the error names the damaged one, each time.
+func TestSweepDamaged(t *testing.T) {
+	for b, key := range map[bucket][]byte{
+		bucketItems:      itemKey("shop", "b"),
+		bucketEvents:     []byte("e0b"),
+		bucketDeliveries: numberKey(3),
+		bucketAttempts:   attemptKey(3, 1),
+	} {
+		for _, state := range []emitter.State{emitter.Dead, emitter.Delivered} {
+			t.Run(string(b)+", "+string(state), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := openTemp(t)
+					tell(t, s, 0, "a", "b", "c") // deliveries 1 to 6, to each endpoint by turns
+					all := map[string]emitter.State{"a": state, "b": state, "c": state}
+					settleAll(t, s, "hook", all)
+					settleAll(t, s, "other", all)
+					c := &differ.Commit{Source: "shop", Version: 1}
+					for _, k := range []string{"a", "b", "c"} {
+						c.Items = append(c.Items, differ.Item{Key: k, Revision: 2, Seen: time.Now()})
+					}
+					if err := s.Commit(t.Context(), c); err != nil {
+						t.Fatal(err)
+					}
+					spoil(t, s, b, key)
+					time.Sleep(time.Hour)
+					for range 2 {
+						_, err := s.Sweep(t.Context(), Retention{Events: time.Minute, Attempts: time.Minute, Dead: time.Minute})
+						if !errors.Is(err, ErrDamaged) && b != bucketAttempts { // goes with its delivery
+							t.Errorf("sweep: %v", err)
+						}
+					}
+					left := count(t, s)
+					for b, want := range map[bucket]int{bucketItems: 1, bucketGone: 1, bucketEvents: 1, bucketDeliveries: 2, bucketAttempts: 2, bucketBodies: 2, bucketDead: 2} {
+						if left[b] > want {
+							t.Errorf("%d %s are left, want %d at most", left[b], b, want)
+						}
+					}
+					if n := len(left); n < 4 && b != bucketAttempts || n > 3 && b == bucketAttempts { // meta, sources, endpoints
+						t.Errorf("left %v", left)
+					}
+				})
+			})
+		}
+	}
 }

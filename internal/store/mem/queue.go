@@ -387,7 +387,7 @@ func (s *Store) Hasten(ctx context.Context, endpoint string) error {
 // hastenSpan is by how much what is hastened may be due later than at once.
 const hastenSpan = time.Second
 
-// Drop makes dead letters of what waits at an endpoint. See emitter.Queue.
+// Drop ends what waits at an endpoint. See emitter.Queue.
 func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (n int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -400,10 +400,8 @@ func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (n
 			continue
 		}
 		if n++; !drop.Dry {
-			s.settle(d, &emitter.Outcome{
-				Attempt: emitter.Attempt{At: now, Error: emitter.ErrorDropped, Reason: drop.Reason},
-				Verdict: emitter.Verdict{State: emitter.Dead},
-			}, now)
+			end, why := drop.End(now)
+			s.settle(d, &emitter.Outcome{Attempt: why, Verdict: emitter.Verdict{State: end}}, now)
 		}
 	}
 	return n, nil

@@ -227,7 +227,7 @@ func (p *pair) hasten(r *rapid.T) {
 
 func (p *pair) drop(r *rapid.T) {
 	endpoint := someEndpoint.Draw(r, "endpoint")
-	d := emitter.Drop{Reason: "of no use", Dry: rapid.Bool().Draw(r, "dry")}
+	d := emitter.Drop{Reason: "of no use", Dry: rapid.Bool().Draw(r, "dry"), Expired: rapid.Bool().Draw(r, "expired")}
 	if rapid.Bool().Draw(r, "some") {
 		d.Before = time.Now().Add(-time.Duration(rapid.IntRange(0, 120).Draw(r, "age")) * time.Second)
 		d.Skip = func(number uint64) bool { return number%3 == 0 }

@@ -259,6 +259,9 @@ func testDrop(t *testing.T, s Store) {
 	equal(t, "at last", due(t, s, "hook"), []string{})
 	equal(t, "hook", endpoint(t, s, "hook"), emitter.EndpointState{Dead: 4})
 	equal(t, "of none", drop(emitter.Drop{}), 0)
+	commit(t, s, changes(2, event("e6", "a", 4, "hook"), event("e7", "a", 5, "hook")))
+	equal(t, "of age", drop(emitter.Drop{Expired: true, Reason: "too old"}), 2)
+	equal(t, "hook", endpoint(t, s, "hook"), emitter.EndpointState{Dead: 4})
 	equal(t, "another endpoint's", due(t, s, "other"), []string{"e1"})
 }
 
