@@ -110,7 +110,9 @@ func (p *parts) reassemble(cfg *configs.Config, in surroundings, d *configs.Diff
 	if err != nil {
 		return nil, nil, err
 	}
-	if next, err = compile(cfg, in, poller.NewClient(o)); err != nil {
+	client := p.client.Renew(o)
+	if next, err = compile(cfg, in, client); err != nil {
+		client.Close()
 		return nil, nil, err
 	}
 	readdressed = map[string]bool{}
@@ -121,7 +123,7 @@ func (p *parts) reassemble(cfg *configs.Config, in surroundings, d *configs.Diff
 		if polled[name] == nil {
 			continue
 		}
-		if !changed[name] {
+		if !changed[name] && s.Shares(polled[name]) {
 			next.polled[i] = polled[name]
 		}
 		switch {

@@ -204,23 +204,25 @@ func (r *reloader) reload(ctx context.Context) (web.Reloaded, error) {
 	if err != nil {
 		return web.Reloaded{}, err
 	}
-	if _, err := r.store.Left(ctx, concerns(after)); err != nil {
-		return web.Reloaded{}, err
+	setup := differ.Setup{
+		Sources: next.diffed, Readdressed: readdressed, Renamed: d.Renamed, Endpoints: sortedNames(after.Endpoints),
+		Alerts: after.Alerts.To, FailingAfter: after.Alerts.SourceFailingAfter, StaleAfter: after.Alerts.SourceStaleAfter.Std(),
+		Swap: func() { r.telling.Update(next.endpoints) },
 	}
-	err = r.polling.Update(ctx, next.polled, func(ctx context.Context) (map[string]poller.Bookmarks, error) {
-		return r.diffing.Update(ctx, differ.Setup{
-			Sources: next.diffed, Readdressed: readdressed, Renamed: d.Renamed, Endpoints: sortedNames(after.Endpoints),
-			Alerts: after.Alerts.To, FailingAfter: after.Alerts.SourceFailingAfter, StaleAfter: after.Alerts.SourceStaleAfter.Std(),
-			Swap: func() { r.telling.Update(next.endpoints) },
+	if _, err = r.store.Left(ctx, concerns(after)); err == nil {
+		err = r.polling.Update(ctx, next.polled, func(ctx context.Context) (map[string]poller.Bookmarks, error) {
+			return r.diffing.Update(ctx, setup)
 		})
-	})
+	}
 	if err != nil {
+		next.client.Close()
 		return web.Reloaded{}, err
 	}
 	r.again.Update(sortedNames(after.Endpoints))
 	r.admin.SetToken(after.Server.Token)
 	_ = r.level.UnmarshalText([]byte(after.Log.Level))
 	r.running.Store(after)
+	r.parts.client.Close() // what nothing shares any more
 	r.parts = next
 	if before.Stamp(r.path) == stamp { // nothing was written while it was read
 		stamp = after.Stamp(r.path) // it may be made of other files
