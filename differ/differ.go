@@ -227,6 +227,16 @@ type Body struct {
 	Payload  []byte
 	// Dead says why this is a dead letter from the start; "": it is not.
 	Dead string
+	// Coalesce says of an update that a later one of the same item and type
+	// may take its place, as long as it waits and was never tried. An engine
+	// keeps Event.Old until then.
+	Coalesce bool
+	// Merged, with Coalesce, is what is told in place of Payload if the
+	// delivery that it names still waits, was never tried, and cannot be in
+	// the emitter's hands when the commit is applied. That one ends then, and
+	// is recorded as superseded; all in the same transaction. Nil: Payload is
+	// told.
+	Merged *Merged
 }
 
 // Renderer makes the bodies of an event. The emitter is one.

@@ -24,6 +24,9 @@ type Options struct {
 	// Wake is called after each commit with the endpoints that have
 	// something to send. It must not block. Nil: nobody is woken.
 	Wake func(endpoints ...string)
+	// Coalesce says whether the updates that wait at an endpoint become one.
+	// Nil: they never do.
+	Coalesce func(endpoint string) bool
 	// Alerts are the endpoints that are told of Deltahook's own events. None:
 	// those are only logged.
 	Alerts []string
@@ -46,10 +49,13 @@ type Differ struct {
 	renderer Renderer
 	log      *slog.Logger
 	wake     func(...string)
-	alerts   []string
-	hide     func(string) string
-	metrics  *metrics
-	hash     hasher
+
+	coalesces func(endpoint string) bool
+
+	alerts  []string
+	hide    func(string) string
+	metrics *metrics
+	hash    hasher
 
 	mu       sync.Mutex
 	memories map[string]*memory          // by unit, as what follows
@@ -85,7 +91,7 @@ type Differ struct {
 func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	d := &Differ{
 		sources: map[string]*Source{}, store: store, renderer: renderer,
-		log: o.Logger, wake: o.Wake, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
+		log: o.Logger, wake: o.Wake, coalesces: o.Coalesce, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
 		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), present: semaphore.NewWeighted(alone), units: newLocks(),
@@ -241,6 +247,9 @@ func (d *Differ) finish(ctx context.Context, out *outcome) error {
 		return nil
 	}
 	out.commit.Notes = merge(out.commit.Notes, out.notes)
+	if err := d.coalesce(ctx, out.source, out.commit); err != nil {
+		return err
+	}
 	if err := d.commit(ctx, out.commit, false); err != nil {
 		out.memory.doubtful = true
 		return storeFailure("committing", err)

@@ -147,8 +147,14 @@ type EventRecord struct {
 // verdict has it.
 const StateReplayed State = "replayed"
 
+// StateSuperseded is the state of an update that was never tried, for a later
+// one of its item took its place: its endpoint coalesces. No verdict has it.
+const StateSuperseded State = "superseded"
+
 // States are those that a delivery is shown in.
-func States() []State { return []State{Waiting, Delivered, Dead, Expired, StateReplayed} }
+func States() []State {
+	return []State{Waiting, Delivered, Dead, Expired, StateReplayed, StateSuperseded}
+}
 
 // DeliveryRecord is a delivery as it is shown.
 type DeliveryRecord struct {
@@ -161,6 +167,11 @@ type DeliveryRecord struct {
 	Settled    time.Time `json:"settled,omitzero"`      // when it arrived or died; zero: it waits
 	ReplayOf   uint64    `json:"replay_of,omitempty"`   // the first delivery of the event to the endpoint; 0: it is that
 	ReplayedBy uint64    `json:"replayed_by,omitempty"` // the one that took its place; 0: none
+
+	// SupersededBy is the delivery that took its place before it was tried,
+	// and SupersededByEvent the event that tells of both; 0 and "": none did.
+	SupersededBy      uint64 `json:"superseded_by,omitempty"`
+	SupersededByEvent string `json:"superseded_by_event,omitempty"`
 
 	// Event is its event; nil in an EventRecord.
 	Event *EventRecord `json:"event,omitempty"`
@@ -219,7 +230,8 @@ const MaxReplays = 16
 // the one that it repeats is no dead letter any more. What waits is left alone.
 //
 // The filter's times are those of the event. Its State is which deliveries are
-// meant; "": any that is settled.
+// meant; "": any that is settled. What is superseded is told by another delivery,
+// and is put back only where it is asked for: by State, Event or Delivery.
 type Replay struct {
 	Filter
 	Delivery  uint64    // this one alone, or what it was replayed as last; 0: any
@@ -230,12 +242,19 @@ type Replay struct {
 	Dry       bool      // count only
 }
 
+// Covers says that a delivery of this state is left alone, for the replay takes
+// in the one that tells of it too.
+func (r *Replay) Covers(s State) bool {
+	return s == StateSuperseded && r.State != s && r.Event == "" && r.Delivery == 0
+}
+
 // Replayed is what a step of a replay came to.
 type Replayed struct {
 	Replayed     int `json:"replayed"`     // put back; of a dry run: that would be
 	Waiting      int `json:"waiting"`      // left alone, for they wait
 	Unsendable   int `json:"unsendable"`   // left alone, for their payload could not be made at the commit
 	Unconfigured int `json:"unconfigured"` // left alone, for there is no such endpoint
+	Superseded   int `json:"superseded"`   // left alone, for a later update tells of them too
 
 	Damaged int    `json:"damaged,omitempty"` // passed over, for a record of theirs is damaged
 	Damage  string `json:"damage,omitempty"`  // the error of the first
@@ -251,6 +270,7 @@ func (r *Replayed) Add(more Replayed) {
 	r.Waiting += more.Waiting
 	r.Unsendable += more.Unsendable
 	r.Unconfigured += more.Unconfigured
+	r.Superseded += more.Superseded
 	r.Damaged += more.Damaged
 	r.Damage = cmp.Or(r.Damage, more.Damage)
 	r.Next = more.Next

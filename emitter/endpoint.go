@@ -49,6 +49,7 @@ type Endpoint struct {
 	policy      Policy
 	concurrency int
 	order       Order
+	coalesce    bool
 	ttl         time.Duration // 0: none
 	pauseAfter  time.Duration // 0: never
 	disabled    bool
@@ -79,6 +80,7 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 		policy:      s.Policy(),
 		concurrency: cmp.Or(s.Concurrency, defaultConcurrency),
 		order:       Order(cmp.Or(s.Order, string(OrderItem))),
+		coalesce:    s.Coalesce,
 		ttl:         s.TTL.Std(),
 		pauseAfter:  defaultPauseAfter,
 		disabled:    s.Disabled,

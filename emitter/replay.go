@@ -68,8 +68,8 @@ func (o *ReplayOrder) Check() error {
 		return errors.New("say what is to be told again: an event, a delivery, a filter, or all")
 	case !o.Since.IsZero() && !o.Until.IsZero() && !o.Since.Before(o.Until):
 		return errors.New("since is not before until")
-	case !slices.Contains([]State{"", Dead, Delivered, Expired, AnyState}, o.State):
-		return fmt.Errorf("state %q: expected dead, delivered, expired or any", o.State)
+	case !slices.Contains([]State{"", Dead, Delivered, Expired, StateSuperseded, AnyState}, o.State):
+		return fmt.Errorf("state %q: expected dead, delivered, expired, superseded or any", o.State)
 	case o.Rate.N < 0 || o.Rate.Per < 0 || o.Rate.N > 0 && o.Rate.Per/time.Duration(o.Rate.N) <= 0:
 		return fmt.Errorf("rate %s is too high", o.Rate)
 	}

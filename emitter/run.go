@@ -96,6 +96,13 @@ func (m *Emitter) Render(e *differ.Event, endpoint string) ([]byte, error) {
 	return body, err
 }
 
+// Coalesces says whether updates that wait at an endpoint become one. It is
+// what differ.Options.Coalesce asks for.
+func (m *Emitter) Coalesces(endpoint string) bool {
+	o := m.outlet(endpoint)
+	return o != nil && o.endpoint.coalesce
+}
+
 // Wake hints that something was committed for the named endpoints, or for
 // any where none is named. It never blocks, and a lost hint costs at most
 // the minute after which each endpoint looks by itself.

@@ -49,6 +49,10 @@ type Settings struct {
 	// What may not overtake itself: the events of an item, all events
 	// (endpoint), or none. Default: item.
 	Order string `yaml:"order" json:"order,omitempty" jsonschema:"enum=item,enum=endpoint,enum=none"`
+	// True: updates of an item that wait become one, as long as none of them
+	// was tried: from what the item was before the first to what it is after
+	// the last. Default: false.
+	Coalesce bool `yaml:"coalesce" json:"coalesce,omitempty"`
 	// An event that is older when its turn comes is not sent, and recorded
 	// as expired. 0s: never. Default: 0s.
 	TTL units.Duration `yaml:"ttl" json:"ttl,omitempty"`

@@ -130,6 +130,9 @@ func stateOf(d *emitter.DeliveryRecord) string {
 	case !d.Settled.IsZero():
 		text += " since " + d.Settled.UTC().Format(time.RFC3339)
 	}
+	if d.SupersededBy != 0 {
+		text += fmt.Sprintf(" by %d, which is of event %s", d.SupersededBy, d.SupersededByEvent)
+	}
 	if d.ReplayOf != 0 {
 		text += fmt.Sprintf(", a replay of %d", d.ReplayOf)
 	}

@@ -40,7 +40,7 @@ after it was stopped. Ctrl-C stops it; what was put back stays so.`,
 	ask.filterFlags(a, cmd)
 	f := cmd.Flags()
 	f.BoolVar(&order.All, "all", false, "all there are, where no filter is given")
-	f.StringVar(&ask.state, "state", "", "dead (default), delivered, expired or any: which of them")
+	f.StringVar(&ask.state, "state", "", "dead (default), delivered, expired, superseded or any: which of them")
 	f.StringVar(&settled, "settled", "", "only what arrived or died before then (default: now)")
 	f.StringVar(&rate, "rate", emitter.ReplayRate().String(), "how many are put back in a span of time")
 	f.BoolVar(&order.Dry, "dry-run", false, "say how many, and put nothing back")
@@ -118,6 +118,7 @@ func sumUp(job *emitter.ReplayJob) string {
 	}{
 		{job.Waiting, "wait already"},
 		{job.Unsendable, "cannot be sent, for their payload could not be made"},
+		{job.Superseded, "were superseded: a later update tells of them"},
 		{job.Unconfigured, "are to endpoints that are not configured"},
 		{job.Damaged, "are damaged: " + visible(job.Damage)},
 	} {

@@ -76,7 +76,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 
 	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Hide: in.redactor.Text,
+		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: in.redactor.Text,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)

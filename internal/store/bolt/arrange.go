@@ -27,15 +27,19 @@ func (s *Store) arrange(ctx context.Context, endpoint string, want order) error 
 		return err
 	}
 	var e storedEndpoint
+	hand := s.hands.of(endpoint)
+	hand.mu.Lock()
 	err := s.view(func(t *tx) (err error) {
+		hand.begun = max(hand.begun, t.bucket(bucketDeliveries).Sequence())
 		e, err = t.readEndpoint(endpoint)
 		return err
 	})
+	hand.mu.Unlock()
 	if err != nil || e.Order == want && !e.Arranging {
 		return err
 	}
-	err = s.change(ctx, endpoint, func(_ *tx, e *storedEndpoint) error {
-		e.Order, e.Arranging = want, true
+	err = s.change(ctx, endpoint, func(t *tx, e *storedEndpoint) error {
+		e.Order, e.Arranging, e.Arranged = want, true, t.bucket(bucketDeliveries).Sequence()
 		return nil
 	})
 	if err != nil {

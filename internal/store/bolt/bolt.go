@@ -57,6 +57,7 @@ type Store struct {
 	closed chan struct{} // closed when the committer has answered everything
 
 	turns turns // of what Pending gives
+	hands hands
 
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
@@ -75,7 +76,7 @@ func Open(path string, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns()}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands()}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -83,6 +84,13 @@ func Open(path string, o Options) (*Store, error) {
 		s.refusing = ErrReadOnly
 		close(s.closed)
 		return s, nil
+	}
+	err := s.view(func(t *tx) error {
+		s.hands.opened = t.bucket(bucketDeliveries).Sequence()
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.db.Close())
 	}
 	s.metrics = newMetrics(o.Metrics, path, s.Writes)
 	go s.write()

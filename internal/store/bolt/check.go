@@ -72,6 +72,8 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		_, err = readAttempt(k, v)
 	case bucketLanes, bucketDue, bucketDead:
 		err = t.checkIndex(b, k)
+	case bucketUpdates:
+		err = t.checkUpdate(k, v)
 	case bucketEndpoints:
 		err = t.checkEndpoint(k, v)
 	case bucketMeta:

@@ -50,6 +50,7 @@ type preparedItem struct {
 	key    []byte
 	record record
 	gone   []byte // key in bucketGone; nil: it is there
+	told   []byte // what the keys in updates begin with of one that is gone
 }
 
 type preparedEvent struct {
@@ -57,12 +58,18 @@ type preparedEvent struct {
 	event      storedEvent
 	payloads   []record
 	deliveries []preparedDelivery
+	merges     bool // one of them may take the place of another
 }
 
 type preparedDelivery struct {
 	endpoint string
 	body     int
 	dead     string // why it is a dead letter from the start; "": it waits
+
+	coalesce bool           // a later one may take its place
+	old      []byte         // then: what the item was before
+	merge    *preparedMerge // nil: it takes no other's place
+	payload  []byte         // what is told, where one of the event's does
 }
 
 func prepare(c *differ.Commit, stem string) (*prepared, error) {
@@ -104,7 +111,7 @@ func (p *prepared) addItem(it *differ.Item) error {
 	key := itemKey(p.stem, it.Key)
 	item := preparedItem{key: key, record: itemRecord(key, it)}
 	if it.Hash == (differ.Hash{}) {
-		item.gone = goneKey(it.Seen, key)
+		item.gone, item.told = goneKey(it.Seen, key), timelinePrefix(p.stem, it.Key)
 	}
 	p.items = append(p.items, item)
 	p.size += len(key) + len(item.record)
@@ -122,8 +129,8 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 		revision: e.Revision, seen: e.Time, created: now, deliveries: len(e.Bodies),
 	}}
 	endpoints := make(map[string]bool, len(e.Bodies))
-	payloads := make(map[string]int, 1)
-	for _, b := range e.Bodies {
+	payloads := make([][]byte, len(e.Bodies))
+	for i, b := range e.Bodies {
 		if b.Endpoint == "" || tooLong(b.Endpoint, p.stem, e.Key) {
 			return fmt.Errorf("event %s: endpoint %q: bad name", e.ID, clip(b.Endpoint))
 		}
@@ -131,20 +138,52 @@ func (p *prepared) addEvent(e *differ.Event, now time.Time) error {
 			return fmt.Errorf("event %s: endpoint %s stands twice", e.ID, b.Endpoint)
 		}
 		endpoints[b.Endpoint] = true
-		index, there := payloads[string(b.Payload)]
-		if !there {
-			index = len(event.payloads)
-			payloads[string(b.Payload)] = index
-			event.payloads = append(event.payloads, bodyRecord(bodyKey(e.ID, index), b.Payload))
-			p.size += len(b.Payload)
-		}
-		event.deliveries = append(event.deliveries, preparedDelivery{
-			endpoint: b.Endpoint, body: index, dead: b.Dead,
-		})
+		d := p.delivery(e, &b)
+		event.merges = event.merges || d.merge != nil
+		event.deliveries, payloads[i] = append(event.deliveries, d), b.Payload
 	}
-	event.event.bodies = len(event.payloads)
+	if event.merges {
+		for i := range payloads {
+			event.deliveries[i].payload = bytes.Clone(payloads[i])
+		}
+	}
+	p.size += event.lay(payloads)
 	p.events = append(p.events, event)
 	return nil
+}
+
+// delivery prepares what one endpoint is told of an event.
+func (p *prepared) delivery(e *differ.Event, b *differ.Body) preparedDelivery {
+	d := preparedDelivery{endpoint: b.Endpoint, dead: b.Dead}
+	if !b.Coalesce || b.Dead != "" || tooLong(b.Endpoint, p.stem, e.Key, e.Type) {
+		return d
+	}
+	d.coalesce, d.old = true, bytes.Clone(e.Old)
+	p.size += len(d.old)
+	if b.Merged != nil {
+		d.merge = &preparedMerge{b.Merged.Delivery, bytes.Clone(b.Merged.Payload)}
+		p.size += len(d.merge.payload)
+	}
+	return d
+}
+
+// lay encodes the payloads of an event's deliveries, each distinct one once,
+// and tells how many bytes they have.
+func (e *preparedEvent) lay(payloads [][]byte) (size int) {
+	e.payloads = nil
+	distinct := make(map[string]int, 1)
+	for i, payload := range payloads {
+		index, there := distinct[string(payload)]
+		if !there {
+			index = len(e.payloads)
+			distinct[string(payload)] = index
+			e.payloads = append(e.payloads, bodyRecord(bodyKey(e.id, index), payload))
+			size += len(payload)
+		}
+		e.deliveries[i].body = index
+	}
+	e.event.bodies = len(e.payloads)
+	return size
 }
 
 func (p *prepared) check(t *tx) error {
@@ -176,6 +215,9 @@ func (p *prepared) apply(t *tx) error {
 		if _, err := t.dropAll(bucketItems, itemPrefix(p.stem)); err != nil {
 			return err
 		}
+		if _, err := t.dropAll(bucketUpdates, itemPrefix(p.stem)); err != nil {
+			return err
+		}
 	}
 	for _, it := range p.items {
 		if err := t.put(bucketItems, it.key, it.record); err != nil {
@@ -183,6 +225,9 @@ func (p *prepared) apply(t *tx) error {
 		}
 		if it.gone != nil {
 			if err := t.mark(bucketGone, it.gone); err != nil {
+				return err
+			}
+			if _, err := t.dropAll(bucketUpdates, it.told); err != nil {
 				return err
 			}
 		}
@@ -230,8 +275,16 @@ func (t *tx) dropAll(b bucket, prefix []byte) (n int, err error) {
 
 // addEvent writes an event and what is to be delivered of it.
 func (t *tx) addEvent(e *preparedEvent) error {
+	first := t.bucket(bucketDeliveries).Sequence() + 1
+	if e.merges {
+		merged, err := t.merge(e, first)
+		if err != nil {
+			return err
+		}
+		e = merged
+	}
 	event := e.event
-	event.first = t.bucket(bucketDeliveries).Sequence() + 1
+	event.first = first
 	key := []byte(e.id)
 	if err := t.put(bucketEvents, key, event.record(key)); err != nil {
 		return err
@@ -241,8 +294,8 @@ func (t *tx) addEvent(e *preparedEvent) error {
 			return err
 		}
 	}
-	for _, d := range e.deliveries {
-		if err := t.addDelivery(e, d); err != nil {
+	for i := range e.deliveries {
+		if err := t.addDelivery(e, &e.deliveries[i]); err != nil {
 			return err
 		}
 	}
@@ -250,12 +303,15 @@ func (t *tx) addEvent(e *preparedEvent) error {
 }
 
 // addDelivery puts a delivery at the end of its lane.
-func (t *tx) addDelivery(e *preparedEvent, p preparedDelivery) error {
+func (t *tx) addDelivery(e *preparedEvent, p *preparedDelivery) error {
 	number, err := t.bucket(bucketDeliveries).NextSequence()
 	if err != nil {
 		return err
 	}
-	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting}
+	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting, coalesce: p.coalesce}
+	if err := t.await(&e.event, p, number); err != nil {
+		return err
+	}
 	if p.dead != "" {
 		return t.addDead(number, &d, p.dead, e.event.created)
 	}

@@ -29,6 +29,7 @@ func populate(t *testing.T, path string) {
 	c := killCommit("shop", 0)
 	c.Items = append(c.Items, differ.Item{Key: "gone/\x00", Revision: 4, Seen: now})
 	c.Notes = []differ.Note{{Name: "hold", Data: []byte("of the unit")}, {Key: "a", Name: "rule/x", Data: []byte{0, 1}}}
+	c.Events[0].Bodies = append(c.Events[0].Bodies, differ.Body{Endpoint: "three", Payload: []byte("3"), Coalesce: true})
 	for v := range uint64(4) { // more of a lane, so that some wait behind
 		if err := s.Commit(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -307,4 +308,33 @@ func TestDamagedPages(t *testing.T) {
 		t.Errorf("only %d of %d damaged files were refused", refused, tries)
 	}
 	t.Logf("%d of %d damaged files were refused", refused, tries)
+}
+
+// TestManyPagesOfBuckets opens a file whose buckets don't fit into one page:
+// small ones stand in the root's pages themselves.
+func TestManyPagesOfBuckets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Update(func(btx *bbolt.Tx) error {
+		for i, b := range buckets() {
+			for k := range 1 + 200*(i%2) { // half of them have pages of their own
+				if err := btx.Bucket([]byte(b)).Put(fmt.Appendf(nil, "z%d", k), make([]byte, 600)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 }

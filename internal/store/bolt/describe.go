@@ -43,6 +43,8 @@ func describeKey(b bucket, key []byte) string {
 		return describeItem(key)
 	case bucketNotes:
 		return describeNote(key)
+	case bucketUpdates:
+		return describeUpdate(key)
 	case bucketRevisions:
 		if stem, item, revision, ok := cutRevisionKey(key); ok {
 			return fmt.Sprintf("%s key %q revision %d", describeUnit(stem), clip(item), revision)
@@ -101,6 +103,22 @@ func describeNote(k []byte) string {
 		return fmt.Sprintf("%s note %q", describeUnit(unit), clip(string(name)))
 	}
 	return fmt.Sprintf("%s key %q note %q", describeUnit(unit), clip(key), clip(string(name)))
+}
+
+func describeUpdate(k []byte) string {
+	unit, rest, ok := cutUnit(k)
+	if !ok {
+		return ""
+	}
+	key, rest, ok := cutPart(rest)
+	if !ok {
+		return ""
+	}
+	endpoint, typ, ok := cutPart(rest)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s key %q type %q endpoint %q", describeUnit(unit), clip(key), clip(string(typ)), clip(endpoint))
 }
 
 // clip keeps a name short enough for an error.

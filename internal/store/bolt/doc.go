@@ -25,6 +25,7 @@
 //	due         endpoint' zero source' number64            – the first delivery of a lane that was never tried
 //	            endpoint' time number64                    – that is due at a time
 //	dead        time number64                              – a dead letter, by when it died
+//	updates     source' watch' key' endpoint' type         delivery, what the item was before – an update that may be superseded
 //	endpoints   endpoint                                   health, order, counters (JSON)
 //
 // x' is x behind its length as a uvarint, so that no part can run into the
@@ -54,6 +55,12 @@
 // names the first, whose number the event knows. Of that chain only the last
 // can wait or be a dead letter.
 //
+// An update that is told where updates coalesce stands in updates, as long as it
+// waits and was never tried. The next one of its item and type takes its place,
+// in the transaction that commits it, unless the emitter may have it in hand:
+// it was given by Pending, or stood first in its lane when the endpoint began to
+// be sent to, and may have been sent by a process that was killed.
+//
 // Notes are put and removed by name, with a commit or a Keep. A note needs no
 // item that is there: it outlives a deletion, and a new baseline. What is noted
 // of an item goes at the latest when the sweep forgets that the item ever was;
@@ -72,7 +79,7 @@
 //
 //	1   as this page, without the bucket notes
 //	2   with it; in due, what was never tried has no source
-//	3   without revisions and lives; every source is named in keys as it is
+//	3   without revisions, lives and updates; every source is named in keys as it is
 //	4   this page
 //
 // A file of an older version is brought to this one when it is opened to write,

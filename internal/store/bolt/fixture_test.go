@@ -54,6 +54,14 @@ func TestFixture(t *testing.T) {
 		if token != fixtureToken || err != nil {
 			t.Errorf("token is %+v, %v", token, err)
 		}
+		at := differ.Place{Key: "a/1", Type: "shop.updated", Endpoint: "calm"}
+		waits, err := s.Untried(t.Context(), "shop", []differ.Place{at})
+		if diff := cmp.Diff(map[differ.Place]differ.Untried{at: {Delivery: 6, Old: json.RawMessage(`{"n": 1.0}`)}}, waits); diff != "" || err != nil {
+			t.Errorf("updates that wait (-want +got):\n%s, %v", diff, err)
+		}
+		if was, err := s.Delivery(t.Context(), 5); was.State != emitter.StateSuperseded || was.SupersededByEvent != "evt_5" || was.SupersededBy != 6 || err != nil {
+			t.Errorf("what was superseded: %+v, %v", was, err)
+		}
 		list, err := s.Revisions(t.Context(), "shop", "a/1", 0, 0)
 		if diff := cmp.Diff([]differ.Revision{{
 			Revision: 1, Change: differ.Created, Seen: fixtureDay, New: fixtureItems[0].Content,
@@ -312,6 +320,12 @@ func writeFixture(t *testing.T) {
 			}, {
 				ID: "evt_3", Type: "shop.created", Source: "shop", Key: "b", Change: differ.Created, Revision: 10,
 				Bodies: []differ.Body{{Endpoint: "hook", Payload: []byte("{}")}},
+			}, {
+				ID: "evt_4", Type: "shop.updated", Source: "shop", Key: "a/1", Change: differ.Updated, Revision: 1, Old: json.RawMessage(`{"n": 1.0}`),
+				Bodies: []differ.Body{{Endpoint: "calm", Payload: []byte("{}"), Coalesce: true}},
+			}, {
+				ID: "evt_5", Type: "shop.updated", Source: "shop", Key: "a/1", Change: differ.Updated, Revision: 1, Old: json.RawMessage(`{"n": 1.1}`),
+				Bodies: []differ.Body{{Endpoint: "calm", Payload: []byte("{}"), Coalesce: true, Merged: &differ.Merged{Delivery: 5, Payload: []byte("{ }")}}},
 			}},
 		})
 		if err != nil {

@@ -47,6 +47,9 @@ func (t *tx) forgetUnit(stem string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if _, err := t.dropAll(bucketUpdates, itemPrefix(stem)); err != nil {
+		return 0, err
+	}
 	return 1 + items + notes, t.drop(bucketSources, []byte(stem))
 }
 

@@ -37,9 +37,17 @@ func (s *Store) view(f func(*tx) error) error {
 // update runs f in a write transaction. applied says that f succeeded: an
 // error with it is one of the disk, and leaves open what the file holds.
 func (s *Store) update(f func(*tx) error) (applied bool, err error) {
+	held := map[string]*hand{}
+	defer func() {
+		for _, h := range held {
+			h.mu.Unlock()
+		}
+	}()
 	err = s.guard(func() error {
 		return s.db.Update(func(btx *bbolt.Tx) error {
-			err := f(newTx(btx))
+			t := newTx(btx)
+			t.hands, t.held = &s.hands, held
+			err := f(t)
 			applied = err == nil
 			return err
 		})

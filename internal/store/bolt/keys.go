@@ -32,6 +32,7 @@ const (
 	bucketDue        bucket = "due"
 	bucketDead       bucket = "dead"
 	bucketEndpoints  bucket = "endpoints"
+	bucketUpdates    bucket = "updates"
 )
 
 // buckets lists all there are.
@@ -39,7 +40,7 @@ func buckets() []bucket {
 	return []bucket{
 		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketRevisions, bucketGone,
 		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
-		bucketLanes, bucketDue, bucketDead, bucketEndpoints,
+		bucketLanes, bucketDue, bucketDead, bucketEndpoints, bucketUpdates,
 	}
 }
 
@@ -48,7 +49,7 @@ func (b bucket) since() uint64 {
 	switch b {
 	case bucketNotes:
 		return 2
-	case bucketRevisions:
+	case bucketRevisions, bucketUpdates:
 		return 4
 	}
 	return 1
@@ -97,12 +98,18 @@ func cutItemKey(k []byte) (unit, key string, ok bool) {
 	return unit, string(rest), ok
 }
 
+// updateKey is the place where updates of an item are told.
+func updateKey(stem, key, endpoint, typ string) []byte {
+	return append(appendPart(timelinePrefix(stem, key), endpoint), typ...)
+}
+
 // noteKey is the key of a note of a unit.
 func noteKey(unit string, n *differ.Note) []byte {
 	return append(appendPart(itemPrefix(unit), n.Key), n.Name...)
 }
 
-// timelinePrefix is what the keys of all revisions of an item begin with.
+// timelinePrefix is what the keys of all revisions of an item begin with, and
+// those in updates.
 func timelinePrefix(stem, key string) []byte { return appendPart(itemPrefix(stem), key) }
 
 func revisionKey(timeline []byte, revision uint64) []byte {

@@ -103,6 +103,7 @@ type pages struct {
 	size  int
 	seen  []bool // by page; its length is the number of pages
 	depth int
+	below bool      // it walks a bucket, and not the tree of those
 	leaf  []element // of the leaf that is looked at
 }
 
@@ -133,9 +134,9 @@ func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error
 		return err
 	}
 	// What lies below is read while the keys of a branch are needed, and while
-	// those of the root are, which are the buckets.
+	// those of a leaf are that has buckets.
 	var elements []element
-	if p.flags == branchFlag || w.depth == 1 {
+	if p.flags == branchFlag || !w.below {
 		p.start = bytes.Clone(p.start)
 		elements, err = p.elements(nil, within)
 	} else {
@@ -174,6 +175,8 @@ func (w *pages) bucket(p *page, e element) error {
 		return err
 	}
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
+		w.below = true
+		defer func() { w.below = false }()
 		return w.walk(root, keyRange{}, plain)
 	}
 	inline, err := parsePage(value[head:], len(value)-head)

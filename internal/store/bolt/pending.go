@@ -52,6 +52,9 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	if err := ctx.Err(); err != nil {
 		return emitter.Batch{}, err
 	}
+	hand := s.hands.of(endpoint)
+	hand.mu.Lock()
+	defer hand.mu.Unlock()
 	var p *pick
 	err := s.view(func(t *tx) error {
 		p = &pick{tx: t, cursor: t.cursor(bucketDue), now: now, skip: skip, turn: s.turns.get(endpoint)}
@@ -61,6 +64,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 		return emitter.Batch{}, fmt.Errorf("pending at endpoint %s: %w", endpoint, err)
 	}
 	s.turns.put(endpoint, p.turn)
+	hand.give(p.batch.Due, skip)
 	return p.batch, nil
 }
 
@@ -234,10 +238,10 @@ func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) b
 			return bad[number] || skip != nil && skip(number)
 		})
 		if err == nil && found {
-			err = s.view(func(t *tx) (err error) {
-				d, err = t.wire(number)
-				return err
-			})
+			var waits bool
+			if d, waits, err = s.pass(endpoint, number, skip); err == nil && !waits {
+				continue // it was superseded, or dropped, meanwhile
+			}
 		}
 		if !errors.Is(err, ErrDamaged) || len(bad) == maxDamaged {
 			if err != nil {
@@ -247,6 +251,25 @@ func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) b
 		}
 		bad[number] = true
 	}
+}
+
+// pass gives one delivery, if it still waits.
+func (s *Store) pass(endpoint string, number uint64, skip func(uint64) bool) (d emitter.Delivery, waits bool, err error) {
+	hand := s.hands.of(endpoint)
+	hand.mu.Lock()
+	defer hand.mu.Unlock()
+	err = s.view(func(t *tx) error {
+		stored, found, err := t.delivery(number)
+		if waits = found && stored.state == stateWaiting; err != nil || !waits {
+			return err
+		}
+		d, err = t.wire(number)
+		return err
+	})
+	if err == nil && waits {
+		hand.give([]emitter.Delivery{d}, skip)
+	}
+	return d, waits, err
 }
 
 // oldestStep is how many entries of due are looked at in one transaction.

@@ -130,6 +130,8 @@ func (t *tx) findLast(r *emitter.Replay, id string, e *storedEvent, origin uint6
 	case d.state == stateWaiting:
 		n.Waiting++
 	case r.State != "" && r.State != record.State || !r.Settled.IsZero() && !d.settled.Before(r.Settled):
+	case r.Covers(record.State):
+		n.Superseded++
 	case d.unmade:
 		n.Unsendable++
 	case r.Endpoints != nil && !slices.Contains(r.Endpoints, d.endpoint):

@@ -119,6 +119,9 @@ func (t *tx) settle(o *emitter.Outcome) error {
 		endpoint.Last = o.Attempt.At
 	}
 	d.attempts++
+	if err := t.spend(number, &d, &e); err != nil {
+		return err
+	}
 	key := attemptKey(number, d.attempts)
 	if err := t.put(bucketAttempts, key, attemptRecord(key, &o.Attempt)); err != nil {
 		return err

@@ -144,6 +144,7 @@ func (d *storedDelivery) shown(number uint64, e *storedEvent) emitter.DeliveryRe
 	record := emitter.DeliveryRecord{
 		Number: number, Endpoint: d.endpoint, State: d.state.shown(), Queued: d.since(e),
 		Attempts: d.attempts, Settled: d.settled, ReplayOf: d.origin, ReplayedBy: d.after,
+		SupersededBy: d.by, SupersededByEvent: d.byEvent,
 	}
 	switch {
 	case d.state == stateWaiting:
@@ -167,6 +168,8 @@ func (s state) shown() emitter.State {
 		return emitter.Dead
 	case stateExpired:
 		return emitter.Expired
+	case stateSuperseded:
+		return emitter.StateSuperseded
 	}
 	return emitter.State(fmt.Sprint("state ", uint64(s)))
 }

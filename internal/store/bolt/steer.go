@@ -98,6 +98,9 @@ func (t *tx) discard(number uint64, d *storedDelivery, e *storedEvent, drop *emi
 	}
 	end, why := drop.End(t.now)
 	d.attempts++
+	if err := t.spend(number, d, e); err != nil {
+		return err
+	}
 	key := attemptKey(number, d.attempts)
 	if err := t.put(bucketAttempts, key, attemptRecord(key, &why)); err != nil {
 		return err

@@ -66,6 +66,11 @@ type storedEndpoint struct {
 
 	Order     order `json:"order,omitempty"`
 	Arranging bool  `json:"arranging,omitempty"` // some that wait may stand in lanes of another order
+
+	// Arranged is the number of the last delivery when the order was last
+	// changed: which of those up to it stood first in their lanes, and may have
+	// been sent, is not known any more.
+	Arranged uint64 `json:"arranged,omitempty"`
 }
 
 // put takes up how the endpoint fares.
@@ -226,6 +231,8 @@ const (
 	stateDelivered state = 2
 	stateDead      state = 3
 	stateExpired   state = 4
+
+	stateSuperseded state = 5
 )
 
 // storedDelivery is a record of deliveries.
@@ -244,6 +251,10 @@ type storedDelivery struct {
 	after  uint64    // the replay that took its place; 0: it is the last
 	queued time.Time // of a replay: when it was put back
 	order  order     // of its lane
+
+	coalesce bool   // what stands in updates may be it
+	by       uint64 // the delivery that took its place, where it is superseded
+	byEvent  string // and the event of that
 }
 
 // letter says whether it is a dead letter.
@@ -254,6 +265,7 @@ func (d *storedDelivery) record(key []byte) record {
 		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
 		time(d.due).uint(uint64(d.attempts)).time(d.settled).
 		flag(d.unmade).uint(d.origin).uint(d.after).time(d.queued).uint(uint64(d.order)).
+		flag(d.coalesce).uint(d.by).text(d.byEvent).
 		seal(bucketDeliveries, key)
 }
 
@@ -270,6 +282,9 @@ func readDelivery(key, value []byte) (storedDelivery, error) {
 	}
 	if len(f.rest) > 0 {
 		d.order = order(f.uint())
+	}
+	if len(f.rest) > 0 {
+		d.coalesce, d.by, d.byEvent = f.flag(), f.uint(), f.text()
 	}
 	return d, f.end(bucketDeliveries, key)
 }

@@ -18,6 +18,11 @@ type tx struct {
 	// endpoints holds the endpoints that were changed, until flush: a
 	// batch changes a few of them very often.
 	endpoints map[string]*storedEndpoint
+
+	// hands are those of the store, and held those of them that are locked
+	// until the transaction has ended; nil where it only reads.
+	hands *hands
+	held  map[string]*hand
 }
 
 func newTx(btx *bbolt.Tx) *tx {

@@ -87,6 +87,9 @@ func (d *delivery) shown() emitter.DeliveryRecord {
 	if d.origin != nil {
 		shown.ReplayOf = d.origin.Number
 	}
+	if d.by != nil {
+		shown.SupersededBy, shown.SupersededByEvent = d.by.Number, d.by.Event
+	}
 	if d.after != nil {
 		shown.ReplayedBy = d.after.Number
 		if d.state == emitter.Dead {

@@ -33,6 +33,7 @@ type Store struct {
 	last       uint64               // number of the latest delivery
 	waiting    map[uint64]*delivery
 	lanes      map[lane][]*delivery // those that wait, first come first
+	updates    map[place]update
 	endpoints  map[string]*endpoint
 	used       map[string]budget.Usage // of limits
 	tokens     map[string]auth.Record
@@ -75,6 +76,7 @@ func New() *Store {
 	return &Store{
 		sources: map[string]*source{}, events: map[string]*event{}, deliveries: map[uint64]*delivery{},
 		waiting: map[uint64]*delivery{}, lanes: map[lane][]*delivery{},
+		updates:   map[place]update{},
 		endpoints: map[string]*endpoint{},
 		used:      map[string]budget.Usage{}, tokens: map[string]auth.Record{},
 		stems: map[string]string{}, left: map[string]time.Time{},
@@ -183,10 +185,14 @@ func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
 	src.state.Since, src.state.Bookmarks = c.Since, c.Bookmarks
 	if c.Reset {
 		clear(src.items)
+		s.spendAll(c.Unit(), func(string) bool { return true })
 		clear(src.past)
 	}
 	for _, it := range c.Items {
 		src.items[it.Key] = clone(it)
+		if it.Hash == (differ.Hash{}) {
+			s.spendAll(c.Unit(), func(key string) bool { return key == it.Key })
+		}
 	}
 	src.keepChanges(c)
 	src.note(c.Notes)
@@ -268,6 +274,7 @@ func (s *Store) Forget(ctx context.Context, units ...string) error {
 	defer s.mu.Unlock()
 	for _, unit := range units {
 		delete(s.sources, unit)
+		s.spendAll(unit, func(string) bool { return true })
 	}
 	return nil
 }

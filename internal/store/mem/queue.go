@@ -33,6 +33,7 @@ type delivery struct {
 	of     *event    // its event
 	origin *delivery // of a replay: the first to the endpoint
 	after  *delivery // the replay that took its place
+	by     *delivery // the update that took its place
 }
 
 // stand gives the delivery its lane in an order.
@@ -58,10 +59,14 @@ type endpoint struct {
 
 	gave string // the source that gave last of fresh
 	turn bool   // again follows
+
+	// What may be in the emitter's hands; see the same in bolt.
+	begun, arranged uint64
+	given           map[uint64]bool
 }
 
 func newEndpoint() *endpoint {
-	return &endpoint{order: emitter.OrderItem, fresh: map[string]*agenda{}, again: &agenda{}}
+	return &endpoint{order: emitter.OrderItem, fresh: map[string]*agenda{}, again: &agenda{}, given: map[uint64]bool{}}
 }
 
 // agenda is where the first delivery of a lane stands.
@@ -142,6 +147,7 @@ func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 			Time: e.Time, Body: bytes.Clone(b.Payload), Created: now,
 		}}
 		told.deliveries = append(told.deliveries, d)
+		s.await(d, e, &b)
 		if b.Dead == "" {
 			s.enqueue(d)
 			continue
@@ -207,6 +213,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 		given[d.Number] = true
 		batch.Due = append(batch.Due, d.clone())
 	}
+	e.give(batch.Due, skip)
 	return batch, nil
 }
 
@@ -232,7 +239,9 @@ func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) b
 	if oldest == nil {
 		return emitter.Delivery{}, false, nil
 	}
-	return oldest.clone(), true, nil
+	d := oldest.clone()
+	s.endpoint(endpoint).give([]emitter.Delivery{d}, skip)
+	return d, true, nil
 }
 
 // Settle records outcomes. See emitter.Queue. Of an outcome's Delivery only
@@ -266,6 +275,7 @@ func (s *Store) Settle(ctx context.Context, outcomes []emitter.Outcome) error {
 func (s *Store) settle(d *delivery, o *emitter.Outcome, now time.Time) {
 	e, v := s.endpoint(d.Endpoint), &o.Verdict
 	d.Attempts++
+	s.spend(d)
 	d.tried = append(d.tried, o.Attempt.Record(d.Attempts))
 	if v.State != emitter.Expired && o.Attempt.Error != emitter.ErrorDropped && o.Attempt.At.After(e.Last) {
 		e.Last = o.Attempt.At
@@ -341,10 +351,11 @@ func (s *Store) Arrange(ctx context.Context, endpoint string, order emitter.Orde
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.endpoint(endpoint)
+	e.begun = s.last
 	if e.order == order {
 		return nil
 	}
-	e.order = order
+	e.order, e.arranged = order, s.last
 	all := s.at(endpoint)
 	for _, d := range all {
 		s.leave(d, e.remove(d))

@@ -69,6 +69,8 @@ func (s *Store) replay(d *delivery, r *emitter.Replay, done *emitter.Replayed) {
 	case d.state == emitter.Waiting:
 		done.Waiting++
 	case r.State != "" && r.State != shown.State || !r.Settled.IsZero() && !d.settled.Before(r.Settled):
+	case r.Covers(shown.State):
+		done.Superseded++
 	case d.unmade:
 		done.Unsendable++
 	case r.Endpoints != nil && !slices.Contains(r.Endpoints, d.Endpoint):

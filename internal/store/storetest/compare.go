@@ -97,11 +97,36 @@ func (p *pair) commit(r *rapid.T) {
 			if rapid.IntRange(0, 9).Draw(r, "dead") == 0 {
 				e.Bodies[i].Dead = "dead"
 			}
+			if rapid.Bool().Draw(r, "coalesce") {
+				p.coalesce(r, source, &e, &e.Bodies[i])
+			}
 		}
 		c.Events = append(c.Events, e)
 	}
 	p.same(r, "commit", p.a.Commit(p.t.Context(), c), p.b.Commit(p.t.Context(), c))
 	p.versions[source] = load(p.t, p.b, source)[source].Version
+}
+
+// coalesce has a body take the place of what waits there, or of anything.
+func (p *pair) coalesce(r *rapid.T, source string, e *differ.Event, b *differ.Body) {
+	e.Old = []byte(eventID(p.events))
+	at := differ.Place{Key: e.Key, Type: e.Type, Endpoint: b.Endpoint}
+	was, err := p.a.Untried(p.t.Context(), source, []differ.Place{at})
+	if err != nil {
+		r.Fatal(err)
+	}
+	same, err := p.b.Untried(p.t.Context(), source, []differ.Place{at})
+	if diff := cmp.Diff(same, was, cmpopts.EquateEmpty()); diff != "" || err != nil {
+		r.Fatalf("what waits (-model +engine):\n%s, %v", diff, err)
+	}
+	b.Coalesce = true
+	first, waits := was[at]
+	if !waits {
+		first.Delivery = rapid.Uint64Range(0, 9).Draw(r, "place of")
+	}
+	if rapid.IntRange(0, 4).Draw(r, "merged") > 0 {
+		b.Merged = &differ.Merged{Delivery: first.Delivery, Payload: append([]byte("merged: "), first.Old...)}
+	}
 }
 
 // before says that an item changed.
@@ -249,7 +274,7 @@ func (p *pair) filter(r *rapid.T) emitter.Filter {
 		return g.Draw(r, what)
 	}
 	f := emitter.Filter{Source: maybe("source", someSource), Key: maybe("key", someKey), Endpoint: maybe("endpoint", someEndpoint)}
-	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed"})))
+	f.State = emitter.State(maybe("state", rapid.SampledFrom([]string{"waiting", "delivered", "dead", "expired", "replayed", "superseded"})))
 	if rapid.IntRange(0, 2).Draw(r, "times") == 0 {
 		f.Since = time.Now().Add(-time.Duration(rapid.IntRange(0, 600).Draw(r, "since")) * time.Second)
 		f.Until = f.Since.Add(time.Duration(rapid.IntRange(0, 600).Draw(r, "for")) * time.Second)

@@ -23,6 +23,7 @@ type Store interface {
 	differ.Store
 	differ.Archive
 	differ.Forgetter
+	differ.Coalescer
 	differ.Renamer
 	differ.Leaver
 	differ.Lister
@@ -120,6 +121,11 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"what waits is put into the lanes of another order", testArrange},
 		{"what waits for a time is made due", testHasten},
 		{"what waits is dropped", testDrop},
+		{"updates that wait become one", testCoalesce},
+		{"what may be in hand is told by itself", testCoalesceInHand},
+		{"what may have been sent before is told by itself", testCoalesceRestart},
+		{"only updates of one item and type become one", testCoalesceNot},
+		{"a replay leaves what is superseded alone", testCoalesceReplay},
 		{"what is used of limits is stored", testUsage},
 		{"a refresh token is read back", testToken},
 		{"concurrent commits of many sources", testConcurrent},
