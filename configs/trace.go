@@ -83,8 +83,8 @@ func (c *Config) Stamp(named string) string {
 	h := sha256.New()
 	for _, path := range slices.Compact(files) {
 		// Where links lead is a part of it: a ConfigMap is exchanged as a whole.
-		real, _ := filepath.EvalSymlinks(path)
-		fmt.Fprintf(h, "%q %q ", path, real)
+		leads, _ := filepath.EvalSymlinks(path)
+		fmt.Fprintf(h, "%q %q ", path, leads)
 		if info, err := os.Stat(path); err == nil {
 			fmt.Fprintf(h, "%d %d %v\n", info.Size(), info.ModTime().UnixNano(), info.Mode()&fs.ModeType)
 		}

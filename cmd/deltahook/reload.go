@@ -45,12 +45,13 @@ type reloader struct {
 
 // stages are what a reload has go by another configuration.
 type stages struct {
-	store   *bolt.Store
-	polling *poller.Poller
-	diffing *differ.Differ
-	telling *emitter.Emitter
-	again   *emitter.Replays
-	admin   *web.Server
+	store      *bolt.Store
+	polling    *poller.Poller
+	diffing    *differ.Differ
+	telling    *emitter.Emitter
+	again      *emitter.Replays
+	admin      *web.Server
+	supervisor *supervisor
 }
 
 func newReloader(path string, level *slog.LevelVar) *reloader {
@@ -153,7 +154,9 @@ func (r *reloader) Run(ctx context.Context) error {
 		if now == nil || ctx.Err() != nil {
 			continue
 		}
+		r.supervisor.reloading()
 		now.done, now.err = r.reload(ctx)
+		r.supervisor.reloaded()
 		r.tell(ctx, now)
 		close(now.ended)
 	}

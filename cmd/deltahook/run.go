@@ -98,7 +98,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
 		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
 	keys.poller.Store(polling)
-	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin})
+	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready)})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
 
@@ -118,7 +118,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	service.Go(func() error {
 		return beating.run(background, map[string]func(context.Context) error{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
 	})
-	service.Go(func() error { return newSupervisor(log, beating.alive, ready).run(background, ctx) })
+	service.Go(func() error { return reloads.supervisor.run(background, ctx) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })

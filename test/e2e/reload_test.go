@@ -292,7 +292,8 @@ func TestReloadKilled(t *testing.T) {
 		d.Addr(t)
 		want := fmt.Sprintf(`s%[2]d.updated s0 %[2]d {"v":%[1]d} -> {"v":%[2]d}`, i-1, i)
 		now := hooks.next(t)
-		for ; now.ID == last; now = hooks.next(t) { // that it arrived was not stored before the kill
+		for now.ID == last { // that it arrived was not stored before the kill
+			now = hooks.next(t)
 		}
 		if got := line(t, now); got != want {
 			t.Fatalf("told %s, want %s", got, want)
