@@ -64,6 +64,7 @@ type Config struct {
 	reads   []string            // every file that the configuration was made of, but for folders
 	sums    map[string]string   // of the files that the stages read, by path: what is in them
 	places  map[string]position // of the settings that need a restart
+	shown   string              // YAML; see Show
 }
 
 // Reload is when a changed configuration takes effect without a restart.

@@ -125,6 +125,7 @@ func (l *loader) finish(files []string, trees []*node) (*Config, error) {
 		return nil, l.err(cfg.Store, cfg.Server.Listen)
 	}
 	cfg.Warnings = l.clean(l.warnings)
+	cfg.shown = l.show(cfg.Redactor())
 	return cfg, nil
 }
 

@@ -356,6 +356,8 @@ func (d *Differ) judgeBy(c *Setup) {
 // dropMetrics drops the series of sources and of rules that are there no more.
 func (u *update) dropMetrics() {
 	for name := range u.gone {
-		u.metrics.drop(u.before[name], u.after[name])
+		if u.metrics.drop(u.before[name], u.after[name]); u.after[name] == nil {
+			u.tallies.drop(name)
+		}
 	}
 }

@@ -432,6 +432,7 @@ func (d *Differ) drop(unit string) {
 	source, _ := poller.CutUnit(unit)
 	if mem := d.memories[unit]; mem != nil && mem.counted > 0 {
 		d.metrics.items.WithLabelValues(source).Sub(float64(mem.counted))
+		d.tallies.add(source, -mem.counted, time.Time{})
 	}
 	delete(d.memories, unit)
 	delete(d.stored, unit)

@@ -42,6 +42,7 @@ type Emitter struct {
 	drain  time.Duration
 	health func(context.Context, HealthChange)
 	meters *meters
+	trials chan struct{} // full of the test events that are under way
 
 	mu      sync.RWMutex
 	outlets map[string]*outlet
@@ -59,7 +60,7 @@ type life struct {
 func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
 	m := &Emitter{
 		queue: q, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), drain: cmp.Or(o.Drain, defaultDrain),
-		health: o.Health, meters: newMeters(), outlets: map[string]*outlet{}, leaving: map[string]<-chan struct{}{},
+		health: o.Health, meters: newMeters(), trials: make(chan struct{}, maxTrials), outlets: map[string]*outlet{}, leaving: map[string]<-chan struct{}{},
 	}
 	m.Update(endpoints)
 	if o.Registerer != nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -34,7 +33,6 @@ type reloader struct {
 	parts   *parts // of running; belongs to Run while it runs
 
 	running atomic.Pointer[configs.Config]
-	last    atomic.Pointer[reloadState]
 	read    atomic.Pointer[string] // stamp of the files when they were read last
 
 	wake  chan struct{} // somebody asks; holds one
@@ -52,6 +50,8 @@ type stages struct {
 	again      *emitter.Replays
 	admin      *web.Server
 	supervisor *supervisor
+	self       *self
+	pulses     *pulses
 }
 
 func newReloader(path string, level *slog.LevelVar) *reloader {
@@ -64,12 +64,6 @@ func (r *reloader) begin(cfg *configs.Config, in surroundings, registry promethe
 	r.running.Store(cfg)
 	stamp := cfg.Stamp(r.path)
 	r.read.Store(&stamp)
-}
-
-// reloadState is what came of the last reload.
-type reloadState struct {
-	at  time.Time
-	err error // nil: it runs
 }
 
 // round is one reload with those who wait for it.
@@ -168,7 +162,7 @@ func (r *reloader) tell(ctx context.Context, now *round) {
 		return // it ends
 	}
 	r.metrics.note(now.err)
-	r.last.Store(&reloadState{at: time.Now(), err: now.err})
+	r.self.reloaded(now.err)
 	log := r.in.log
 	faulty, isFaulty := errors.AsType[*web.Faulty](now.err)
 	switch d := now.done; {
@@ -225,6 +219,8 @@ func (r *reloader) reload(ctx context.Context) (web.Reloaded, error) {
 	r.admin.SetToken(after.Server.Token)
 	_ = r.level.UnmarshalText([]byte(after.Log.Level))
 	r.running.Store(after)
+	r.self.runs(after)
+	r.pulses.keep(func(source string) bool { _, there := after.Sources[source]; return there })
 	r.parts.client.Close() // what nothing shares any more
 	r.parts = next
 	if before.Stamp(r.path) == stamp { // nothing was written while it was read

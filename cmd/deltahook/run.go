@@ -74,19 +74,21 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	reloads.parts = parts
 	defer func() { reloads.parts.close() }() // before the store: a refresh token may have to be stored yet
 
-	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
+	live, last, about := &web.Live{}, &pulses{}, newSelf(cfg)
+	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: in.redactor.Text,
+		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: in.redactor.Text,
+		Told:   audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
-	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), waking(telling, live), log)
 	keys := &watches{}
 	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: ready, Alive: beating.alive, Reloader: reloads,
+		Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: about, Reloader: reloads,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -96,9 +98,9 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
-		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}})
 	keys.poller.Store(polling)
-	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready)})
+	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, last})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
 
@@ -124,20 +126,23 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	work.Go(func() error { return again.Run(ctx) })
 	work.Go(func() error { return reloads.Run(ctx) })
 	work.Go(func() error { return reloads.follow(ctx, hangup) })
-	work.Go(func() error {
-		select {
-		case err := <-broken:
-			return fmt.Errorf("the admin address: %w", err)
-		case <-ctx.Done():
-			log.Info("ending: no new polls; what runs gets 10 seconds")
-			return nil
-		}
-	})
+	work.Go(func() error { return untilEnd(ctx, broken, log) })
 	err = work.Wait()
 	stop()
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")
 	return err
+}
+
+// untilEnd waits until the daemon is told to end, or nobody can reach it.
+func untilEnd(ctx context.Context, broken <-chan error, log *slog.Logger) error {
+	select {
+	case err := <-broken:
+		return fmt.Errorf("the admin address: %w", err)
+	case <-ctx.Done():
+		log.Info("ending: no new polls; what runs gets 10 seconds")
+		return nil
+	}
 }
 
 // remembered reads what the stages go on from.

@@ -78,7 +78,7 @@ func sameSite(next http.Handler) http.Handler {
 func (s *Server) local() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
-	mux.Handle("/api/", api(append(s.routes(), route{"GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots}.get})))
+	mux.Handle("/api/", api(append(s.routes(), route{"GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots}.get, nil})))
 	return plain(mux)
 }
 

@@ -50,7 +50,7 @@ func (s *Server) reloading() []route {
 	if s.o.Reloader == nil {
 		return nil
 	}
-	return []route{{"POST /api/v1/reload", s.reload}}
+	return []route{{"POST /api/v1/reload", s.reload, nil}}
 }
 
 // reload answers POST /api/v1/reload.

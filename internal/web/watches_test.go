@@ -79,7 +79,7 @@ func TestWatches(t *testing.T) {
 		{"PUT", "s/watches/c", "Bearer t0ken", errors.New("disk full"), 500, "disk full"},
 		{"DELETE", "s/watches/a%2Fb", "Bearer t0ken", nil, 204, ""},
 		{"DELETE", "s/watches/a%2Fb", "Bearer t0ken", web.ErrNotFound, 404, "not found"},
-		{"POST", "s/watches", "Bearer t0ken", nil, 405, ""},
+		{"PUT", "s/watches", "Bearer t0ken", nil, 405, ""},
 	} {
 		k.fail = c.fail
 		resp, body := ask(t, c.method, base+c.path, c.token)

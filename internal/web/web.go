@@ -95,7 +95,9 @@ type Options struct {
 	// nil: there is no API for it.
 	Archive Archive
 	Replays Replays
-	// Sources is who polls sources. nil: there are no pages of them.
+	// Daemon is what the process knows of itself. nil: there is no API for it.
+	Daemon Daemon
+	// Sources is who polls sources. nil: there are no pages and no API of them.
 	Sources Sources
 	// Reloader has the configuration read anew. nil: nobody does.
 	Reloader Reloader
