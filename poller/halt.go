@@ -47,9 +47,6 @@ func (p *Poller) halt(ctx context.Context, members []*member) error {
 	}
 	for g := range lines {
 		g.line = slices.DeleteFunc(g.line, func(j *job) bool { return j.halt != nil })
-		if len(g.line) == 0 {
-			g.giveUp()
-		}
 	}
 	h.ends()
 	p.mu.Unlock()
