@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,8 +53,10 @@ func (c *tally) check(t *testing.T, paths []string) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.twice) > 0 {
-		t.Errorf("polled twice at once: %v", c.twice)
+	// What is changed is asked anew while the server may not know yet that the
+	// poll before was cut off.
+	if twice := slices.DeleteFunc(c.twice, func(path string) bool { return !slices.Contains(paths, path) }); len(twice) > 0 {
+		t.Errorf("polled twice at once: %v", twice)
 	}
 	bad := 0
 	for _, path := range paths {
