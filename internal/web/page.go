@@ -100,6 +100,13 @@ type view struct {
 	Data    any
 }
 
+// refused is the page, for what was asked of it was faulty: with its form, in
+// which that stands.
+func (v *view) refused(err error) (*view, error) {
+	v.status, v.Fault = http.StatusBadRequest, err.Error()
+	return v, nil
+}
+
 // has says which pages there are.
 type has struct{ Live, Archive, Endpoints, Config, SignOut bool }
 
