@@ -64,7 +64,7 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	live, last := &web.Live{}, &pulses{}
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: redactor.Text,
-		Told: audience{nil, last, live}.told,
+		Told:   audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)

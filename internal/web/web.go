@@ -11,7 +11,7 @@
 //	                       /api/v1, as on the socket less snapshots; asks for the token
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
-//	                       GET /api/v1/sources/{name}/watches
+//	                       /api/v1: openapi.yaml says what
 //	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
 //	                       GET /api/v1/holds
 //	                       POST /api/v1/sources/{name}/release, /discard
