@@ -179,6 +179,14 @@ func (m *memory) find(key string) *entry {
 	return nil
 }
 
+// hashOf is the hash of an item; zero: it is not there.
+func (m *memory) hashOf(key string) Hash {
+	if e := m.find(key); e != nil {
+		return e.hash
+	}
+	return Hash{}
+}
+
 // hasher compares spellings. Its hashes live as long as the process: the seed
 // is random, so nobody can choose two texts that look the same to it.
 type hasher struct{ seed maphash.Seed }

@@ -60,15 +60,15 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	}
 	defer parts.close() // before the store: a refresh token may have to be stored yet
 
-	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	live, last := &web.Live{}, &pulses{}
+	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: redactor.Text,
+		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: redactor.Text,
 		Told:   audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
-	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), waking(telling, live), log)
 	keys := &watches{}
 	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{

@@ -12,15 +12,6 @@
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
 //	                       /api/v1: openapi.yaml says what
-//	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
-//	                       GET /api/v1/holds
-//	                       POST /api/v1/sources/{name}/release, /discard
-//	                       GET /api/v1/endpoints
-//	                       POST /api/v1/endpoints/{name}/pause, /resume, /drop
-//	                       GET /api/v1/events, /api/v1/events/{id}
-//	                       GET /api/v1/deliveries, /{number}, /{number}/attempts
-//	                       POST /api/v1/replay
-//	                       GET /api/v1/replays; GET, DELETE /api/v1/replays/{id}
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
 // wants to know of a running daemon's snapshots it asks there. It is guarded
