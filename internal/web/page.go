@@ -38,6 +38,7 @@ type pages struct {
 	Options
 	html    map[string]*template.Template
 	version string // of the assets
+	open    func() bool
 }
 
 func newPages(o Options) *pages {
@@ -97,6 +98,13 @@ type view struct {
 	Has     has      // what there is to see besides
 	Version string   // of the process; "": not known
 	Data    any
+}
+
+// refused is the page, for what was asked of it was faulty: with its form, in
+// which that stands.
+func (v *view) refused(err error) (*view, error) {
+	v.status, v.Fault = http.StatusBadRequest, err.Error()
+	return v, nil
 }
 
 // has says which pages there are.
@@ -166,7 +174,7 @@ func faulty(err error) *view {
 // write gives a page, whole or not at all.
 func (p *pages) write(w http.ResponseWriter, v *view) {
 	v.Has = has{
-		SignOut: !p.Token.IsZero() && v.page != "signin", Live: p.Live != nil,
+		SignOut: !p.open() && v.page != "signin", Live: p.Live != nil,
 		Archive: p.Archive != nil, Endpoints: p.Endpoints != nil, Config: p.Daemon != nil,
 	}
 	if p.Daemon != nil && v.page != "signin" {

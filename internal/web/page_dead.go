@@ -37,8 +37,7 @@ func (p *pages) dead(r *http.Request) (*view, error) {
 	v := &view{page: "dead", Title: "Dead letters", Nav: "dead", Topics: []string{"endpoints", "events"}, Data: d}
 	find, err := d.find()
 	if err != nil {
-		v.status, v.Fault = http.StatusBadRequest, err.Error()
-		return v, nil
+		return v.refused(err)
 	}
 	find.State = emitter.Dead
 	cursor := r.URL.Query().Get("cursor")

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/deltahook/deltahook/emitter"
 )
@@ -48,8 +49,7 @@ func (p *pages) events(r *http.Request) (*view, error) {
 	v := &view{page: "events", Title: "Events", Nav: "events", Topics: []string{"events"}, Data: e}
 	find, err := e.find()
 	if err != nil {
-		v.status, v.Fault = http.StatusBadRequest, err.Error()
-		return v, nil
+		return v.refused(err)
 	}
 	cursor := r.URL.Query().Get("cursor")
 	page, err := p.Archive.Events(r.Context(), find, emitter.Page{Cursor: cursor, Limit: listRows})
@@ -88,7 +88,7 @@ func (p *pages) event(r *http.Request) (*view, error) {
 		return nil, err
 	}
 	e := &eventPage{EventRecord: record, CanReplay: p.Replays != nil}
-	gist := record.Type
+	gist := []string{record.Type}
 	for i, d := range record.Deliveries {
 		s := sent{DeliveryRecord: d}
 		if i < shownSends && d.Attempts > 0 {
@@ -98,9 +98,9 @@ func (p *pages) event(r *http.Request) (*view, error) {
 			}
 		}
 		e.Sends = append(e.Sends, s)
-		gist += ", " + d.Endpoint + ": " + string(d.State)
+		gist = append(gist, d.Endpoint+": "+string(d.State))
 	}
-	return &view{page: "event", Title: record.Type, Nav: "events", Topics: []string{"events"}, Gist: gist, Data: e}, nil
+	return &view{page: "event", Title: record.Type, Nav: "events", Topics: []string{"events"}, Gist: strings.Join(gist, ", "), Data: e}, nil
 }
 
 func (p *pages) attempts(ctx context.Context, delivery uint64, n int) (tries []emitter.AttemptRecord, more bool, err error) {

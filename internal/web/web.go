@@ -36,6 +36,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,6 +89,8 @@ type Options struct {
 	Daemon Daemon
 	// Sources is who polls sources. nil: there are no pages and no API of them.
 	Sources Sources
+	// Reloader has the configuration read anew. nil: nobody does.
+	Reloader Reloader
 	// Live passes on to open pages what moved. nil: they are not live.
 	Live *Live
 	// Logger gets what net/http has to say. nil: slog.Default().
@@ -99,6 +102,7 @@ type Options struct {
 type Server struct {
 	o        Options
 	sides    []side
+	token    atomic.Pointer[secret.Text] // Options.Token, or what SetToken said last
 	sessions sessions
 	tries    tries
 	pages    *pages
@@ -114,7 +118,11 @@ type side struct {
 // New is a server that does not listen yet.
 func New(o Options) *Server {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	return &Server{o: o, pages: newPages(o), ending: make(chan struct{})}
+	s := &Server{o: o, ending: make(chan struct{})}
+	s.token.Store(&o.Token)
+	s.pages = newPages(o)
+	s.pages.open = s.open
+	return s
 }
 
 // Listen takes the address and the socket, so that what is wrong with either

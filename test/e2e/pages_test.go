@@ -36,7 +36,7 @@ func TestPagesFollow(t *testing.T) {
 	a.settled(t)
 	moves("sources/s")
 	shows("/sources/s", "max_deletes", "Release silently")
-	resp, err := http.PostForm("http://"+d.Addr(t)+"/sources/s/decide", url.Values{"state": {"released"}}) //nolint:noctx // it is this test's own
+	resp, err := http.PostForm("http://"+d.Addr(t)+"/sources/s/decide", url.Values{"state": {"released"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestPagesFollow(t *testing.T) {
 func hears(t *testing.T, d *process, topics ...string) func(topics ...string) {
 	t.Helper()
 	query := url.Values{"topic": topics}
-	resp, err := http.Get("http://" + d.Addr(t) + "/stream?" + query.Encode()) //nolint:noctx // the daemon's end ends it
+	resp, err := http.Get("http://" + d.Addr(t) + "/stream?" + query.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func hears(t *testing.T, d *process, topics ...string) func(topics ...string) {
 					t.Fatalf("the stream ended before %s moved: %v", topic, lines.Err())
 				}
 				if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-					for _, moved := range strings.Fields(data) {
+					for moved := range strings.FieldsSeq(data) {
 						told[moved] = true
 					}
 				}
