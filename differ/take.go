@@ -337,6 +337,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
+	p.known = src.knownAs(mem)
 	out := &outcome{
 		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
 	}

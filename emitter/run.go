@@ -100,7 +100,7 @@ func (m *Emitter) Render(e *differ.Event, endpoint string) ([]byte, error) {
 // Coalesces says whether updates that wait at an endpoint become one. It is
 // what differ.Options.Coalesce asks for.
 func (m *Emitter) Coalesces(endpoint string) bool {
-	o := m.outlets[endpoint]
+	o := m.outlet(endpoint)
 	return o != nil && o.endpoint.coalesce
 }
 

@@ -78,6 +78,7 @@ func (p *Poller) depart(m *member, stays bool) {
 		for _, result := range results {
 			p.metrics.polls.DeleteLabelValues(m.source.name, result)
 		}
+		p.metrics.answered.DeleteLabelValues(m.source.name)
 	}
 	if m.job != nil && m.job.marks.Failures > 0 {
 		p.metrics.failing.Dec()

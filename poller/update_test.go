@@ -283,11 +283,16 @@ func TestUpdateCarries(t *testing.T) {
 				for _, m := range f.GetMetric() {
 					got["polls of "+m.GetLabel()[1].GetValue()]++
 				}
+			case "deltahook_source_last_success_timestamp_seconds":
+				for _, m := range f.GetMetric() {
+					got["success of "+m.GetLabel()[0].GetValue()]++
+				}
 			}
 		}
 		wantMetrics := map[string]float64{
 			"deltahook_sources": 4, "deltahook_sources_failing": 0,
 			"polls of same": 1, "polls of later": 1, "polls of down": 2, "polls of new": 1,
+			"success of same": 1, "success of later": 1, "success of down": 1, "success of new": 1,
 		}
 		if diff := cmp.Diff(wantMetrics, got); diff != "" {
 			t.Error(diff)

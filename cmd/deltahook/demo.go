@@ -99,7 +99,10 @@ func (a *app) demo(ctx context.Context) error {
 		return serve(ctx, receiverAt, &receiver{keys: []string{whsec}, show: desk.show, answer: desk.answer})
 	})
 	redactor := cfg.Redactor()
-	group.Go(func() error { return daemon(ctx, cfg, newLogger(a.err, cfg.Log, redactor), redactor) })
+	log, level := newLogger(a.err, cfg.Log, redactor)
+	group.Go(func() error {
+		return daemon(ctx, cfg, surroundings{redactor: redactor, log: log}, newReloader("", level), nil)
+	})
 	err = group.Wait()
 	fmt.Fprintf(a.out, "\n%d webhooks received and verified. Next: 'deltahook --help', or 'Your first source' in README.md.\n", desk.verified.Load())
 	return err

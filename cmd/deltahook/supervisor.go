@@ -64,6 +64,13 @@ func (s *supervisor) status() string {
 	return "STATUS=running"
 }
 
+// reloading says that the configuration is being read again; reloaded must
+// follow.
+func (s *supervisor) reloading() { s.tell(sd.SdNotifyReloading) }
+
+// reloaded says that it has been.
+func (s *supervisor) reloaded() { s.tell(sd.SdNotifyReady, s.status()) }
+
 func (s *supervisor) tell(states ...string) {
 	if _, err := sd.SdNotify(false, strings.Join(states, "\n")); err != nil {
 		s.log.Debug("systemd cannot be told", "err", err)

@@ -36,7 +36,11 @@ func whole() *web.Server {
 	b := &book{}
 	return web.New(web.Options{
 		Listen: "127.0.0.1:80", Daemon: office{}, Sources: filledShelf(), Watches: k, Holds: &holder{}, Endpoints: &sender{},
-		Archive: b, Replays: b,
+		Archive: b, Replays: b, Reloader: &reloader{done: web.Reloaded{
+			Sources:   web.Reconfigured{Added: []string{"b"}, Removed: []string{"a"}, Changed: []string{}},
+			Endpoints: web.Reconfigured{Added: []string{}, Removed: []string{}, Changed: []string{"shop"}},
+			Renamed:   map[string]string{"b": "a"}, Warnings: []string{"d.yaml:1:2: x: is odd"},
+		}},
 	})
 }
 
@@ -220,6 +224,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"GET /api/v1/status", "/api/v1/status", "", 200},
 		{"GET /api/v1/config", "/api/v1/config", "", 200},
 		{"GET /api/v1/config", "/api/v1/config?a=b", "", 400},
+		{"POST /api/v1/reload", "/api/v1/reload", "", 200},
+		{"POST /api/v1/reload", "/api/v1/reload?now=true", "", 400},
 		{"GET /api/v1/sources", "/api/v1/sources?limit=3", "", 200},
 		{"GET /api/v1/sources", "/api/v1/sources?limit=0", "", 400},
 		{"GET /api/v1/sources", "/api/v1/sources?state=odd", "", 400},

@@ -39,6 +39,7 @@ type pages struct {
 	Options
 	html    map[string]*template.Template
 	version string // of the assets
+	open    func() bool
 }
 
 func newPages(o Options) *pages {
@@ -190,7 +191,7 @@ func faulty(err error) *view {
 // write gives a page, whole or not at all.
 func (p *pages) write(w http.ResponseWriter, v *view) {
 	v.Has = has{
-		SignOut: !p.Token.IsZero() && v.page != "signin", Live: p.Live != nil,
+		SignOut: !p.open() && v.page != "signin", Live: p.Live != nil,
 		Archive: p.Archive != nil, Endpoints: p.Endpoints != nil, Config: p.Daemon != nil,
 	}
 	if p.Daemon != nil && v.page != "signin" {
