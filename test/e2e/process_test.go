@@ -368,7 +368,7 @@ func TestDemo(t *testing.T) {
 	p := startEnv(t, binary(t), dir, []string{"TMPDIR=" + tmp}, "demo", "--for", "8s")
 	pages := p.says(t, p.stdout, `shows at (http://127\.0\.0\.1:\d+/)\n`)[1]
 	p.says(t, p.stdout, "✓ verified") // it answers from then on
-	resp, err := http.Get(pages)      //nolint:gosec // what the demo printed
+	resp, err := http.Get(pages)
 	if err != nil {
 		t.Fatal(err)
 	}
