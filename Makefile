@@ -37,6 +37,7 @@ ifeq ($(RACE),)
 endif
 	@for tool in buildah podman runc; do command -v $$tool >/dev/null || \
 		echo "test: no $$tool here, so the container image is not tested"; done
+	@command -v promtool >/dev/null || echo "test: no promtool here, so the alert rules are not played"
 	$(GO) test $(RACE) -shuffle=on $(PKGS)
 ifeq ($(PKGS),./...)
 	cd test/cloudevents && $(GO) test -mod=mod $(RACE) -shuffle=on ./...

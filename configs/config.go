@@ -32,6 +32,8 @@ type Config struct {
 	Store string `yaml:"store"`
 	// The admin listener: /healthz, /readyz and /metrics.
 	Server Server `yaml:"server"`
+	// When a changed configuration takes effect without a restart.
+	Reload Reload `yaml:"reload"`
 	// What is logged, and how.
 	Log Log `yaml:"log"`
 	// Settings that are merged under every source and every endpoint.
@@ -59,6 +61,18 @@ type Config struct {
 	Warnings []Located `yaml:"-"`
 
 	secrets []string
+	reads   []string            // every file that the configuration was made of, but for folders
+	sums    map[string]string   // of the files that the stages read, by path: what is in them
+	places  map[string]position // of the settings that need a restart
+	shown   string              // YAML; see Show
+}
+
+// Reload is when a changed configuration takes effect without a restart.
+type Reload struct {
+	// True: when a file that the configuration is made of has changed, or a
+	// file of its folder has come or gone. False: when it is asked for, by
+	// SIGHUP, 'deltahook reload' or the API. Default: true.
+	Watch bool `yaml:"watch"`
 }
 
 // Server is the admin listener.
@@ -89,6 +103,9 @@ type Defaults struct {
 
 // Source is something that is polled: each stage's part of its settings.
 type Source struct {
+	// The name that the source had before: what is remembered under it goes on
+	// under the new one, and nothing is told for that.
+	Was  string          `yaml:"was"`
 	Poll poller.Settings `yaml:",inline"`
 	// Fan out: the source is polled for each of these keys.
 	Watch Watch `yaml:"watch"`
@@ -143,6 +160,7 @@ func standard() *Config {
 	return &Config{
 		Store:     "deltahook.db",
 		Server:    Server{Listen: "127.0.0.1:8080"},
+		Reload:    Reload{Watch: true},
 		Log:       Log{Level: "info", Format: "text"},
 		Alerts:    differ.AlertSettings{SourceFailingAfter: 3, SourceStaleAfter: day},
 		Egress:    Egress{Sources: Reach{AllowPrivate: true}},

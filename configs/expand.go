@@ -26,6 +26,7 @@ type expander struct {
 	private bool     // something came from a file since this was last cleared
 	secrets []string // everything that came from files, and from variables that are named for a credential
 	hidden  []hidden // everything that came from variables
+	files   []string // those that were read
 }
 
 // text resolves one string. The errors, all of them, name what is missing and
@@ -109,6 +110,7 @@ func (x *expander) file(path string) (value, wrong string) {
 	if path == "" {
 		return "", "${file:} names no file"
 	}
+	x.files = append(x.files, full)
 	data, err := readFile(full, maxValueFile)
 	if err != nil {
 		return "", fmt.Sprintf("${file:%s}: %s", clip(path), reason(err))

@@ -120,10 +120,12 @@ func (l *loader) finish(files []string, trees []*node) (*Config, error) {
 	cfg := l.decode()
 	l.checkMeaning(cfg)
 	cfg.Dir, cfg.Files, cfg.secrets = l.dir, files, l.secrets
+	l.trace(cfg, x.files)
 	if len(l.faults) > 0 {
 		return nil, l.err(cfg.Store, cfg.Server.Listen)
 	}
 	cfg.Warnings = l.clean(l.warnings)
+	cfg.shown = l.show(cfg.Redactor())
 	return cfg, nil
 }
 

@@ -34,6 +34,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Auth)) {
 		cfg.Auth[name].Check(r.At("auth", name))
 	}
+	l.checkRenamed(r.At("sources"), cfg)
 	l.checkShared(r, cfg)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Endpoints)) {
 		cfg.Endpoints[name].Check(r.At("endpoints", name))
@@ -117,6 +118,26 @@ func credentialsOf(cfg *Config) (all []credential.Use) {
 func (l *loader) checkFrom(r fault.Report, name string) {
 	if names := l.names("sources"); name != "" && !slices.Contains(names, name) {
 		r.Errorf("no source is called %q%s", clip(name), didYouMean(closest(name, names)))
+	}
+}
+
+// checkRenamed reports a former name that cannot be the source's: one that is
+// in use, or that two claim.
+func (l *loader) checkRenamed(r fault.Report, cfg *Config) {
+	names, claimed := l.names("sources"), map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		was, at := cfg.Sources[name].Was, r.At(name, "was")
+		switch other, twice := claimed[was]; {
+		case was == "":
+			continue
+		case was == name:
+			at.Errorf("is the name that the source has")
+		case slices.Contains(names, was):
+			at.Errorf("source %q is still configured: what is remembered of it is its own", clip(was))
+		case twice:
+			at.Errorf("source %s says so, too: what is remembered under a name goes on under one other", other)
+		}
+		claimed[was] = name
 	}
 }
 

@@ -37,6 +37,7 @@ func TestReferenceIsFresh(t *testing.T) {
 	tables := table(s, needed, "", "The top", s, "")
 	for _, part := range []struct{ path, def, text string }{
 		{"server", "Server", ""},
+		{"reload", "Reload", ""},
 		{"log", "Log", ""},
 		{"defaults", "Defaults", ""},
 		{"limits.NAME", "Limit", "NAME: as that of a source."},

@@ -50,7 +50,7 @@ type accessData struct {
 }
 
 // accessAdvice is what a person must do.
-const accessAdvice = "allow access again, put the new refresh token into the setting, and start again"
+const accessAdvice = "allow access again, put the new refresh token into the setting, and reload"
 
 // accessUsers is how many sources, and how many endpoints, an event names.
 const accessUsers = 10

@@ -359,7 +359,7 @@ func TestAuthExpired(t *testing.T) {
 		p.differ.AccessIs(shared)
 		p.expectAlerts("auth.expired ops") // mail needs it
 		want := `{"auth":"shop","sources":["s","t"],"endpoints":["mail"],"setting":"auth.shop.oauth2.refresh_token",` +
-			`"advice":"allow access again, put the new refresh token into the setting, and start again"}`
+			`"advice":"allow access again, put the new refresh token into the setting, and reload"}`
 		if got := p.data(); got != want {
 			t.Errorf("it says %s\nwant    %s", got, want)
 		}

@@ -77,5 +77,8 @@ type Revision struct {
 	Seen     time.Time       // when the change was seen
 	New      json.RawMessage // the content from then on; nil: deleted, or Omitted
 	Old      json.RawMessage // the content before; nil: created, or Omitted
-	Omitted  bool            // a content is left out, for it is larger than MaxKept or was not kept
+	// A content is left out: it is larger than MaxKept, or the item became
+	// another one afterwards of which nothing was told (as a hold that is
+	// released silently has it), or is not kept for another reason.
+	Omitted bool
 }

@@ -150,6 +150,7 @@ func (c *Commit) Unit() string { return poller.Unit(c.Source, c.Watch) }
 type Before struct {
 	Item   int             // its place in Commit.Items; at most one has it
 	Change Change          // Created, Updated or Deleted
+	Hash   Hash            // of the content before; zero: there was none
 	Old    json.RawMessage // the content before; nil: Created
 }
 

@@ -3,6 +3,7 @@ package differ
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // Renamer is what a Store can do besides for sources that get another name.
@@ -40,4 +41,18 @@ type Leaver interface {
 	// those of subjects (see alerts), and must answer at once. Call it with
 	// the sources that are about to run, before one of them is loaded.
 	Left(ctx context.Context, configured func(source string) bool) ([]string, error)
+}
+
+// Concerns makes of the names of sources and endpoints what Leaver.Left asks
+// for: whether a state is of one of them. What was told of credentials is kept.
+func Concerns(source, endpoint func(name string) bool) func(name string) bool {
+	return func(name string) bool {
+		if name, of := strings.CutPrefix(name, ofSource); of {
+			return source(strings.TrimSuffix(name, authOf))
+		}
+		if name, of := strings.CutPrefix(name, ofEndpoint); of {
+			return endpoint(strings.TrimSuffix(name, authOf))
+		}
+		return strings.HasPrefix(name, ofAuth) || source(name)
+	}
 }

@@ -179,6 +179,30 @@ func (m *memory) find(key string) *entry {
 	return nil
 }
 
+// knownAs is the key under which an answer that is one item without an id is
+// remembered; "": it is not, or answers are not of that kind. It is the source's
+// name, or one that it had before: an item keeps its key where its source gets
+// another name.
+func (s *Source) knownAs(m *memory) (key string) {
+	if s.response.Items != "" || len(s.response.ID) > 0 || s.keyed || m.shape != s.shape {
+		return ""
+	}
+	for i := range m.entries {
+		if e := &m.entries[i]; !e.gone() || key == "" {
+			key = e.key
+		}
+	}
+	return key
+}
+
+// hashOf is the hash of an item; zero: it is not there.
+func (m *memory) hashOf(key string) Hash {
+	if e := m.find(key); e != nil {
+		return e.hash
+	}
+	return Hash{}
+}
+
 // hasher compares spellings. Its hashes live as long as the process: the seed
 // is random, so nobody can choose two texts that look the same to it.
 type hasher struct{ seed maphash.Seed }

@@ -55,7 +55,7 @@ func (d *Differ) complete(out *outcome) error {
 		ch := &found.changes[i]
 		ch.rules = nil
 		if !out.silent || ch.told {
-			c.Before = append(c.Before, Before{Item: len(c.Items), Change: ch.kind, Old: ch.old})
+			c.Before = append(c.Before, Before{Item: len(c.Items), Change: ch.kind, Hash: out.memory.hashOf(ch.key), Old: ch.old})
 		}
 		c.Items = append(c.Items, Item{Key: ch.key, Hash: ch.hash, Revision: ch.revision, Content: ch.new, Seen: p.Received.UTC()})
 		if err := d.tell(c, out, ch); err != nil {

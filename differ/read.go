@@ -26,11 +26,11 @@ type found struct {
 
 // read gives the items of all pages to take, one by one, and stops at the
 // first fault. It is a *poller.Failure of class items. A page that is one item
-// without an id has the key watch or, where that is empty, the source's name.
-func (s *Source) read(pages [][]byte, watch string, take func(found) error) error {
+// without an id has the key name or, where that is empty, the source's name.
+func (s *Source) read(pages [][]byte, name string, take func(found) error) error {
 	n := 0
 	for i, page := range pages {
-		if err := s.readPage(page, watch, &n, take); err != nil {
+		if err := s.readPage(page, name, &n, take); err != nil {
 			if f, ok := errors.AsType[*poller.Failure](err); ok && len(pages) > 1 {
 				return f.OnPage(i + 1)
 			}
@@ -41,13 +41,13 @@ func (s *Source) read(pages [][]byte, watch string, take func(found) error) erro
 }
 
 // readPage reads one page; n counts the items of the answer.
-func (s *Source) readPage(body []byte, watch string, n *int, take func(found) error) error {
+func (s *Source) readPage(body []byte, name string, n *int, take func(found) error) error {
 	judge, err := s.judge(body)
 	if err != nil {
 		return err
 	}
 	if s.response.Items == "" {
-		return s.readWhole(body, cmp.Or(watch, s.name), judge, take)
+		return s.readWhole(body, cmp.Or(name, s.name), judge, take)
 	}
 	list := gjson.Get(textOf(body), s.response.Items)
 	switch {

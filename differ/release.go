@@ -28,7 +28,9 @@ func (d *Differ) Holds() []HeldUnit {
 	out := make([]HeldUnit, 0, len(d.holds))
 	for _, unit := range slices.SortedFunc(maps.Keys(d.holds), strings.Compare) {
 		source, watch := poller.CutUnit(unit)
-		out = append(out, HeldUnit{source, watch, d.holds[unit]})
+		h := d.holds[unit]
+		h.Keys = append([]string{}, h.Keys...)
+		out = append(out, HeldUnit{source, watch, h})
 	}
 	return out
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/deltahook/deltahook/poller"
 )
 
-// count brings the metric of a source's items up to date.
+// count brings the metric and the tally of a source's items up to date.
 func (d *Differ) count(source string, mem *memory) {
+	d.tallies.add(source, mem.present-mem.counted, mem.since)
 	d.metrics.items.WithLabelValues(source).Add(float64(mem.present - mem.counted))
 	mem.counted = mem.present
 }
@@ -38,6 +39,7 @@ func (d *Differ) report(out *outcome) {
 		d.log.Info(text, "source", name, "items", len(changes))
 		return
 	}
+	d.told(name, len(changes), len(out.commit.Events))
 	for _, ch := range changes {
 		d.metrics.changes.WithLabelValues(name, string(ch.kind)).Inc()
 	}

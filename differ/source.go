@@ -61,6 +61,9 @@ func NewSource(name string, s Settings, resp ResponseSettings, endpoints []strin
 	return src, nil
 }
 
+// Name is the source's name in the configuration.
+func (s *Source) Name() string { return s.name }
+
 // Check reports all faults of a source's settings; r stands at the source.
 func Check(r fault.Report, name string, s Settings, resp ResponseSettings) {
 	compile(r, name, s, resp, nil)

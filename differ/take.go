@@ -24,6 +24,10 @@ type Options struct {
 	// Wake is called after each commit with the endpoints that have
 	// something to send. It must not block. Nil: nobody is woken.
 	Wake func(endpoints ...string)
+	// Told is called after each commit of an answer with how much changed
+	// and was told of a source; a silent baseline is no change. It must not
+	// block. Nil: nobody wants to know.
+	Told func(source string, changes, events int)
 	// Coalesce says whether the updates that wait at an endpoint become one.
 	// Nil: they never do.
 	Coalesce func(endpoint string) bool
@@ -49,6 +53,7 @@ type Differ struct {
 	renderer Renderer
 	log      *slog.Logger
 	wake     func(...string)
+	told     func(source string, changes, events int)
 
 	coalesces func(endpoint string) bool
 
@@ -85,13 +90,15 @@ type Differ struct {
 	quiets map[string]*quiet // by source, of those that expect changes; guarded by mu
 
 	alerting *alerting
+	tallies  tallies
 }
 
 // New is a Differ of sources over store. Call Load before the first Take.
 func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	d := &Differ{
 		sources: map[string]*Source{}, store: store, renderer: renderer,
-		log: o.Logger, wake: o.Wake, coalesces: o.Coalesce, alerts: o.Alerts, hide: o.Hide, metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
+		log: o.Logger, wake: o.Wake, told: o.Told, coalesces: o.Coalesce, alerts: o.Alerts, hide: o.Hide,
+		metrics: newMetrics(o.Registerer), hash: hasher{maphash.MakeSeed()},
 		memories: map[string]*memory{}, stored: map[string]poller.Bookmarks{}, moved: map[string]Kept{}, doubted: map[string]doubted{},
 		reported: map[*rule]time.Time{}, standing: map[string]standing{}, failing: map[*rule]string{},
 		holds: map[string]Hold{}, writing: semaphore.NewWeighted(alone), present: semaphore.NewWeighted(alone), units: newLocks(),
@@ -99,6 +106,9 @@ func New(sources []*Source, store Store, renderer Renderer, o Options) *Differ {
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
+	}
+	if d.told == nil {
+		d.told = func(string, int, int) {}
 	}
 	if d.wake == nil {
 		d.wake = func(...string) {}
@@ -327,6 +337,7 @@ func (d *Differ) plan(ctx context.Context, src *Source, p *part) (*outcome, erro
 	if p.Reset {
 		return src.reset(p, mem), nil
 	}
+	p.known = src.knownAs(mem)
 	out := &outcome{
 		source: src, memory: mem, part: p, finding: &finding{pending: mem.pending}, rules: src.weighing(p, mem), marks: p.Bookmarks,
 	}

@@ -140,7 +140,7 @@ func (u *update) prepare(ctx context.Context) (states []State, err error) {
 }
 
 // Rename has what is remembered of sources stand under other names: it is given
-// the old ones by the new ones, and gives those for which it did so. Where
+// the old ones by the new ones, and gives what it did, subjects included. Where
 // something is remembered under the new name already, that counts, and is
 // logged. Nothing of any of them may be under way.
 func (d *Differ) Rename(ctx context.Context, renamed map[string]string) (moved map[string]string, err error) {
@@ -153,29 +153,43 @@ func (d *Differ) Rename(ctx context.Context, renamed map[string]string) (moved m
 		return moved, errors.New("the store gives nothing another name")
 	}
 	for to, from := range renamed {
-		switch err := store.Rename(ctx, from, to); {
-		case errors.Is(err, ErrTaken):
-			d.log.Warn("what is remembered of a source under its old name is left alone: there is something under its new name",
-				"source", to, "was", from)
-		case err != nil:
-			return moved, fmt.Errorf("giving what is remembered of %s to %s: %w", from, to, err)
-		default:
-			moved[to] = from
-		}
 		// What was told to be wrong with it is told to be over by its new name.
-		if err := store.Rename(ctx, ofSource+from, ofSource+to); err != nil && !errors.Is(err, ErrTaken) {
-			return moved, fmt.Errorf("giving what was told of %s to %s: %w", from, to, err)
+		for _, prefix := range []string{"", ofSource} {
+			did, err := d.renameOne(ctx, store, prefix+from, prefix+to)
+			if err != nil {
+				return moved, fmt.Errorf("giving what is remembered of %s to %s: %w", from, to, err)
+			}
+			if did {
+				moved[prefix+to] = prefix + from
+			}
 		}
 	}
 	return moved, nil
+}
+
+// renameOne reports whether there was something that got the other name.
+func (d *Differ) renameOne(ctx context.Context, store Renamer, from, to string) (bool, error) {
+	if store, ok := d.store.(Lister); ok {
+		if units, err := store.Units(ctx, from); err != nil || len(units) == 0 {
+			return false, err
+		}
+	}
+	err := store.Rename(ctx, from, to)
+	if errors.Is(err, ErrTaken) {
+		if !isSubject(to) {
+			d.log.Warn("what is remembered of a source under its former name is left alone: there is something under its own",
+				"source", to, "was", from)
+		}
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // takeBack undoes renames, for an update that failed.
 func (u *update) takeBack(ctx context.Context, moved map[string]string) {
 	ctx = context.WithoutCancel(ctx)
 	for to, from := range moved {
-		store := u.store.(Renamer)
-		if err := errors.Join(store.Rename(ctx, to, from), store.Rename(ctx, ofSource+to, ofSource+from)); err != nil {
+		if err := u.store.(Renamer).Rename(ctx, to, from); err != nil {
 			u.log.Error("what is remembered of a source stands under its new name, and the reload failed: reload again",
 				"source", from, "new", to, "err", err)
 		}
@@ -342,6 +356,8 @@ func (d *Differ) judgeBy(c *Setup) {
 // dropMetrics drops the series of sources and of rules that are there no more.
 func (u *update) dropMetrics() {
 	for name := range u.gone {
-		u.metrics.drop(u.before[name], u.after[name])
+		if u.metrics.drop(u.before[name], u.after[name]); u.after[name] == nil {
+			u.tallies.drop(name)
+		}
 	}
 }

@@ -439,3 +439,30 @@ func TestUpdateAtRandom(t *testing.T) {
 		}
 	}
 }
+
+// An answer that is one item keeps its key where its source gets another name,
+// and keeps it after a restart: it is the same item.
+func TestUpdateRenamesWholeAnswers(t *testing.T) {
+	r := newReloaded(t)
+	whole := func(name string) *differ.Source {
+		src, err := differ.NewSource(name, differ.Settings{Changes: differ.ChangeSettings{ConfirmDeletes: 1}}, differ.ResponseSettings{}, []string{"shop"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	rename := func(from, to string) {
+		r.sources = map[string]*differ.Source{to: whole(to)}
+		r.update(differ.Setup{Renamed: map[string]string{to: from}})
+	}
+	rename("", "a")
+	r.expect("a", "x=1")
+	r.expect("a", "x=2", "a a.updated a@1 shop")
+	rename("a", "b")
+	r.expect("b", "x=3", "b b.updated a@2 shop")
+	rename("b", "c")
+	r.expect("c", "x=3")
+	r.expect("c", "x=4", "c c.updated a@3 shop")
+	rename("c", "c")
+	r.expect("c", "x=5", "c c.updated a@4 shop")
+}

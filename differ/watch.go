@@ -1,6 +1,7 @@
 package differ
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -48,6 +49,7 @@ func compileWatch(r fault.Report, s WatchSettings, resp ResponseSettings, names 
 type part struct {
 	*poller.Answer
 	unit, watch string
+	known       string       // the key of an answer that is one item, where that is remembered; "": it is not
 	split       bool         // items are what the answer has of the key
 	lacking     bool         // and it has none: the key is unknown in it
 	why         *explanation // nil: nobody wants to know
@@ -95,7 +97,7 @@ func (d *Differ) parts(src *Source, a *poller.Answer) ([]*part, error) {
 // readPart gives the items of a part to take, as read does.
 func (s *Source) readPart(p *part, take func(found) error) error {
 	if !p.split {
-		return s.read(p.Pages, p.watch, take)
+		return s.read(p.Pages, cmp.Or(p.watch, p.known), take)
 	}
 	for _, f := range p.items {
 		if err := take(f); err != nil {
@@ -430,6 +432,7 @@ func (d *Differ) drop(unit string) {
 	source, _ := poller.CutUnit(unit)
 	if mem := d.memories[unit]; mem != nil && mem.counted > 0 {
 		d.metrics.items.WithLabelValues(source).Sub(float64(mem.counted))
+		d.tallies.add(source, -mem.counted, time.Time{})
 	}
 	delete(d.memories, unit)
 	delete(d.stored, unit)

@@ -9,7 +9,7 @@ import (
 const (
 	// aheadOfSettling bounds, in multiples of the concurrency, how many
 	// outcomes may wait to be settled before nothing new is sent.
-	aheadOfSettling = 4
+	aheadOfSettling = 8
 
 	// After slowAfter attempts in a row that did not arrive one is made at a
 	// time, slowly, until one arrives: what can't be taken is not to be
@@ -52,6 +52,9 @@ func (o *outlet) free(now time.Time) (at time.Time) {
 
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
+	if o.gate.holds(now) || !o.hurries() {
+		o.forget()
+	}
 	for o.look && !o.gate.holds(now) && !now.Before(o.reading.until) && !now.Before(o.aging.until) {
 		room := o.room()
 		if o.endpoint.limit != nil {
@@ -63,10 +66,57 @@ func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 	}
 }
 
+// hurries says whether nothing but what is in flight keeps the outlet from
+// sending: then it reads ahead.
+func (o *outlet) hurries() bool {
+	return o.endpoint.limit == nil && o.gate.Pause == "" && !o.slow() && !o.dropping
+}
+
+// forget drops what was read ahead: what is due may be something else now.
+func (o *outlet) forget() { o.ready, o.ahead = nil, 0 }
+
 // start starts up to room attempts of what is due. It is false where the queue
 // can't be read.
 func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) bool {
-	batch, err := o.find(ctx, now, room)
+	read := len(o.ready) == 0
+	if read && !o.read(ctx, now, room) {
+		return false
+	}
+	found := len(o.ready) > 0
+	o.expiring = false
+	for len(o.ready) > 0 {
+		d := &o.ready[0]
+		switch old := o.endpoint.outdates(d, now); {
+		case old && o.gate.Pause != "":
+			o.expireAll(ctx, now)
+		case old:
+			o.expire(now, *d)
+			o.expiring = true
+		case room > 0:
+			o.launch(attempts, now, *d)
+			room--
+		default: // the slot that frees next goes on
+			o.look = false
+			return true
+		}
+		*d = Delivery{}
+		o.ready = o.ready[1:]
+	}
+	// With a rate, room is less than there are slots. What was read ahead may
+	// have been less than there is room for.
+	o.look = o.expiring || found && o.endpoint.limit != nil || !read && room > 0
+	return true
+}
+
+// read asks the queue for what is due: for so many as there is room for and, as
+// long as it has so many and nothing new comes, for ever more of what follows,
+// up to the concurrency.
+func (o *outlet) read(ctx context.Context, now time.Time, room int) bool {
+	want := room
+	if o.hurries() {
+		want += o.ahead
+	}
+	batch, err := o.find(ctx, now, want)
 	if ctx.Err() != nil {
 		return false
 	}
@@ -74,29 +124,17 @@ func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) b
 	if err != nil {
 		return false
 	}
-	o.look, o.next, o.expiring = false, batch.Next, false
+	o.ready, o.next = batch.Due, batch.Next
 	o.harm.note(batch)
-	for _, d := range batch.Due {
-		switch {
-		case o.endpoint.outdates(&d, now) && o.gate.Pause != "":
-			o.expireAll(ctx, now)
-		case o.endpoint.outdates(&d, now):
-			o.expire(now, d)
-			o.expiring = true
-		case room > 0:
-			o.launch(attempts, now, d)
-			room--
-		}
+	if o.ahead = 0; len(batch.Due) >= want {
+		o.ahead = min(2*want, o.endpoint.concurrency)
 	}
-	// Where more are due than there was room for, the slot that frees next
-	// looks again. With a rate, room is less than there are slots.
-	o.look = o.expiring || o.endpoint.limit != nil && len(batch.Due) > 0
 	return true
 }
 
 // find asks the queue for what is due: of an endpoint that is paused for its
 // oldest delivery, whenever that is due.
-func (o *outlet) find(ctx context.Context, now time.Time, room int) (batch Batch, err error) {
+func (o *outlet) find(ctx context.Context, now time.Time, want int) (batch Batch, err error) {
 	skip := func(number uint64) bool { return o.taken[number] }
 	if o.gate.Pause != "" {
 		d, found, err := o.queue.Oldest(ctx, o.endpoint.name, skip)
@@ -106,9 +144,9 @@ func (o *outlet) find(ctx context.Context, now time.Time, room int) (batch Batch
 		return batch, err
 	}
 	if o.expiring {
-		room = max(room, expireAtOnce) // most likely what follows has expired, too
+		want = max(want, expireAtOnce) // most likely what follows has expired, too
 	}
-	return o.queue.Pending(ctx, o.endpoint.name, now, room, skip)
+	return o.queue.Pending(ctx, o.endpoint.name, now, want, skip)
 }
 
 // spend takes one attempt of the endpoint's rate, which dispatch found to be

@@ -44,11 +44,13 @@ type outlet struct {
 	settling []Outcome // handed to Settle
 	saving   bool      // Settle or SetHealth is under way
 
-	look      bool      // the queue may have something
-	next      time.Time // when something waiting is due; zero: nothing is known to wait
-	last      time.Time // when the last attempt was started
-	expiring  bool      // the last look found what is older than ttl
-	dropping  bool      // for a person or for their age: nothing new is sent meanwhile
+	look      bool       // the queue may have something
+	ready     []Delivery // read ahead: due and not sent yet, forgotten when anything new may be due
+	ahead     int        // how many more are read than there is room for
+	next      time.Time  // when something waiting is due; zero: nothing is known to wait
+	last      time.Time  // when the last attempt was started
+	expiring  bool       // the last look found what is older than ttl
+	dropping  bool       // for a person or for their age: nothing new is sent meanwhile
 	hastening bool
 	gate      gate
 	stored    Health       // what is durable of the gate, or being stored
@@ -133,10 +135,13 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 			do()
 		case do := <-o.asked:
 			do(ctx, o)
+			o.forget()
 		case <-o.wake:
 			o.look = true
+			o.forget()
 		case <-timer.C:
 			o.look = true
+			o.forget()
 		case <-stopping:
 			stopping = nil
 		case <-settles.Done():

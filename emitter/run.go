@@ -42,6 +42,7 @@ type Emitter struct {
 	drain  time.Duration
 	health func(context.Context, HealthChange)
 	meters *meters
+	trials chan struct{} // full of the test events that are under way
 
 	mu      sync.RWMutex
 	outlets map[string]*outlet
@@ -59,7 +60,7 @@ type life struct {
 func New(endpoints []*Endpoint, q Queue, o Options) *Emitter {
 	m := &Emitter{
 		queue: q, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), drain: cmp.Or(o.Drain, defaultDrain),
-		health: o.Health, meters: newMeters(), outlets: map[string]*outlet{}, leaving: map[string]<-chan struct{}{},
+		health: o.Health, meters: newMeters(), trials: make(chan struct{}, maxTrials), outlets: map[string]*outlet{}, leaving: map[string]<-chan struct{}{},
 	}
 	m.Update(endpoints)
 	if o.Registerer != nil {
@@ -99,7 +100,7 @@ func (m *Emitter) Render(e *differ.Event, endpoint string) ([]byte, error) {
 // Coalesces says whether updates that wait at an endpoint become one. It is
 // what differ.Options.Coalesce asks for.
 func (m *Emitter) Coalesces(endpoint string) bool {
-	o := m.outlets[endpoint]
+	o := m.outlet(endpoint)
 	return o != nil && o.endpoint.coalesce
 }
 

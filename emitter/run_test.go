@@ -274,8 +274,43 @@ func TestRunBoundsWhatIsUnsettled(t *testing.T) {
 		defer b.stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(b.wire.requests()); n != 12 {
-			t.Errorf("%d requests while none is settled, want 4 times the concurrency of 3", n)
+		if n := len(b.wire.requests()); n != 24 {
+			t.Errorf("%d requests while none is settled, want 8 times the concurrency of 3", n)
+		}
+	})
+}
+
+// Where much waits, the queue is not asked for each delivery; and what has
+// become due before others meanwhile does not wait behind what was read ahead.
+func TestRunReadsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.wire.set("shop", func(r *http.Request) (*http.Response, error) { // they end one after the other
+			return status(200, time.Second+time.Duration(len(b.wire.requests()))*time.Millisecond)(r)
+		})
+		for i := range 1_000 {
+			b.queue.add("shop", strconv.Itoa(i), 1)
+		}
+		s := unsigned
+		s.Concurrency = 10
+		b.start(t, endpoints{"shop": s}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(20 * time.Second)
+		sent := len(b.wire.requests())
+		b.queue.set(func(q *memory) {
+			if sent < 100 || q.looks > sent/2 {
+				t.Errorf("the queue was asked %d times for %d", q.looks, sent)
+			}
+			last := len(q.waiting) - 1
+			q.waiting[last].Due = time.Now().Add(-time.Hour) // the fake gives what is due first, first
+			for i := range q.waiting[:last] {
+				q.waiting[i].Due = time.Now().Add(-time.Minute)
+			}
+		})
+		b.emitter.Wake("shop")
+		time.Sleep(3 * time.Second)
+		if got := b.wire.requests()[sent]; got.id != "evt_shop_999_1" {
+			t.Errorf("then %s was sent", got.id)
 		}
 	})
 }

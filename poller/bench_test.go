@@ -135,3 +135,53 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// BenchmarkUpdate has 10,000 sources become the same ones but for ten.
+func BenchmarkUpdate(b *testing.B) {
+	p, all, c := idlers(b, 10_000)
+	n := 0
+	for b.Loop() {
+		for range 10 {
+			i := n % len(all)
+			all[i] = must(poller.NewSource(all[i].Name(), idler, poller.ResponseSettings{}, c))
+			n++
+		}
+		if err := p.Update(b.Context(), all, nothing); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStatuses looks at 10,000 sources.
+func BenchmarkStatuses(b *testing.B) {
+	p, _, _ := idlers(b, 10_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := len(p.Statuses()); got != 10_000 {
+			b.Fatal(got)
+		}
+	}
+}
+
+var idler = poller.Settings{Schedule: "@yearly", Request: poller.RequestSettings{URL: "http://x.example"}}
+
+// idlers are sources of a poller that runs and has nothing to do.
+func idlers(b *testing.B, n int) (*poller.Poller, []*poller.Source, *poller.Client) {
+	b.Helper()
+	c := poller.NewClientOver(roundTripper(ok), poller.ClientOptions{})
+	made, marks := make([]*poller.Source, n), make(map[string]poller.Bookmarks, n)
+	for i := range made {
+		name := fmt.Sprint("source-", i)
+		made[i] = must(poller.NewSource(name, idler, poller.ResponseSettings{}, c))
+		marks[name] = marked
+	}
+	p := poller.New(made, marks, &sink{}, poller.Options{})
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	for s, _ := p.Status("source-0"); s.Next.IsZero(); s, _ = p.Status("source-0") {
+		time.Sleep(time.Millisecond) // it begins
+	}
+	b.Cleanup(func() { cancel(); <-done })
+	return p, made, c
+}

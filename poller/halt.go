@@ -47,9 +47,6 @@ func (p *Poller) halt(ctx context.Context, members []*member) error {
 	}
 	for g := range lines {
 		g.line = slices.DeleteFunc(g.line, func(j *job) bool { return j.halt != nil })
-		if len(g.line) == 0 {
-			g.giveUp()
-		}
 	}
 	h.ends()
 	p.mu.Unlock()
@@ -81,6 +78,7 @@ func (p *Poller) depart(m *member, stays bool) {
 		for _, result := range results {
 			p.metrics.polls.DeleteLabelValues(m.source.name, result)
 		}
+		p.metrics.answered.DeleteLabelValues(m.source.name)
 	}
 	if m.job != nil && m.job.marks.Failures > 0 {
 		p.metrics.failing.Dec()

@@ -184,7 +184,7 @@ func until(ctx context.Context, at, latest time.Time) error {
 // unused gives up what a poll did not use of its turn.
 func (j *job) unused() {
 	if j.turn.grant != nil {
-		j.source.limit.budget.Sent(*j.turn.grant, time.Now())
+		j.source.limit.budget.Drop(*j.turn.grant)
 		j.turn.grant = nil
 	}
 }

@@ -68,7 +68,8 @@ func (all gates) of(s *Source) *gate {
 	return g
 }
 
-// enterGates gives members their gates: those of others, where they share them.
+// enterGates gives members their gates: those of others, where they share them,
+// with the place that is held there.
 func enterGates(members, others []*member) {
 	all := gates{}
 	for _, m := range others {
@@ -168,7 +169,7 @@ func (g *gate) keeps(now time.Time) bool {
 // giveUp gives up the place that g holds, if it does.
 func (g *gate) giveUp() {
 	if g.place != nil {
-		g.limit.budget.Sent(*g.place, g.place.At)
+		g.limit.budget.Drop(*g.place)
 		g.place = nil
 	}
 }

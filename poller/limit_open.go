@@ -25,6 +25,7 @@ func (p *Poller) openLimits(members []*member, now time.Time) {
 		case was == nil && p.ledger != nil:
 			g.limit.budget.Keep(p.used[name], p.owe, now)
 		case was != nil && was.limit != g.limit:
+			was.giveUp()
 			g.limit.before = was.limit.before + was.limit.budget.Total()
 			g.limit.budget.Follow(was.limit.budget, now)
 			g.limit.before -= g.limit.budget.Total() // those that it counts itself
@@ -34,6 +35,7 @@ func (p *Poller) openLimits(members []*member, now time.Time) {
 	}
 	for name, g := range before {
 		if p.limits[name] == nil {
+			g.giveUp()
 			p.used[name], p.unsaved[name] = g.limit.budget.Usage(now), true
 		}
 	}

@@ -18,7 +18,7 @@ const (
 var results = []string{
 	resultOK, resultUnmodified, string(ClassRequest), string(ClassNetwork), string(ClassRefused), string(ClassTimeout),
 	string(ClassRedirect), string(ClassAuth), string(ClassStatus), string(ClassTooLarge), string(ClassFormat), string(ClassRequire),
-	string(ClassOK), string(ClassItems), string(ClassPages), string(ClassCursor), string(ClassLimit), string(ClassStore),
+	resultNotOK, string(ClassItems), string(ClassPages), string(ClassCursor), string(ClassLimit), string(ClassStore),
 }
 
 // metrics are the poller's.

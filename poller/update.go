@@ -71,7 +71,7 @@ func (p *Poller) hasEnded() bool {
 // halted.
 func (p *Poller) swap(before *roll, going []*member, sources []*Source, marks map[string]Bookmarks) {
 	now, stored := time.Now(), keysOf(marks)
-	var all, same, fresh []*member
+	var all, fresh []*member
 	names := make(map[string]bool, len(sources))
 	for _, s := range sources {
 		names[s.name] = true
@@ -87,14 +87,13 @@ func (p *Poller) swap(before *roll, going []*member, sources []*Source, marks ma
 		case m.source != s:
 			m = p.replace(m, s, marks, stored[s.name], now)
 		default:
-			same = append(same, m)
 			all = append(all, m)
 			continue
 		}
 		fresh = append(fresh, m)
 		all = append(all, m)
 	}
-	enterGates(fresh, same)
+	enterGates(fresh, before.sorted)
 	p.openLimits(all, now)
 	jobs := jobsOf(fresh)
 	p.mu.Lock()

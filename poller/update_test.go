@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -75,21 +77,21 @@ func made(t *testing.T, c *poller.Client, name, schedule string, change func(*po
 // source is polled twice at once; one that stays is answered once for each time
 // that its schedule has, be it touched or not; one that is not there not at all.
 func TestUpdatesAtRandom(t *testing.T) {
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { updatesAtRandom(t, rand.New(rand.NewPCG(seed, 1))) })
+	for seed, n := range []int{60, 60, 60, 1000} {
+		t.Run(fmt.Sprint(n, " sources"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { updatesAtRandom(t, n, rand.New(rand.NewPCG(uint64(seed), 1))) })
 		})
 	}
 }
 
-func updatesAtRandom(t *testing.T, random *rand.Rand) {
-	const n, d = 60, 5 * time.Minute
+func updatesAtRandom(t *testing.T, n int, random *rand.Rand) {
+	const d = 90 * time.Second
 	start := time.Now()
 	var mu sync.Mutex
 	takes := func(string) time.Duration {
 		mu.Lock()
 		defer mu.Unlock()
-		return time.Duration(random.IntN(400)) * time.Millisecond
+		return time.Duration(random.IntN(300)) * time.Millisecond
 	}
 	pick := func(n int) int {
 		mu.Lock()
@@ -98,12 +100,13 @@ func updatesAtRandom(t *testing.T, random *rand.Rand) {
 	}
 	api, out := newServer(t, takes), &sink{}
 	out.refer = func(ctx context.Context, a *poller.Answer) error {
-		time.Sleep(time.Duration(pick(50)) * time.Millisecond)
+		time.Sleep(time.Duration(pick(30)) * time.Millisecond)
 		return ctx.Err()
 	}
-	c := poller.NewClientOver(api, poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Concurrency: 50}}})
+	c := poller.NewClientOver(api, poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Concurrency: 100}}})
 	another := func(i int) *poller.Source {
 		return made(t, c, fmt.Sprint("s", i), "@every 5s", func(s *poller.Settings) {
+			s.Request.URL = fmt.Sprintf("http://host%d.example/s%d", i/100, i)
 			s.Request.Headers = map[string]string{"X-Turn": fmt.Sprint(pick(1000))}
 			if i%2 == 0 {
 				s.Limit = "account" // the others share their host: 8 at once
@@ -124,7 +127,7 @@ func updatesAtRandom(t *testing.T, random *rand.Rand) {
 		for time.Since(start) < d-10*time.Second {
 			time.Sleep(time.Duration(200+pick(1500)) * time.Millisecond)
 			next := slices.Clone(now)
-			for range 10 { // of the first third nobody is touched, the last comes and goes
+			for range n / 6 { // of the first third nobody is touched, the last comes and goes
 				i := n/3 + pick(2*n/3)
 				switch {
 				case i < 2*n/3 || next[i] == nil || pick(2) == 0:
@@ -185,7 +188,7 @@ func updatesAtRandom(t *testing.T, random *rand.Rand) {
 			}
 			continue
 		}
-		if len(times) < 59 || len(times) > 60 {
+		if len(times) < 17 || len(times) > 18 {
 			t.Errorf("%s was answered %d times", name, len(times))
 		}
 		for j := 1; j < len(times); j++ {
@@ -280,11 +283,16 @@ func TestUpdateCarries(t *testing.T) {
 				for _, m := range f.GetMetric() {
 					got["polls of "+m.GetLabel()[1].GetValue()]++
 				}
+			case "deltahook_source_last_success_timestamp_seconds":
+				for _, m := range f.GetMetric() {
+					got["success of "+m.GetLabel()[0].GetValue()]++
+				}
 			}
 		}
 		wantMetrics := map[string]float64{
 			"deltahook_sources": 4, "deltahook_sources_failing": 0,
 			"polls of same": 1, "polls of later": 1, "polls of down": 2, "polls of new": 1,
+			"success of same": 1, "success of later": 1, "success of down": 1, "success of new": 1,
 		}
 		if diff := cmp.Diff(wantMetrics, got); diff != "" {
 			t.Error(diff)
@@ -391,4 +399,88 @@ func TestUpdateAtAnyTime(t *testing.T) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
+}
+
+// TestUpdateOfWatchKeys: a source with watch keys that becomes another keeps
+// those that were added over the API; its file and its configuration are read
+// anew. No key is polled later than it was to be, and none twice at once.
+func TestUpdateOfWatchKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.txt")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, batch := range []int{0, 4} {
+		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
+			put("f1\nf2\n")
+			synctest.Test(t, func(t *testing.T) {
+				start, api, l := time.Now(), newCrowd(), newDiary()
+				api.slow = 300 * time.Millisecond
+				another := func(keys ...string) *poller.Source {
+					return watched(t, api, "@every 10s", poller.WatchSettings{Keys: keys, File: path, API: true, Batch: batch})
+				}
+				p := poller.New([]*poller.Source{another(numbered(0, 20)...)}, nil, &sink{}, poller.Options{Watches: l})
+				while(t, p, 5*time.Minute, func() {
+					watch(t, p, "api1", "api2")
+					for range 60 {
+						time.Sleep(3100 * time.Millisecond)
+						if err := p.Update(t.Context(), []*poller.Source{another(numbered(0, 20)...)}, nothing); err != nil {
+							t.Error(err)
+						}
+					}
+					put("f2\nf3\n")
+					if err := p.Update(t.Context(), []*poller.Source{another(numbered(10, 20)...)}, nothing); err != nil {
+						t.Error(err)
+					}
+					unwatch(t, p, "api2")
+					time.Sleep(time.Minute)
+					keys, err := p.Watched("s")
+					if err != nil {
+						t.Error(err)
+					}
+					var got []string
+					for _, k := range keys {
+						got = append(got, k.Key+" "+strings.Join(k.From, "+"))
+					}
+					want := []string{"api1 api", "f2 file", "f3 file"}
+					for _, key := range numbered(10, 20) {
+						want = append(want, key+" config")
+					}
+					slices.Sort(want)
+					slices.Sort(got)
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Error(diff)
+					}
+				})
+				for _, key := range append(numbered(10, 20), "api1", "f2") {
+					last := time.Duration(0)
+					for _, at := range api.times(key) {
+						if gap := at.Sub(start) - last; gap > 11*time.Second {
+							t.Errorf("%s waited for %s until %s", key, gap, at.Sub(start))
+						}
+						last = at.Sub(start)
+					}
+					if n := len(api.times(key)); last < 280*time.Second || n > 75 {
+						t.Errorf("%s was asked for %d times, last at %s", key, n, last)
+					}
+				}
+				forgotten := l.took()
+				slices.Sort(forgotten)
+				want := []string{"forget api2", "forget f1", "put api1", "put api2"}
+				for _, key := range numbered(0, 10) {
+					want = append(want, "forget "+key)
+				}
+				slices.Sort(want)
+				if diff := cmp.Diff(want, forgotten); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
 }

@@ -35,7 +35,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Start a simulated carrier on loopback whose parcels move every few seconds,
 the real daemon with a configuration that is printed, and a receiver that
 verifies each webhook and shows it as a line. The receiver refuses one webhook
-on the way, to show that it comes again. No network and no files are needed;
+on the way, to show that it comes again. A browser shows what goes on, at the
+address that is printed. No network and no files are needed;
 what is stored goes when the demo ends.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,11 +72,15 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, carrierAt.Close())
 	}
+	pagesAt, err := freeAddress(ctx)
+	if err != nil {
+		return errors.Join(err, carrierAt.Close(), receiverAt.Close())
+	}
 	key := make([]byte, 24)
 	_, _ = rand.Read(key) // never fails
 	whsec := "whsec_" + base64.StdEncoding.EncodeToString(key)
 	env := map[string]string{
-		"CARRIER": "http://" + carrierAt.Addr().String(), "RECEIVER": "http://" + receiverAt.Addr().String(), "SECRET": whsec,
+		"CARRIER": "http://" + carrierAt.Addr().String(), "RECEIVER": "http://" + receiverAt.Addr().String(), "SECRET": whsec, "PAGES": pagesAt,
 	}
 	cfg, err := configs.Parse(filepath.Join(dir, "demo.yaml"), demoConfig, func(name string) (string, bool) {
 		v, ok := env[name]
@@ -84,8 +89,8 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, carrierAt.Close(), receiverAt.Close())
 	}
-	fmt.Fprintf(a.out, "The configuration of this demo, with ${CARRIER} and ${RECEIVER} on loopback:\n\n%s\n"+
-		"The first answer is only remembered. From then on, each line is a webhook\nthat came in and whose signature was verified.\n\n", indent(demoConfig))
+	fmt.Fprintf(a.out, "The configuration of this demo, with ${CARRIER}, ${RECEIVER} and ${PAGES} on loopback:\n\n%s\n"+
+		"What it does shows at http://%s/\n\nThe first answer is only remembered. From then on, each line is a webhook\nthat came in and whose signature was verified.\n\n", indent(demoConfig), pagesAt)
 
 	desk := &desk{out: a.out}
 	var group errgroup.Group
@@ -94,10 +99,22 @@ func (a *app) demo(ctx context.Context) error {
 		return serve(ctx, receiverAt, &receiver{keys: []string{whsec}, show: desk.show, answer: desk.answer})
 	})
 	redactor := cfg.Redactor()
-	group.Go(func() error { return daemon(ctx, cfg, newLogger(a.err, cfg.Log, redactor), redactor) })
+	log, level := newLogger(a.err, cfg.Log, redactor)
+	group.Go(func() error {
+		return daemon(ctx, cfg, surroundings{redactor: redactor, log: log}, newReloader("", level), nil)
+	})
 	err = group.Wait()
 	fmt.Fprintf(a.out, "\n%d webhooks received and verified. Next: 'deltahook --help', or 'Your first source' in README.md.\n", desk.verified.Load())
 	return err
+}
+
+// freeAddress is a port of loopback that nobody listens on now.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func indent(text []byte) string {

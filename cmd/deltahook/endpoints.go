@@ -32,11 +32,17 @@ func (s steered) Drop(ctx context.Context, endpoint string, before time.Time, dr
 	return n, steerError(err)
 }
 
+// Test sends a test event to an endpoint.
+func (s steered) Test(ctx context.Context, endpoint string) (emitter.Trial, error) {
+	trial, err := s.Emitter.Test(ctx, endpoint)
+	return trial, steerError(err)
+}
+
 func steerError(err error) error {
 	switch {
 	case errors.Is(err, emitter.ErrNoEndpoint):
 		return refusal{err, web.ErrNotFound}
-	case errors.Is(err, emitter.ErrDisabled), errors.Is(err, emitter.ErrBusy):
+	case errors.Is(err, emitter.ErrDisabled), errors.Is(err, emitter.ErrBusy), errors.Is(err, emitter.ErrTesting):
 		return refusal{err, web.ErrConflict}
 	}
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 
@@ -27,10 +28,18 @@ func (a *app) load() (*configs.Config, error) {
 
 // loadQuiet is load without the warnings.
 func (a *app) loadQuiet() (*configs.Config, error) {
-	path := a.config
+	path := a.path()
 	if path == "" {
-		path = os.Getenv("DELTAHOOK_CONFIG")
+		return nil, &configs.Error{Faults: []configs.Located{{
+			File: usual[0], Text: "no such file; name a configuration by --config FILE, or try 'deltahook demo'",
+		}}}
 	}
+	return configs.Load(path, os.LookupEnv)
+}
+
+// path is the configuration that is named, or found; "": there is none.
+func (a *app) path() string {
+	path := cmp.Or(a.config, os.Getenv("DELTAHOOK_CONFIG"))
 	for _, name := range usual {
 		if path != "" {
 			break
@@ -39,12 +48,7 @@ func (a *app) loadQuiet() (*configs.Config, error) {
 			path = name
 		}
 	}
-	if path == "" {
-		return nil, &configs.Error{Faults: []configs.Located{{
-			File: usual[0], Text: "no such file; name a configuration by --config FILE, or try 'deltahook demo'",
-		}}}
-	}
-	return configs.Load(path, os.LookupEnv)
+	return path
 }
 
 // sourceNamed is a source of cfg, or a fault that lists those there are.

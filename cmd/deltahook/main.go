@@ -52,6 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errFaultsShown):
+		return exitUsage
 	case errors.As(err, &faulty):
 		fmt.Fprintln(stderr, err)
 		return exitUsage
@@ -107,6 +109,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 	root.AddCommand(
 		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
 		a.holdsCommand(), a.releaseCommand(), a.discardCommand(),
+		a.reloadCommand(),
 		a.endpointsCommand(), a.pauseCommand(), a.resumeCommand(), a.dropCommand(),
 		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.compactCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),

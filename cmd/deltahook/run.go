@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +18,6 @@ import (
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/budget"
-	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
 	"github.com/deltahook/deltahook/poller"
@@ -30,60 +33,74 @@ func (a *app) runCommand() *cobra.Command {
 SIGTERM or Ctrl-C ends it in order: no poll starts any more, those that run
 get 10 seconds, attempts in flight are settled, and the rest waits in the
 store for the next start. A second signal ends it at once; nothing is lost by
-that either.`,
+that either.
+
+A configuration that has changed takes effect without a restart: by itself
+(reload.watch), at SIGHUP, and by 'deltahook reload'. One that is faulty changes
+nothing, and the log says what is wrong with it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
 			}
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
 			redactor := cfg.Redactor()
-			return daemon(cmd.Context(), cfg, newLogger(a.err, cfg.Log, redactor), redactor)
+			log, level := newLogger(a.err, cfg.Log, redactor)
+			return daemon(cmd.Context(), cfg, surroundings{redactor: redactor, log: log}, newReloader(a.path(), level), hangup)
 		},
 	}
 }
 
 // daemon is the process's life: it opens what the stages need, joins them,
 // and runs them until ctx ends. Data flows poller -> differ -> store ->
-// emitter; the end comes in the same order.
-func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor *secret.Redactor) (err error) {
-	registry := newRegistry()
+// emitter; the end comes in the same order. reloads knows where the
+// configuration came from, and is given the rest.
+func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *reloader, hangup <-chan os.Signal) (err error) {
+	log, registry := in.log, newRegistry()
 	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log, Metrics: registry})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	alerting := newAlerts(registry)
-	parts, err := assemble(cfg, surroundings{redactor, store, log, alerting.access})
+	in.tokens, in.access = store, alerting.access
+	parts, err := assemble(cfg, in)
 	if err != nil {
 		return err
 	}
-	defer parts.close() // before the store: a refresh token may have to be stored yet
+	reloads.parts = parts
+	defer func() { reloads.parts.close() }() // before the store: a refresh token may have to be stored yet
 
-	telling := emitter.New(parts.endpoints, store, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
+	live, last, about := &web.Live{}, &pulses{}, newSelf(cfg)
+	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
-		Logger: log, Registerer: registry, Wake: telling.Wake, Coalesce: telling.Coalesces, Hide: redactor.Text,
+		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: in.redactor.Text,
+		Told:   audience{nil, last, live}.told,
 		Alerts: cfg.Alerts.To, FailingAfter: cfg.Alerts.SourceFailingAfter, StaleAfter: cfg.Alerts.SourceStaleAfter.Std(),
 	})
 	alerting.differ.Store(diffing)
-	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), telling.Wake, log)
+	again := emitter.NewReplays(store, sortedNames(cfg.Endpoints), waking(telling, live), log)
 	keys := &watches{}
 	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
 		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: ready, Alive: beating.alive,
+		Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: about, Reloader: reloads,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
 	}
-	marks, used, err := remembered(ctx, store, diffing, keys)
+	marks, used, err := remembered(ctx, cfg, store, diffing, keys)
 	if err != nil {
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
-		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: diffing})
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}})
 	keys.poller.Store(polling)
+	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, last})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
 		"store", cfg.Store, "listen", admin.Addr())
 
@@ -99,23 +116,17 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 		return err
 	})
 	service.Go(func() error { return diffing.Run(background) })
-	service.Go(func() error { return sweep(background, store, cfg.Retention, log) })
+	service.Go(func() error { return sweep(background, store, &reloads.running, log) })
 	service.Go(func() error {
 		return beating.run(background, map[string]func(context.Context) error{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
 	})
-	service.Go(func() error { return newSupervisor(log, beating.alive, ready).run(background, ctx) })
+	service.Go(func() error { return reloads.supervisor.run(background, ctx) })
 	work.Go(func() error { return polling.Run(ctx) })
 	work.Go(func() error { return telling.Run(ctx) })
 	work.Go(func() error { return again.Run(ctx) })
-	work.Go(func() error {
-		select {
-		case err := <-broken:
-			return fmt.Errorf("the admin address: %w", err)
-		case <-ctx.Done():
-			log.Info("ending: no new polls; what runs gets 10 seconds")
-			return nil
-		}
-	})
+	work.Go(func() error { return reloads.Run(ctx) })
+	work.Go(func() error { return reloads.follow(ctx, hangup) })
+	work.Go(func() error { return untilEnd(ctx, broken, log) })
 	err = work.Wait()
 	stop()
 	err = errors.Join(err, service.Wait())
@@ -123,10 +134,27 @@ func daemon(ctx context.Context, cfg *configs.Config, log *slog.Logger, redactor
 	return err
 }
 
+// untilEnd waits until the daemon is told to end, or nobody can reach it.
+func untilEnd(ctx context.Context, broken <-chan error, log *slog.Logger) error {
+	select {
+	case err := <-broken:
+		return fmt.Errorf("the admin address: %w", err)
+	case <-ctx.Done():
+		log.Info("ending: no new polls; what runs gets 10 seconds")
+		return nil
+	}
+}
+
 // remembered reads what the stages go on from.
-func remembered(ctx context.Context, store *bolt.Store, diffing *differ.Differ, keys *watches) (
+func remembered(ctx context.Context, cfg *configs.Config, store *bolt.Store, diffing *differ.Differ, keys *watches) (
 	marks map[string]poller.Bookmarks, used map[string]budget.Usage, err error,
 ) {
+	if _, err := diffing.Rename(ctx, formerNames(cfg)); err != nil {
+		return nil, nil, err
+	}
+	if _, err := store.Left(ctx, concerns(cfg)); err != nil {
+		return nil, nil, err
+	}
 	if marks, err = diffing.Load(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -158,8 +186,9 @@ const (
 	sweepEvery = time.Hour
 )
 
-// sweep removes what is past its retention, hourly, until ctx ends.
-func sweep(ctx context.Context, store *bolt.Store, keep configs.Retention, log *slog.Logger) error {
+// sweep removes what is past its retention, hourly, until ctx ends: also what is
+// remembered of sources that have not been configured for as long.
+func sweep(ctx context.Context, store *bolt.Store, running *atomic.Pointer[configs.Config], log *slog.Logger) error {
 	timer := time.NewTimer(sweepFirst)
 	defer timer.Stop()
 	for {
@@ -168,7 +197,13 @@ func sweep(ctx context.Context, store *bolt.Store, keep configs.Retention, log *
 			return nil
 		case <-timer.C:
 		}
-		n, err := store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
+		cfg := running.Load()
+		keep := cfg.Retention
+		_, err := store.Left(ctx, concerns(cfg))
+		n := 0
+		if err == nil {
+			n, err = store.Sweep(ctx, bolt.Retention{Events: keep.Events.Std(), Attempts: keep.Attempts.Std(), Dead: keep.Dead.Std()})
+		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("not all that is past its retention could be removed; trying again in an hour", "err", err)
 		}

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/deltahook/deltahook/configs"
-	"github.com/deltahook/deltahook/differ"
-	"github.com/deltahook/deltahook/emitter"
 )
 
 func (a *app) sendCommand() *cobra.Command {
@@ -31,8 +28,7 @@ func (a *app) sendCommand() *cobra.Command {
 }
 
 func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error {
-	settings, ok := cfg.Endpoints[name]
-	if !ok {
+	if _, ok := cfg.Endpoints[name]; !ok {
 		return unknownName("endpoint", name, cfg.Endpoints)
 	}
 	redactor := cfg.Redactor()
@@ -47,36 +43,24 @@ func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error 
 	if err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
-	event := differ.Event{
-		ID: "evt_" + id.String(), Type: "deltahook.test", Source: "deltahook", Key: "test",
-		Change: differ.Created, Revision: 1, Time: time.Now().UTC(), New: []byte(`{"message":"a test by deltahook send"}`),
-	}
-	body, err := endpoint.Render(&event)
-	if err != nil {
-		return err
-	}
 	show := &printer{w: a.out, hide: redactor}
-	show.section("Sent", fmt.Sprintf("%s to %s (%s)", event.ID, name, endpoint.Host()))
-	show.block(string(body))
-	attempt := endpoint.Send(ctx, emitter.Delivery{
-		Event: event.ID, Type: event.Type, Source: event.Source, Key: event.Key, Revision: event.Revision, Time: event.Time,
-		Endpoint: name, Body: body,
-	})
-	verdict := emitter.Judge(attempt, settings.Policy(), 1, time.Now(), 0.5)
-	if attempt.Status > 0 {
-		show.section("Answer", fmt.Sprintf("status %d in %s", attempt.Status, attempt.Took.Round(time.Millisecond)))
-		show.block(string(attempt.Response))
+	trial, err := endpoint.Try(ctx, "a test by deltahook send")
+	if err != nil {
+		return err
 	}
-	if verdict.State == emitter.Delivered {
+	show.section("Sent", fmt.Sprintf("%s to %s (%s)", trial.Event, name, trial.Host))
+	show.block(string(trial.Payload))
+	if attempt := trial.Attempt; attempt.Status > 0 {
+		took := time.Duration(attempt.Took * float64(time.Second)).Round(time.Millisecond)
+		show.section("Answer", fmt.Sprintf("status %d in %s", attempt.Status, took))
+		show.block(attempt.Response)
+	}
+	if trial.Delivered {
 		show.section("Outcome", "delivered")
 		return show.err
 	}
 	if show.err != nil {
 		return show.err
 	}
-	return fmt.Errorf("not delivered: %s", redactor.Text(verdict.Reason))
+	return fmt.Errorf("not delivered: %s", redactor.Text(trial.Reason))
 }

@@ -162,6 +162,17 @@ func (l *Limit) Sent(g Grant, now time.Time) {
 	}
 }
 
+// Drop is Sent for a request that never will be: it counts for the rate, at the
+// time that it was granted for, but not for the quota.
+func (l *Limit) Drop(g Grant) {
+	l.Sent(g, g.At)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.use.Used > 0 && l.use.Day.Equal(g.At.UTC().Truncate(day)) {
+		l.use.Used--
+	}
+}
+
 // Next is when one more request may be made, without taking it.
 func (l *Limit) Next(now time.Time) time.Time {
 	l.mu.Lock()

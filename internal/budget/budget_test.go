@@ -347,3 +347,64 @@ func TestAnyArrivals(t *testing.T) {
 		}
 	})
 }
+
+// TestFollow: a limit that takes the place of another goes on from what was
+// asked of that, whatever both allow.
+func TestFollow(t *testing.T) {
+	was := budget.New(budget.Terms{Requests: 4, Per: 10 * time.Second, Quota: 50})
+	now := noon
+	var at []time.Time
+	for len(at) < 9 {
+		g, ok := was.Take(now)
+		if !ok {
+			now = g.At
+			continue
+		}
+		was.Sent(g, now)
+		at = append(at, now)
+	}
+	for _, terms := range []budget.Terms{
+		{Requests: 2, Per: 10 * time.Second, Quota: 50}, {Requests: 4, Per: 10 * time.Second, Quota: 12},
+		{Requests: 40, Per: 10 * time.Second, Quota: 50}, {Quota: 20},
+	} {
+		l, sent, now := budget.New(terms), slices.Clone(at), now
+		l.Follow(was, now)
+		for now.Sub(at[8]) < time.Minute {
+			g, ok := l.Take(now)
+			if !ok {
+				now = g.At
+				continue
+			}
+			l.Sent(g, now)
+			sent = append(sent, now)
+		}
+		if n := len(sent); terms.Quota < 50 && n != terms.Quota {
+			t.Errorf("%+v: %d requests", terms, n)
+		}
+		if terms.Requests > 3 && most(sent, terms.Per) > terms.Requests {
+			t.Errorf("%+v: %d in one span", terms, most(sent, terms.Per))
+		}
+		if terms.Requests == 2 && sent[9].Sub(sent[7]) <= 10*time.Second {
+			t.Errorf("the first after the change comes %s after the last but one", sent[9].Sub(sent[7]))
+		}
+		if len(sent) == 9 {
+			t.Errorf("%+v: nothing more", terms)
+		}
+	}
+}
+
+// TestDrop: what was reserved and is not needed takes nothing of the quota.
+func TestDrop(t *testing.T) {
+	l := budget.New(budget.Terms{Requests: 1, Per: time.Second, Quota: 10})
+	l.Next(noon)
+	g, ok := l.Reserve(noon, noon.Add(time.Minute))
+	if !ok || l.Left(noon) != 9 {
+		t.Fatalf("reserved %t, %d left", ok, l.Left(noon))
+	}
+	if l.Drop(g); l.Left(noon) != 10 {
+		t.Errorf("%d left", l.Left(noon))
+	}
+	if at := l.Next(g.At); !at.After(g.At) {
+		t.Errorf("for the rate it counts: the next one is at %s", at)
+	}
+}

@@ -18,6 +18,7 @@ const (
 	shortestLearned = 8        // shorter ones are words such as "success"
 	longestLearned  = 16 << 10 // bytes of one value; callers refuse longer tokens
 	learnedEach     = 8        // values of one owner, the latest
+	mostAdded       = 10_000   // values of later configurations, the latest
 )
 
 // Redactor cuts known secrets out of text, however they are spelt there: as
@@ -33,19 +34,24 @@ type Redactor struct {
 
 	mu      sync.Mutex
 	learned map[string][]string // by owner, latest first
+	first   map[string]bool     // what it was made with
+	added   []string            // by Know, the latest last
 
 	// late is what was learned. Learn makes a new one before it returns, so
 	// that a value may be used as soon as it was learned.
 	late atomic.Pointer[index]
+	more atomic.Pointer[index] // of added
 }
 
 // NewRedactor knows values; those shorter than 6 bytes are left out.
 func NewRedactor(values ...string) *Redactor {
-	r := &Redactor{fixed: &index{}, learned: map[string][]string{}}
+	r := &Redactor{fixed: &index{}, learned: map[string][]string{}, first: make(map[string]bool, len(values))}
 	for _, v := range values {
 		r.fixed.add(v)
+		r.first[v] = true
 	}
 	r.late.Store(&index{})
+	r.more.Store(&index{})
 	return r
 }
 
@@ -97,6 +103,34 @@ func (r *Redactor) Learn(owner string, values ...string) {
 	r.late.Store(late)
 }
 
+// Know adds values that Learn's bounds are not for, such as those of another
+// configuration; those shorter than 6 bytes are left out. What was known stays
+// known, of what was added the latest 10,000.
+func (r *Redactor) Know(values ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := make(map[string]bool, len(r.added))
+	for _, v := range r.added {
+		known[v] = true
+	}
+	before := len(r.added)
+	for _, v := range values {
+		if len(v) >= shortest && !known[v] && !r.first[v] {
+			known[v] = true
+			r.added = append(r.added, v)
+		}
+	}
+	if len(r.added) == before {
+		return
+	}
+	r.added = slices.Clone(r.added[max(0, len(r.added)-mostAdded):])
+	more := &index{}
+	for _, v := range r.added {
+		more.add(v)
+	}
+	r.more.Store(more)
+}
+
 // Text is s without the known secrets.
 func (r *Redactor) Text(s string) string { return r.Head(s, len(s)) }
 
@@ -109,7 +143,7 @@ func (r *Redactor) Head(s string, n int) string {
 	}
 	var known []*index
 	for ; r != nil; r = r.above {
-		for _, x := range []*index{r.fixed, r.late.Load()} {
+		for _, x := range []*index{r.fixed, r.late.Load(), r.more.Load()} {
 			if len(x.byHead) > 0 {
 				known = append(known, x)
 			}

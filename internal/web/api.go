@@ -5,23 +5,30 @@ import (
 	"slices"
 )
 
-// route is one operation of the API: a pattern of http.ServeMux, and what
-// answers.
+// route is one operation of the API: a pattern of http.ServeMux, what answers,
+// and which words its query may have.
 type route struct {
 	pattern string
 	serve   http.HandlerFunc
+	words   []string // of its query
 }
 
 // routes are the operations that both sides have.
 func (s *Server) routes() []route {
-	return slices.Concat(s.watching(), s.holding(), s.steering(), s.archiving(), s.replaying())
+	return slices.Concat(s.describing(), s.telling(), s.polling(), s.watching(), s.holding(), s.steering(), s.archiving(), s.replaying(), s.reloading())
 }
 
 // api answers below /api. What is no operation gets a problem too.
 func api(routes []route) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
-		mux.HandleFunc(r.pattern, r.serve)
+		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
+			if err := checkWords(req.URL.Query(), r.words...); err != nil {
+				failed(w, err)
+				return
+			}
+			r.serve(w, req)
+		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)

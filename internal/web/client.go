@@ -31,10 +31,13 @@ const maxSnapshot = 1 << 30
 // maxWord is how much of an answer that is no snapshot is read.
 const maxWord = 8 << 10
 
-// Client asks a running daemon on its socket. Close it after use.
+// Client asks a running daemon, on its socket (Dial) or its admin address
+// (Connect). Close it after use.
 type Client struct {
-	http *http.Client
-	most int64 // bytes of a snapshot
+	http  *http.Client
+	base  string // scheme and host
+	token string // "": it is asked for none
+	most  int64  // bytes of a snapshot
 }
 
 // Dial finds the daemon that holds the store at path and makes sure that it
@@ -59,7 +62,8 @@ func Dial(ctx context.Context, store string) (*Client, error) {
 	case err != nil:
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	return &Client{most: maxSnapshot, http: &http.Client{Transport: &http.Transport{
+	// The host is not used to find the daemon; a URL must have one.
+	return &Client{most: maxSnapshot, base: "http://deltahook", http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialSocket(ctx, path)
 		},
@@ -113,11 +117,16 @@ func (c *Client) ask(ctx context.Context, source string) (differ.State, []differ
 
 // post asks for something to be done.
 func (c *Client) post(ctx context.Context, path string) error {
-	resp, err := c.do(ctx, http.MethodPost, path)
+	return c.change(ctx, http.MethodPost, path)
+}
+
+// change asks for something to be done that has no answer but that it was.
+func (c *Client) change(ctx context.Context, method, path string) error {
+	resp, err := c.do(ctx, method, path)
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode == http.StatusNoContent {
+	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusCreated {
 		return resp.Body.Close()
 	}
 	return expectOK(resp, nil)
@@ -154,10 +163,12 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 
 // send sends a body, and headers as names and values by turns.
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader, header ...string) (*http.Response, error) {
-	// The host is not used to find the daemon; a URL must have one.
-	req, err := http.NewRequestWithContext(ctx, method, "http://deltahook"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, err
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	for pair := range slices.Chunk(header, 2) {
 		req.Header.Set(pair[0], pair[1])

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -32,18 +31,18 @@ func (s *Server) archiving() []route {
 	}
 	h := archive{s.o.Archive}
 	return []route{
-		{"GET /api/v1/events", h.events},
-		{"GET /api/v1/events/{id}", h.event},
-		{"GET /api/v1/deliveries", h.deliveries},
-		{"GET /api/v1/deliveries/{number}", h.delivery},
-		{"GET /api/v1/deliveries/{number}/attempts", h.attempts},
+		{"GET /api/v1/events", h.events, eventWords},
+		{"GET /api/v1/events/{id}", h.event, nil},
+		{"GET /api/v1/deliveries", h.deliveries, deliveryWords},
+		{"GET /api/v1/deliveries/{number}", h.delivery, nil},
+		{"GET /api/v1/deliveries/{number}/attempts", h.attempts, pageWords},
 	}
 }
 
 func (h archive) events(w http.ResponseWriter, r *http.Request) {
-	f, p, err := readList(r.URL.Query(), eventWords)
+	f, p, err := readList(r.URL.Query())
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		failed(w, err)
 		return
 	}
 	page, err := h.of.Events(r.Context(), f, p)
@@ -57,9 +56,9 @@ func (h archive) event(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h archive) deliveries(w http.ResponseWriter, r *http.Request) {
-	f, p, err := readList(r.URL.Query(), deliveryWords)
+	f, p, err := readList(r.URL.Query())
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		failed(w, err)
 		return
 	}
 	page, err := h.of.Deliveries(r.Context(), f, p)
@@ -70,7 +69,7 @@ func (h archive) deliveries(w http.ResponseWriter, r *http.Request) {
 func (h archive) delivery(w http.ResponseWriter, r *http.Request) {
 	number, err := readNumber(r)
 	if err != nil {
-		refuse(w, http.StatusNotFound, err.Error())
+		failed(w, err)
 		return
 	}
 	d, err := h.of.Delivery(r.Context(), number)
@@ -80,12 +79,12 @@ func (h archive) delivery(w http.ResponseWriter, r *http.Request) {
 func (h archive) attempts(w http.ResponseWriter, r *http.Request) {
 	number, err := readNumber(r)
 	if err != nil {
-		refuse(w, http.StatusNotFound, err.Error())
+		failed(w, err)
 		return
 	}
-	_, p, err := readList(r.URL.Query(), pageWords)
+	_, p, err := readList(r.URL.Query())
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		failed(w, err)
 		return
 	}
 	page, err := h.of.Attempts(r.Context(), number, p)
@@ -96,23 +95,9 @@ func (h archive) attempts(w http.ResponseWriter, r *http.Request) {
 func readNumber(r *http.Request) (uint64, error) {
 	number, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not the number of a delivery", r.PathValue("number"))
+		return 0, fmt.Errorf("delivery %q: %w", r.PathValue("number"), ErrNotFound)
 	}
 	return number, nil
-}
-
-// give answers with what was found, or with why it wasn't.
-func give(w http.ResponseWriter, v any, err error) {
-	switch {
-	case errors.Is(err, emitter.ErrUnknown):
-		refuse(w, http.StatusNotFound, err.Error())
-	case errors.Is(err, emitter.ErrBadCursor):
-		refuse(w, http.StatusBadRequest, err.Error())
-	case err != nil:
-		refuse(w, http.StatusInternalServerError, err.Error())
-	default:
-		answer(w, http.StatusOK, v)
-	}
 }
 
 // The words of a list's query.
@@ -122,38 +107,25 @@ var (
 	deliveryWords = append([]string{"event"}, eventWords...)
 )
 
-// readList reads a list's query. A word that is not of it is refused: it would
-// be a filter that filters nothing.
-func readList(q url.Values, words []string) (f emitter.Filter, p emitter.Page, err error) {
-	for word, values := range q {
-		if !slices.Contains(words, word) {
-			return f, p, fmt.Errorf("%s is not a word of this query: expected one of %v", word, words)
-		}
-		if len(values) != 1 || values[0] == "" {
-			return f, p, fmt.Errorf("%s is empty, or stands twice", word)
-		}
-	}
+// readList reads a list's query.
+func readList(q url.Values) (f emitter.Filter, p emitter.Page, err error) {
 	f = emitter.Filter{
 		Event: q.Get("event"), Type: q.Get("type"), Source: q.Get("source"), Watch: q.Get("watch"), Key: q.Get("key"),
 		Endpoint: q.Get("endpoint"), State: emitter.State(q.Get("state")),
 	}
 	p = emitter.Page{Cursor: q.Get("cursor")}
 	if states := emitter.States(); f.State != "" && !slices.Contains(states, f.State) {
-		return f, p, fmt.Errorf("state is %q: expected one of %v", f.State, states)
+		return f, p, invalid("state is %q: expected one of %v", f.State, states)
 	}
 	for word, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
 		if text := q.Get(word); text != "" {
 			if *at, err = time.Parse(time.RFC3339, text); err != nil {
-				return f, p, fmt.Errorf("%s is %q: expected a time such as 2026-11-23T10:00:00Z", word, text)
+				return f, p, invalid("%s is %q: expected a time such as 2026-11-23T10:00:00Z", word, text)
 			}
 		}
 	}
-	if text := q.Get("limit"); text != "" {
-		if p.Limit, err = strconv.Atoi(text); err != nil || p.Limit < 1 || p.Limit > emitter.MaxPage {
-			return f, p, fmt.Errorf("limit is %q: expected 1 to %d", text, emitter.MaxPage)
-		}
-	}
-	return f, p, nil
+	p.Limit, err = readLimit(q)
+	return f, p, err
 }
 
 // writeList is the reverse of readList.

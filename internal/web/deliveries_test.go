@@ -97,7 +97,9 @@ func (b *book) Job(_ context.Context, id string) (emitter.ReplayJob, error) {
 	return job, nil
 }
 
-func (b *book) Jobs() []emitter.ReplayJob { return []emitter.ReplayJob{{ID: "1"}} }
+func (b *book) Jobs() []emitter.ReplayJob {
+	return []emitter.ReplayJob{{ID: "1", State: emitter.ReplayDone}}
+}
 
 func (b *book) Stop(ctx context.Context, id string) (emitter.ReplayJob, error) {
 	b.order.All = false
@@ -128,7 +130,7 @@ func TestArchive(t *testing.T) {
 		{"GET", "/api/v1/deliveries?event=evt_1&state=dead", 200, `"number":7`},
 		{"GET", "/api/v1/deliveries/7", 200, `"payload":{"planted":1.10}`},
 		{"GET", "/api/v1/deliveries/8", 404, "not found"},
-		{"GET", "/api/v1/deliveries/seven", 404, "not the number"},
+		{"GET", "/api/v1/deliveries/seven", 404, "not found"},
 		{"GET", "/api/v1/deliveries/7/attempts?limit=2", 200, `"response":"planted"`},
 		{"GET", "/api/v1/deliveries/7/attempts?source=s", 400, "not a word"},
 		{"GET", "/api/v1/replays", 200, `{"replays":[{"id":"1"`},
@@ -159,7 +161,7 @@ func TestArchive(t *testing.T) {
 		{`{"source":"s"} x`, 400, "follows"},
 		{`{"rate":"fast"}`, 400, "not a rate"},
 		{`[]`, 400, "as JSON"},
-		{`{"source":"` + strings.Repeat("s", 70_000) + `"}`, 400, "too large"},
+		{`{"source":"` + strings.Repeat("s", 70_000) + `"}`, 413, "is larger than 65536 bytes"},
 		{`{"source":"busy"}`, 409, "too many"},
 		{`{"event":"unknown"}`, 404, "not found"},
 	} {

@@ -25,6 +25,9 @@ type Endpoints interface {
 	// Drop makes dead letters of what waits at an endpoint, of events before
 	// a time; zero: of all. With dry it only counts them.
 	Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (int, error)
+	// Test sends one test event to an endpoint, past its queue, and gives
+	// what came of it.
+	Test(ctx context.Context, endpoint string) (emitter.Trial, error)
 }
 
 // steering is what concerns endpoints.
@@ -34,10 +37,12 @@ func (s *Server) steering() []route {
 	}
 	e := endpoints{s.o.Endpoints}
 	return []route{
-		{"GET /api/v1/endpoints", e.list},
-		{"POST /api/v1/endpoints/{name}/pause", e.pause},
-		{"POST /api/v1/endpoints/{name}/resume", e.resume},
-		{"POST /api/v1/endpoints/{name}/drop", e.drop},
+		{"GET /api/v1/endpoints", e.list, nil},
+		{"GET /api/v1/endpoints/{name}", e.get, nil},
+		{"POST /api/v1/endpoints/{name}/test", e.test, nil},
+		{"POST /api/v1/endpoints/{name}/pause", e.pause, nil},
+		{"POST /api/v1/endpoints/{name}/resume", e.resume, nil},
+		{"POST /api/v1/endpoints/{name}/drop", e.drop, []string{"before", "dry_run"}},
 	}
 }
 
@@ -54,7 +59,30 @@ func (e endpoints) list(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, served{all})
+	answer(w, http.StatusOK, served{append([]emitter.EndpointStatus{}, all...)})
+}
+
+func (e endpoints) get(w http.ResponseWriter, r *http.Request) {
+	all, err := e.of.Endpoints(r.Context())
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	for _, one := range all {
+		if one.Endpoint == r.PathValue("name") {
+			answer(w, http.StatusOK, one)
+			return
+		}
+	}
+	refuse(w, http.StatusNotFound, fmt.Sprintf("no endpoint is called %q", r.PathValue("name")))
+}
+
+// test sends a test event. That is no failure of the request where the
+// receiver does not take it.
+func (e endpoints) test(w http.ResponseWriter, r *http.Request) {
+	allow(w, longTime)
+	trial, err := e.of.Test(r.Context(), r.PathValue("name"))
+	give(w, trial, err)
 }
 
 func (e endpoints) pause(w http.ResponseWriter, r *http.Request) {
@@ -71,8 +99,14 @@ type dropped struct {
 	Dry     bool `json:"dry_run,omitempty"` // none was
 }
 
-// dropTime is how long dropping may take in one request.
-const dropTime = 10 * time.Minute
+// allow gives a request longer than others to be answered. Where the connection
+// knows no such time, none holds.
+func allow(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
+}
+
+// longTime is how long a request may take that does much, or waits for others.
+const longTime = 10 * time.Minute
 
 func (e endpoints) drop(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
@@ -89,10 +123,7 @@ func (e endpoints) drop(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(dropTime)); err != nil {
-		refuse(w, http.StatusInternalServerError, err.Error())
-		return
-	}
+	allow(w, longTime)
 	n, err := e.of.Drop(r.Context(), r.PathValue("name"), before, dry)
 	if err != nil {
 		failed(w, err)
@@ -106,6 +137,22 @@ func (c *Client) Endpoints(ctx context.Context) ([]emitter.EndpointStatus, error
 	var list served
 	err := c.read(ctx, "/api/v1/endpoints", &list)
 	return list.Endpoints, err
+}
+
+// Endpoint asks the daemon for one of them.
+func (c *Client) Endpoint(ctx context.Context, name string) (e emitter.EndpointStatus, err error) {
+	err = c.read(ctx, "/api/v1/endpoints/"+url.PathEscape(name), &e)
+	return e, err
+}
+
+// TestEndpoint has the daemon send a test event to an endpoint.
+func (c *Client) TestEndpoint(ctx context.Context, name string) (t emitter.Trial, err error) {
+	resp, err := c.do(ctx, http.MethodPost, "/api/v1/endpoints/"+url.PathEscape(name)+"/test")
+	if err != nil {
+		return t, err
+	}
+	err = c.decode(resp, &t)
+	return t, err
 }
 
 // Pause has the daemon stop sending to an endpoint.

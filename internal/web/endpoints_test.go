@@ -50,6 +50,16 @@ func (s *sender) Drop(_ context.Context, endpoint string, before time.Time, dry 
 	return 7, s.ask(fmt.Sprintf("drop %s %t", text, dry), endpoint)
 }
 
+func (s *sender) Test(_ context.Context, endpoint string) (emitter.Trial, error) {
+	if endpoint != "e" {
+		return emitter.Trial{}, fmt.Errorf("endpoint %s: %w", endpoint, web.ErrNotFound)
+	}
+	return emitter.Trial{
+		Event: "evt_test", Endpoint: "e", Host: "https://e.example", Payload: emitter.Payload(`{"type":"deltahook.test"}`),
+		Reason: "status 500", Attempt: emitter.AttemptRecord{Attempt: 1, Status: 500, Response: "no"},
+	}, nil
+}
+
 func TestEndpoints(t *testing.T) {
 	e := &sender{}
 	store := filepath.Join(t.TempDir(), "state.db")

@@ -27,3 +27,12 @@ func (s *Server) Addresses() int {
 	defer s.tries.mu.Unlock()
 	return len(s.tries.by)
 }
+
+// Operations are the routes of the API with the words of their queries.
+func (s *Server) Operations() map[string][]string {
+	all := map[string][]string{}
+	for _, r := range s.routes() {
+		all[r.pattern] = r.words
+	}
+	return all
+}

@@ -40,12 +40,9 @@ func (s *Server) admin() http.Handler {
 // rebinding) is of the same site for a browser. A request that names no host
 // comes from no browser.
 func (s *Server) rebound(next http.Handler) http.Handler {
-	if !s.o.Token.IsZero() {
-		return next
-	}
 	own := hostname(s.o.Listen)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostname(r.Host); host != "" && !strings.EqualFold(host, own) && !loopback(host) {
+		if host := hostname(r.Host); s.open() && host != "" && !strings.EqualFold(host, own) && !loopback(host) {
 			refuse(w, http.StatusForbidden, "the Host of the request is neither this machine's loopback nor the address of server.listen; "+
 				"behind a proxy set server.token, or have the proxy send Host: localhost")
 			return
@@ -81,7 +78,7 @@ func sameSite(next http.Handler) http.Handler {
 func (s *Server) local() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
-	mux.Handle("/api/", api(append(s.routes(), route{"GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots}.get})))
+	mux.Handle("/api/", api(append(s.routes(), route{"GET /api/v1/sources/{name}/snapshot", snapshots{s.o.Snapshots}.get, nil})))
 	return plain(mux)
 }
 

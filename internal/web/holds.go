@@ -25,9 +25,9 @@ func (s *Server) holding() []route {
 	}
 	h := holds{s.o.Holds}
 	return []route{
-		{"GET /api/v1/holds", h.list},
-		{"POST /api/v1/sources/{name}/release", h.release},
-		{"POST /api/v1/sources/{name}/discard", h.discard},
+		{"GET /api/v1/holds", h.list, nil},
+		{"POST /api/v1/sources/{name}/release", h.release, []string{"watch", "silently"}},
+		{"POST /api/v1/sources/{name}/discard", h.discard, []string{"watch"}},
 	}
 }
 

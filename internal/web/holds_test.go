@@ -18,7 +18,7 @@ import (
 type holder struct{ decided []string }
 
 func (h *holder) Holds() []differ.HeldUnit {
-	return []differ.HeldUnit{{Source: "s", Watch: "a/b", Hold: differ.Hold{State: differ.Held, Reason: "max_deletes", Deleted: 3}}}
+	return []differ.HeldUnit{{Source: "s", Watch: "a/b", Hold: differ.Hold{State: differ.Held, Reason: "max_deletes", Deleted: 3, Keys: []string{"k"}}}}
 }
 
 func (h *holder) Decide(_ context.Context, source, watch string, state differ.HoldState) error {

@@ -38,6 +38,7 @@ type pages struct {
 	Options
 	html    map[string]*template.Template
 	version string // of the assets
+	open    func() bool
 }
 
 func newPages(o Options) *pages {
@@ -63,6 +64,11 @@ func (s *Server) paging(mux *http.ServeMux) {
 	}
 	shown, deeds := map[string]shower{}, map[string]doer{}
 	p.sourcePages(shown, deeds)
+	p.eventPages(shown, deeds)
+	p.endpointPages(shown, deeds)
+	if p.Daemon != nil {
+		shown["/config"] = p.config
+	}
 	for path, show := range shown {
 		mux.Handle("GET "+path, s.guardPage(p.shown(show)))
 	}
@@ -90,7 +96,15 @@ type view struct {
 	Message string   // what was done
 	Fault   string   // what wasn't
 	Has     has      // what there is to see besides
+	Version string   // of the process; "": not known
 	Data    any
+}
+
+// refused is the page, for what was asked of it was faulty: with its form, in
+// which that stands.
+func (v *view) refused(err error) (*view, error) {
+	v.status, v.Fault = http.StatusBadRequest, err.Error()
+	return v, nil
 }
 
 // has says which pages there are.
@@ -115,11 +129,19 @@ func (p *pages) shown(h shower) http.Handler {
 func (p *pages) done(h doer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxDeed)
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longTime)); err != nil {
+			p.write(w, faulty(err))
+			return
+		}
 		if err := r.ParseForm(); err != nil {
 			p.write(w, faulty(errors.Join(ErrInvalid, err)))
 			return
 		}
 		to, err := h(r)
+		if other, ok := errors.AsType[*instead](err); ok {
+			p.write(w, other.view)
+			return
+		}
 		if err != nil {
 			p.write(w, faulty(err))
 			return
@@ -127,6 +149,12 @@ func (p *pages) done(h doer) http.Handler {
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	})
 }
+
+// instead is no error but a page that asks something before it is done.
+type instead struct{ view *view }
+
+// Error says what it is, should anybody show it.
+func (*instead) Error() string { return "a question before it is done" }
 
 // faulty is a page that says what went wrong.
 func faulty(err error) *view {
@@ -145,7 +173,13 @@ func faulty(err error) *view {
 
 // write gives a page, whole or not at all.
 func (p *pages) write(w http.ResponseWriter, v *view) {
-	v.Has = has{SignOut: !p.Token.IsZero() && v.page != "signin", Live: p.Live != nil, Archive: p.Archive != nil, Endpoints: p.Endpoints != nil}
+	v.Has = has{
+		SignOut: !p.open() && v.page != "signin", Live: p.Live != nil,
+		Archive: p.Archive != nil, Endpoints: p.Endpoints != nil, Config: p.Daemon != nil,
+	}
+	if p.Daemon != nil && v.page != "signin" {
+		v.Version = p.Daemon.About().Version
+	}
 	var body bytes.Buffer
 	if err := p.html[v.page].Execute(&body, v); err != nil {
 		p.Logger.Error("a page cannot be made", "page", v.page, "err", err)
@@ -205,8 +239,8 @@ func didWords(q url.Values) string {
 		return "Resumed. What waits is sent."
 	case "replay":
 		return "Put back into the queue: " + cmp.Or(n, "0") + "."
-	case "test":
-		return "The test event arrived."
+	case "replaying":
+		return "They are put back, a few at a time."
 	case "stop":
 		return "Stopped. What was put back is put back."
 	}

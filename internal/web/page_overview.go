@@ -58,6 +58,8 @@ type overview struct {
 	Conditions   []Condition
 	HasArchive   bool
 	HasEndpoints bool
+	Reload       *Reload // nil: none since the start
+	Warnings     int     // of the configuration
 }
 
 // Of is how many sources are in a condition.
@@ -71,6 +73,9 @@ func (p *pages) overview(r *http.Request) (*view, error) {
 	}
 	if o.State != "" && !slices.Contains(o.Conditions, Condition(o.State)) {
 		o.State = ""
+	}
+	if p.Daemon != nil {
+		o.Reload, o.Warnings = p.Daemon.About().Reload, len(p.Daemon.Config().Warnings)
 	}
 	all := p.Sources.Sources()
 	o.count(all)

@@ -25,6 +25,7 @@ type sourcePage struct {
 	Watch     string
 	HasEvents bool
 	Events    []emitter.EventRecord
+	Older     bool // there are older ones, or there may be
 
 	Q                 string // what items are searched for
 	List              []differ.Item
@@ -55,7 +56,7 @@ func (p *pages) source(r *http.Request) (*view, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.Events = page.Events
+		s.Events, s.Older = page.Events, page.Next != ""
 	}
 	gist := fmt.Sprintf("%s: %s, %s", name, s.State, count(s.Items, "item"))
 	if s.Error != "" {

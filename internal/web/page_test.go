@@ -415,6 +415,23 @@ func (harmed) Events(context.Context, emitter.Filter, emitter.Page) (emitter.Eve
 	return emitter.EventPage{}, errors.New("a record is damaged")
 }
 
+// An archive looks at so many records, and what is older may be of a source.
+func TestNoneOfTheLatestEvents(t *testing.T) {
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Archive: rare{}})
+	s := &site{base: "http://" + server.Addr()}
+	doc := s.get(t, "/sources/s", http.StatusOK)
+	if text := doc.find("#changes .empty").text(); !strings.Contains(text, "None of the latest") || doc.find("#changes a").attr("href") != "/events?source=s" {
+		t.Errorf("%q", text)
+	}
+}
+
+// rare is an archive that found nothing yet.
+type rare struct{ web.Archive }
+
+func (rare) Events(context.Context, emitter.Filter, emitter.Page) (emitter.EventPage, error) {
+	return emitter.EventPage{Rest: emitter.Rest{Next: "further"}}, nil
+}
+
 func TestAssets(t *testing.T) {
 	s := newSite(t)
 	doc := s.get(t, "/", http.StatusOK)

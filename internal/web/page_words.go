@@ -37,11 +37,13 @@ func (p *pages) words() template.FuncMap {
 		"until":       until,
 		"stamp":       stamp,
 		"utc":         func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" },
+		"local":       local,
 		"num":         num,
 		"count":       count,
 		"took":        took,
 		"clip":        func(s string) string { return clipped(s, maxShown) },
 		"title":       title,
+		"size":        size,
 		"pretty":      pretty,
 		"badge":       badge,
 		"latency":     latency,
@@ -124,6 +126,15 @@ func span(d time.Duration) string {
 	}
 }
 
+// local is a time of a form as a browser's field takes it, which is UTC here.
+func local(text string) string {
+	t, err := readTime("", text)
+	if text == "" || err != nil {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05")
+}
+
 // num is a number with its thousands apart.
 func num(n any) string {
 	var s string
@@ -157,6 +168,17 @@ func took(seconds float64) string {
 	default:
 		return span(time.Duration(seconds * float64(time.Second)))
 	}
+}
+
+// size is a number of bytes, to three digits.
+func size(n int64) string {
+	if n < 1<<20 {
+		return strconv.FormatInt((n+1<<10-1)>>10, 10) + " KiB"
+	}
+	if n < 1<<30 {
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MiB"
+	}
+	return strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64) + " GiB"
 }
 
 // clipped is the beginning of a text that is too long.

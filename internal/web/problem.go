@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
 )
 
 // problem is an error as RFC 9457 writes it. The type is left out, which means
@@ -36,12 +39,15 @@ var (
 func failed(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, differ.ErrNoItem), errors.Is(err, emitter.ErrUnknown):
 		status = http.StatusNotFound
-	case errors.Is(err, ErrInvalid):
+	case errors.Is(err, ErrInvalid), errors.Is(err, emitter.ErrBadCursor):
 		status = http.StatusBadRequest
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, ErrConflict), errors.Is(err, emitter.ErrTooManyReplays):
 		status = http.StatusConflict
+	}
+	if _, large := errors.AsType[tooLarge](err); large {
+		status = http.StatusRequestEntityTooLarge
 	}
 	refuse(w, status, err.Error())
 }
@@ -53,6 +59,15 @@ func done(w http.ResponseWriter, err error) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// give answers with what was found, or with why it wasn't.
+func give(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	answer(w, http.StatusOK, v)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -37,19 +35,19 @@ func (s *Server) replaying() []route {
 	}
 	h := replays{s.o.Replays}
 	return []route{
-		{"POST /api/v1/replay", h.start},
-		{"GET /api/v1/replays", h.list},
-		{"GET /api/v1/replays/{id}", h.get},
-		{"DELETE /api/v1/replays/{id}", h.stop},
+		{"POST /api/v1/replay", h.start, nil},
+		{"GET /api/v1/replays", h.list, nil},
+		{"GET /api/v1/replays/{id}", h.get, nil},
+		{"DELETE /api/v1/replays/{id}", h.stop, nil},
 	}
 }
 
 type replays struct{ of Replays }
 
 func (h replays) start(w http.ResponseWriter, r *http.Request) {
-	order, err := readOrder(http.MaxBytesReader(w, r.Body, maxOrder))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+	var order emitter.ReplayOrder
+	if err := readJSON(w, r, maxOrder, &order); err != nil {
+		failed(w, err)
 		return
 	}
 	job, err := h.of.Start(r.Context(), order)
@@ -67,31 +65,12 @@ func (h replays) start(w http.ResponseWriter, r *http.Request) {
 // respondAsync asks not to wait for what was begun (RFC 7240, section 4.1).
 const respondAsync = "respond-async"
 
-// readOrder reads an order, and nothing behind it.
-func readOrder(body io.Reader) (order emitter.ReplayOrder, err error) {
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&order); err != nil {
-		return order, fmt.Errorf("the body is not what is to be told again, as JSON: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return order, errors.New("something follows the JSON in the body")
-	}
-	return order, nil
-}
-
 func refuseReplay(w http.ResponseWriter, err error) {
-	_, faulty := errors.AsType[*emitter.OrderError](err)
-	switch {
-	case faulty:
+	if _, faulty := errors.AsType[*emitter.OrderError](err); faulty {
 		refuse(w, http.StatusBadRequest, err.Error())
-	case errors.Is(err, emitter.ErrTooManyReplays):
-		refuse(w, http.StatusConflict, err.Error())
-	case errors.Is(err, emitter.ErrUnknown):
-		refuse(w, http.StatusNotFound, err.Error())
-	default:
-		refuse(w, http.StatusInternalServerError, err.Error())
+		return
 	}
+	failed(w, err)
 }
 
 // show answers with a replay: 200 where it has ended, 202 where it still runs

@@ -77,6 +77,13 @@ func (s *sessions) end(value string) {
 	delete(s.ends, sha256.Sum256([]byte(value)))
 }
 
+// endAll ends every session.
+func (s *sessions) endAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.ends)
+}
+
 // signedIn reports whether a request shows the cookie of a session.
 func (s *Server) signedIn(r *http.Request) bool {
 	c, err := r.Cookie(cookieName)
@@ -88,7 +95,7 @@ func (s *Server) signedIn(r *http.Request) bool {
 func (s *Server) signing(mux *http.ServeMux) {
 	mux.HandleFunc("GET /signin", func(w http.ResponseWriter, r *http.Request) {
 		next := localPath(r.URL.Query().Get("next"))
-		if s.o.Token.IsZero() || s.signedIn(r) {
+		if s.open() || s.signedIn(r) {
 			http.Redirect(w, r, next, http.StatusSeeOther)
 			return
 		}
@@ -106,7 +113,7 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next := localPath(r.PostForm.Get("next"))
-	if s.o.Token.IsZero() {
+	if s.open() {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
@@ -174,10 +181,11 @@ func (s *Server) guardPage(next http.Handler) http.Handler {
 }
 
 func (s *Server) guarded(next http.Handler, turnAway http.HandlerFunc) http.Handler {
-	if s.o.Token.IsZero() {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.open() {
+			next.ServeHTTP(w, r)
+			return
+		}
 		passes := s.signedIn(r)
 		if header := r.Header.Get("Authorization"); header != "" {
 			scheme, shown, _ := strings.Cut(header, " ")
@@ -201,7 +209,7 @@ func (s *Server) guarded(next http.Handler, turnAway http.HandlerFunc) http.Hand
 // wait until that is told. Digests are compared, in constant time, so that not
 // even the token's length can be measured.
 func (s *Server) shows(r *http.Request, text string, form bool) (right bool, wait time.Duration) {
-	want, got := sha256.Sum256([]byte(s.o.Token.Reveal())), sha256.Sum256([]byte(text))
+	want, got := sha256.Sum256([]byte(s.token.Load().Reveal())), sha256.Sum256([]byte(text))
 	right = subtle.ConstantTimeCompare(got[:], want[:]) == 1
 	if wait := s.tries.try(r.RemoteAddr, form, right, time.Now()); wait > 0 {
 		return false, wait

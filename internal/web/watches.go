@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
+
+	"github.com/deltahook/deltahook/emitter"
 )
 
 // Watches is who knows the watch keys of sources, and changes them. Its errors
@@ -36,10 +37,11 @@ func (s *Server) watching() []route {
 	}
 	h := watches{s.o.Watches}
 	return []route{
-		{"GET /api/v1/sources/{name}/watches", h.list},
-		{"GET /api/v1/sources/{name}/watches/{key}", h.get},
-		{"PUT /api/v1/sources/{name}/watches/{key}", h.put},
-		{"DELETE /api/v1/sources/{name}/watches/{key}", h.remove},
+		{"GET /api/v1/sources/{name}/watches", h.list, pageWords},
+		{"POST /api/v1/sources/{name}/watches", h.bulk, nil},
+		{"GET /api/v1/sources/{name}/watches/{key}", h.get, nil},
+		{"PUT /api/v1/sources/{name}/watches/{key}", h.put, nil},
+		{"DELETE /api/v1/sources/{name}/watches/{key}", h.remove, nil},
 	}
 }
 
@@ -48,15 +50,23 @@ type watches struct{ of Watches }
 // watched is the answer of GET /api/v1/sources/{name}/watches.
 type watched struct {
 	Keys []WatchKey `json:"keys"`
+	Next string     `json:"next,omitempty"` // the cursor of the next page; "": this is the last
 }
 
 func (h watches) list(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	limit, err := readLimit(q)
+	if err != nil {
+		failed(w, err)
+		return
+	}
 	keys, err := h.of.Watched(r.PathValue("name"))
 	if err != nil {
 		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, watched{keys})
+	page, next := paged(keys, func(k WatchKey) string { return k.Key }, q.Get("cursor"), limit)
+	answer(w, http.StatusOK, watched{page, next})
 }
 
 func (h watches) get(w http.ResponseWriter, r *http.Request) {
@@ -86,9 +96,17 @@ func (h watches) remove(w http.ResponseWriter, r *http.Request) {
 
 // Watched gives the watch keys of a source, as the daemon has them.
 func (c *Client) Watched(ctx context.Context, source string) ([]WatchKey, error) {
-	var list watched
-	if err := c.read(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/watches", &list); err != nil {
-		return nil, fmt.Errorf("watch keys of %s: %w", source, err)
+	var all []WatchKey
+	for cursor := ""; ; {
+		var list watched
+		path := withWords(sourcePath(source)+"/watches", "cursor", cursor, "limit", limitWord(emitter.MaxPage))
+		if err := c.read(ctx, path, &list); err != nil {
+			return nil, fmt.Errorf("watch keys of %s: %w", source, err)
+		}
+		all = append(all, list.Keys...)
+		if list.Next == "" || list.Next == cursor {
+			return all, nil
+		}
+		cursor = list.Next
 	}
-	return list.Keys, nil
 }

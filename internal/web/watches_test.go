@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/deltahook/deltahook/internal/secret"
@@ -14,6 +15,7 @@ import (
 
 // keeper is a web.Watches of one source called s.
 type keeper struct {
+	mu   sync.Mutex // of keys, which several are put into at once
 	keys map[string]bool
 	fail error
 }
@@ -40,12 +42,16 @@ func (k *keeper) Watch(_ context.Context, _, key string) (bool, error) {
 	if k.fail != nil {
 		return false, k.fail
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	there := k.keys[key]
 	k.keys[key] = true
 	return !there, nil
 }
 
 func (k *keeper) Unwatch(_ context.Context, _, key string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	delete(k.keys, key)
 	return k.fail
 }
@@ -79,7 +85,7 @@ func TestWatches(t *testing.T) {
 		{"PUT", "s/watches/c", "Bearer t0ken", errors.New("disk full"), 500, "disk full"},
 		{"DELETE", "s/watches/a%2Fb", "Bearer t0ken", nil, 204, ""},
 		{"DELETE", "s/watches/a%2Fb", "Bearer t0ken", web.ErrNotFound, 404, "not found"},
-		{"POST", "s/watches", "Bearer t0ken", nil, 405, ""},
+		{"PUT", "s/watches", "Bearer t0ken", nil, 405, ""},
 	} {
 		k.fail = c.fail
 		resp, body := ask(t, c.method, base+c.path, c.token)

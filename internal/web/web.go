@@ -20,6 +20,7 @@
 //	                       GET /api/v1/events, /api/v1/events/{id}
 //	                       GET /api/v1/deliveries, /{number}, /{number}/attempts
 //	                       POST /api/v1/replay
+//	                       POST /api/v1/reload
 //	                       GET /api/v1/replays; GET, DELETE /api/v1/replays/{id}
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
@@ -45,6 +46,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -93,8 +95,12 @@ type Options struct {
 	// nil: there is no API for it.
 	Archive Archive
 	Replays Replays
-	// Sources is who polls sources. nil: there are no pages of them.
+	// Daemon is what the process knows of itself. nil: there is no API for it.
+	Daemon Daemon
+	// Sources is who polls sources. nil: there are no pages and no API of them.
 	Sources Sources
+	// Reloader has the configuration read anew. nil: nobody does.
+	Reloader Reloader
 	// Live passes on to open pages what moved. nil: they are not live.
 	Live *Live
 	// Logger gets what net/http has to say. nil: slog.Default().
@@ -106,6 +112,7 @@ type Options struct {
 type Server struct {
 	o        Options
 	sides    []side
+	token    atomic.Pointer[secret.Text] // Options.Token, or what SetToken said last
 	sessions sessions
 	tries    tries
 	pages    *pages
@@ -121,7 +128,11 @@ type side struct {
 // New is a server that does not listen yet.
 func New(o Options) *Server {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	return &Server{o: o, pages: newPages(o), ending: make(chan struct{})}
+	s := &Server{o: o, ending: make(chan struct{})}
+	s.token.Store(&o.Token)
+	s.pages = newPages(o)
+	s.pages.open = s.open
+	return s
 }
 
 // Listen takes the address and the socket, so that what is wrong with either

@@ -70,7 +70,7 @@ func TestMetricsAreWellNamed(t *testing.T) {
 		t.Errorf("a source that never succeeded did so at %v", at)
 	}
 	known := map[string]bool{}
-	for _, label := range strings.Fields("source endpoint limit type result change state setting part version goversion le quantile") {
+	for label := range strings.FieldsSeq("source endpoint limit type result change state setting part version goversion le quantile") {
 		known[label] = true
 	}
 	for line := range strings.Lines(text) {

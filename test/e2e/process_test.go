@@ -369,6 +369,16 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startEnv(t, binary(t), dir, []string{"TMPDIR=" + tmp}, "demo", "--for", "8s")
+	pages := p.says(t, p.stdout, `shows at (http://127\.0\.0\.1:\d+/)\n`)[1]
+	p.says(t, p.stdout, "✓ verified") // it answers from then on
+	resp, err := http.Get(pages)      //nolint:gosec // what the demo printed
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("its pages: %s", resp.Status)
+	}
 	if status := p.exit(t, patience); status != 0 {
 		t.Errorf("it ended with status %d, want 0", status)
 	}

@@ -17,8 +17,9 @@ import (
 // benchCommit is a poll that found one changed item of 200 bytes.
 func benchCommit(source string, version uint64) *differ.Commit {
 	payload := bytes.Repeat([]byte("x"), 600)
+	before := differ.Before{Change: differ.Updated, Old: payload[200:400]}
 	return &differ.Commit{
-		Source: source, Version: version,
+		Source: source, Version: version, Before: []differ.Before{before},
 		Items: []differ.Item{{Key: "a", Hash: differ.Hash{1}, Revision: version + 1, Content: payload[:200], Seen: time.Now()}},
 		Events: []differ.Event{{
 			ID: fmt.Sprintf("%s-%08d", source, version), Type: "shop.updated", Source: source, Key: "a", Revision: version + 1,

@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -331,6 +332,30 @@ func TestClosed(t *testing.T) {
 	for _, err := range []error{s.Commit(t.Context(), &differ.Commit{Source: "shop"}), pendingErr} {
 		if !errors.Is(err, bolt.ErrClosed) {
 			t.Errorf("a closed store gave %v", err)
+		}
+	}
+}
+
+// TestOpenWhileItGrows opens a file after each of its first commits: small
+// buckets lie within the page that names them, which becomes a tree meanwhile.
+func TestOpenWhileItGrows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grows.db")
+	for i := range 60 {
+		s, err := bolt.Open(path, bolt.Options{})
+		if err != nil {
+			t.Fatalf("after %d commits: %v", i, err)
+		}
+		source, key := fmt.Sprintf("source-%02d", i), strings.Repeat("k", i)
+		if err := s.Commit(t.Context(), &differ.Commit{
+			Source: source,
+			Items:  []differ.Item{{Key: key, Hash: differ.Hash{1}, Revision: 1, Content: []byte(`{}`), Seen: time.Now()}},
+			Notes:  []differ.Note{{Key: key, Name: "n", Data: []byte("1")}},
+			Events: []differ.Event{{ID: fmt.Sprintf("e%02d", i), Source: source, Key: key, Bodies: []differ.Body{{Endpoint: "hook", Payload: []byte("{}")}, {Endpoint: "dead", Dead: "so"}}}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Check(t.Context()), s.Close()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

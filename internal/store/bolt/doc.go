@@ -15,7 +15,7 @@
 //	sources     source [00 watch]                          version, shape, since, bookmarks, life (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	notes       source' watch' key' name                   what is noted of an item or, without key, of the unit
-//	revisions   source' watch' key' revision64             change, seen, content before, life
+//	revisions   source' watch' key' revision64             change, seen, hashes, content before, life
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
 //	bodies      id' index16                                one distinct payload of an event
@@ -67,7 +67,8 @@
 // what is noted of the unit itself goes with Forget, as all of the unit does.
 //
 // A revision has the content before the change alone: what follows it stands in
-// the next one, or it is the item's. So a change costs one more record, and each
+// the next one, or it is the item's, if the hash is that of it: an item may become
+// another one silently. So a change costs one more record, and each
 // content is there once. It has none where that is larger than differ.MaxKept.
 // A change removes the revision that is differ.MaxRevisions older, by its key:
 // an item never has more. The life is a number of its source's: that gets

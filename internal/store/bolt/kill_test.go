@@ -83,7 +83,7 @@ func killCommit(source string, version uint64) *differ.Commit {
 		content := killContent(source, key, n)
 		b := differ.Before{Item: len(c.Items), Change: differ.Created}
 		if version > 0 {
-			b.Change, b.Old = differ.Updated, killContent(source, key, version)
+			b.Change, b.Hash, b.Old = differ.Updated, differ.Hash{1}, killContent(source, key, version)
 		}
 		c.Before = append(c.Before, b)
 		c.Items = append(c.Items, differ.Item{Key: key, Hash: differ.Hash{1}, Revision: n, Content: content})

@@ -42,9 +42,10 @@ func (c changeKind) shown() differ.Change {
 type storedRevision struct {
 	change  changeKind
 	seen    time.Time
-	omitted bool   // the content before is not there, though there was one
-	old     []byte // in the file
-	life    uint64 // of its source
+	was, is differ.Hash // of the content before the change, and after it
+	omitted bool        // the content before is not there, though there was one
+	old     []byte      // in the file
+	life    uint64      // of its source
 }
 
 // preparedRevision is a change, encoded before its turn, but for the life of
@@ -64,7 +65,8 @@ func (p *prepared) addRevisions(c *differ.Commit) {
 		}
 		r := preparedRevision{
 			timeline: timelinePrefix(p.stem, it.Key), revision: it.Revision,
-			body: newRecord(len(old) + 32).uint(uint64(storedChange(b.Change))).time(it.Seen).flag(omitted).bytes(old),
+			body: newRecord(len(old) + 64).uint(uint64(storedChange(b.Change))).time(it.Seen).
+				raw(b.Hash[:]).raw(it.Hash[:]).flag(omitted).bytes(old),
 		}
 		p.changes = append(p.changes, r)
 		p.size += len(r.timeline) + len(r.body)
@@ -77,7 +79,10 @@ func readRevision(key, value []byte) (storedRevision, error) {
 		return storedRevision{}, err
 	}
 	var r storedRevision
-	r.change, r.seen, r.omitted, r.old, r.life = changeKind(f.uint()), f.time(), f.flag(), f.bytes(), f.uint()
+	r.change, r.seen = changeKind(f.uint()), f.time()
+	copy(r.was[:], f.raw(uint64(len(r.was))))
+	copy(r.is[:], f.raw(uint64(len(r.is))))
+	r.omitted, r.old, r.life = f.flag(), f.bytes(), f.uint()
 	if _, _, _, ok := cutRevisionKey(key); !ok {
 		return storedRevision{}, damaged(bucketRevisions, key)
 	}

@@ -18,7 +18,7 @@ import (
 func revise(t *testing.T, s *Store, source, key string, version uint64, reset bool) {
 	t.Helper()
 	c := &differ.Commit{Source: source, Version: version, Reset: reset}
-	b := differ.Before{Change: differ.Updated, Old: fmt.Append(nil, version)}
+	b := differ.Before{Change: differ.Updated, Hash: differ.Hash{1}, Old: fmt.Append(nil, version)}
 	if version == 0 {
 		b = differ.Before{Change: differ.Created}
 	}
@@ -77,7 +77,7 @@ func TestSweepGoneRevisions(t *testing.T) {
 		revise(t, s, "shop", "k", 0, false)
 		err := s.Commit(t.Context(), &differ.Commit{
 			Source: "shop", Version: 1, Items: []differ.Item{{Key: "k", Revision: 2, Seen: time.Now().Add(-time.Hour)}},
-			Before: []differ.Before{{Change: differ.Deleted, Old: json.RawMessage(`1`)}},
+			Before: []differ.Before{{Change: differ.Deleted, Hash: differ.Hash{1}, Old: json.RawMessage(`1`)}},
 		})
 		if err != nil {
 			t.Fatal(err)

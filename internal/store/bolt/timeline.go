@@ -125,7 +125,7 @@ func (t *tx) revisions(unit, key string, before uint64, n int) (list []differ.Re
 		return nil, err
 	}
 	of := timeline{tx: t, prefix: timelinePrefix(stem, key), life: src.Life}
-	top, then := it.revision, image{content: it.content, none: it.gone(), omitted: len(it.content) > differ.MaxKept}
+	top, then := it.revision, image{it.hash, it.content, len(it.content) > differ.MaxKept}
 	if before > 0 && before <= top {
 		top = before - 1
 		r, found, _ := of.read(before)
@@ -169,14 +169,14 @@ func (of *timeline) read(revision uint64) (r storedRevision, found bool, err err
 
 // image is what an item was at some time.
 type image struct {
+	hash    differ.Hash // zero: it was not there
 	content []byte
-	none    bool // it was not there
-	omitted bool // what it was is not kept
+	omitted bool // the content is not kept
 }
 
 // before is what the item was before the change.
 func (r *storedRevision) before() image {
-	return image{content: r.old, none: r.change == changeCreated, omitted: r.omitted}
+	return image{r.was, r.old, r.omitted}
 }
 
 // shown is the change as an Archive gives it, with what the item was from then
@@ -188,7 +188,7 @@ func (r *storedRevision) shown(revision uint64, then image) differ.Revision {
 	}
 	switch {
 	case r.change == changeDeleted:
-	case then.none || then.omitted: // none: it was forgotten, which is no change
+	case then.omitted || then.hash != r.is: // it changed since, and that is no change that is told
 		shown.Omitted = true
 	default:
 		shown.New = json.RawMessage(bytes.Clone(then.content))

@@ -15,9 +15,10 @@ import (
 
 // revision is a change of an item.
 type revision struct {
-	change differ.Change
-	seen   time.Time
-	old    json.RawMessage // nil: there was nothing, or it is not kept
+	change  differ.Change
+	seen    time.Time
+	was, is differ.Hash     // of the content before, and after
+	old     json.RawMessage // nil: there was nothing, or it is not kept
 }
 
 func (s *source) keepChanges(c *differ.Commit) {
@@ -26,7 +27,7 @@ func (s *source) keepChanges(c *differ.Commit) {
 		if s.past[it.Key] == nil {
 			s.past[it.Key] = map[uint64]revision{}
 		}
-		r := revision{change: b.Change, seen: it.Seen}
+		r := revision{change: b.Change, seen: it.Seen, was: b.Hash, is: it.Hash}
 		if n := len(b.Old); n > 0 && n <= differ.MaxKept {
 			r.old = bytes.Clone(b.Old)
 		}
@@ -117,13 +118,14 @@ func (s *Store) Revisions(ctx context.Context, unit, key string, before uint64, 
 }
 
 // after is the content of an item from a revision on: what it was before the
-// next one. Nil: it was gone, or that is not kept.
+// next one. Nil: it is not kept, or the item became another one silently.
 func (s *source) after(key string, number uint64) json.RawMessage {
+	hash, content := s.past[key][number+1].was, s.past[key][number+1].old
 	if it := s.items[key]; number == it.Revision {
-		if len(it.Content) > differ.MaxKept {
-			return nil
-		}
-		return bytes.Clone(it.Content)
+		hash, content = it.Hash, it.Content
 	}
-	return bytes.Clone(s.past[key][number+1].old)
+	if hash != s.past[key][number].is || len(content) > differ.MaxKept {
+		return nil
+	}
+	return bytes.Clone(content)
 }

@@ -82,7 +82,7 @@ func (p *pair) commit(r *rapid.T) {
 		if rapid.Bool().Draw(r, "gone") {
 			c.Items = append(c.Items, gone(key, revision))
 		} else {
-			c.Items = append(c.Items, item(key, revision, rapid.StringN(1, 20, 40).Draw(r, "content")))
+			c.Items = append(c.Items, item(key, revision, rapid.OneOf(rapid.SampledFrom([]string{"x", "y"}), rapid.StringN(1, 20, 40)).Draw(r, "content")))
 		}
 		if revision > 0 && rapid.Bool().Draw(r, "change") {
 			c.Before = append(c.Before, p.before(r, len(c.Items)-1, c.Items[len(c.Items)-1].Content == nil))
@@ -136,6 +136,7 @@ func (p *pair) before(r *rapid.T, i int, gone bool) differ.Before {
 		b.Change = rapid.SampledFrom([]differ.Change{differ.Created, differ.Updated}).Draw(r, "kind")
 	}
 	if b.Change != differ.Created {
+		b.Hash = hashOf(rapid.SampledFrom([]string{"x", "y"}).Draw(r, "was"))
 		b.Old = json.RawMessage(rapid.StringN(0, 9, 9).Draw(r, "old"))
 	}
 	return b

@@ -153,7 +153,7 @@ type history struct {
 // becomes commits the next revision of the item; "" deletes it.
 func (h *history) becomes(content string) {
 	h.t.Helper()
-	next, b := item("k", h.now.Revision+1, content), differ.Before{Change: differ.Updated, Old: h.now.Content}
+	next, b := item("k", h.now.Revision+1, content), differ.Before{Change: differ.Updated, Hash: h.now.Hash, Old: h.now.Content}
 	switch {
 	case content == "":
 		next, b.Change = gone("k", next.Revision), differ.Deleted
@@ -230,6 +230,16 @@ func testRevisions(t *testing.T, s Store) {
 	h.becomes(`{"n": 5}`)
 	equal(t, "back", h.revisions(), append([]differ.Revision{change(5, differ.Created, "", `{"n": 5}`)}, want...))
 
+	// It becomes another one without a change.
+	h.now = item("k", 5, `{"n": 6}`)
+	h.commit(&differ.Commit{Items: []differ.Item{h.now}})
+	silent := change(5, differ.Created, "", "")
+	silent.Omitted = true
+	equal(t, "another one", h.revisions()[0], silent)
+	h.becomes(`{"n": 7}`)
+	equal(t, "and then a change", h.revisions()[:2], []differ.Revision{change(6, differ.Updated, `{"n": 6}`, `{"n": 7}`), silent})
+	want = append([]differ.Revision{silent}, want...)
+
 	rename(t, s, "shop", "store")
 	equal(t, "under another name", revisions(t, s, poller.Unit("store", "w"), "k")[1:], want)
 }
@@ -266,7 +276,7 @@ func testRevisionsLarge(t *testing.T, s Store) {
 		want[i].Omitted = true
 	}
 	equal(t, "revisions", h.revisions(), want)
-	h.commit(&differ.Commit{Items: []differ.Item{item("k", 5, `5`)}, Before: []differ.Before{{Change: differ.Updated}}})
+	h.commit(&differ.Commit{Items: []differ.Item{item("k", 5, `5`)}, Before: []differ.Before{{Change: differ.Updated, Hash: h.now.Hash}}})
 	first := change(5, differ.Updated, "", `5`)
 	first.Omitted = true
 	equal(t, "one of which nobody knows what was before", h.revisions()[0], first)
@@ -319,7 +329,7 @@ func testRevisionsUnknown(t *testing.T, s Store) {
 	cancel()
 	c := &differ.Commit{
 		Source: "shop", Version: 1, Items: []differ.Item{item("k", 2, `2`)},
-		Before: []differ.Before{{Change: differ.Updated, Old: json.RawMessage(`1`)}},
+		Before: []differ.Before{{Change: differ.Updated, Hash: hashOf(`1`), Old: json.RawMessage(`1`)}},
 	}
 	_ = s.Commit(ctx, c)
 	if load(t, s, "shop")["shop"].Version == 1 {

@@ -2,8 +2,6 @@
 // itself anew and takes over what differs, node by node, so that focus,
 // selection, scroll, open details and what was typed stay. Without it every
 // page works; it is then as old as its last reload.
-"use strict";
-
 const topics = document.body.dataset.topics;
 const live = document.getElementById("live");
 const fresh = document.getElementById("fresh");

@@ -1,0 +1,363 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/web"
+)
+
+// tale is an archive of one event whose receiver answered with markup.
+type tale struct {
+	book
+	event  emitter.EventRecord
+	orders []emitter.ReplayOrder
+	fail   error
+}
+
+func newTale() *tale {
+	e := emitter.EventRecord{ID: "evt_1", Type: "t", Source: "s", Key: hostile, Change: "updated", Revision: 2, Time: shelfTime, Created: shelfTime}
+	e.Deliveries = []emitter.DeliveryRecord{
+		{Number: 7, Endpoint: "e", State: emitter.Dead, Attempts: 2, Queued: shelfTime, Settled: shelfTime, Payload: emitter.Payload(`{"data":{"name":"<script>alert(3)</script>"}}`)},
+		{Number: 8, Endpoint: "e2", State: emitter.Waiting, Queued: shelfTime, SupersededBy: 9, SupersededByEvent: "evt_1", Payload: emitter.Payload("no \xff JSON <b>")},
+	}
+	return &tale{event: e}
+}
+
+func (a *tale) Events(_ context.Context, f emitter.Filter, p emitter.Page) (emitter.EventPage, error) {
+	a.filter, a.page = f, p
+	e := a.event
+	if f.Source == "none" {
+		return emitter.EventPage{}, a.fail
+	}
+	return emitter.EventPage{Events: []emitter.EventRecord{e}, Rest: emitter.Rest{Next: "further", Damaged: 1, Damage: "<i>"}}, a.fail
+}
+
+func (a *tale) Event(_ context.Context, id string) (emitter.EventRecord, error) {
+	if id != a.event.ID {
+		return emitter.EventRecord{}, fmt.Errorf("event %s: %w", id, emitter.ErrUnknown)
+	}
+	return a.event, nil
+}
+
+func (a *tale) Deliveries(_ context.Context, f emitter.Filter, p emitter.Page) (emitter.DeliveryPage, error) {
+	a.filter, a.page = f, p
+	if f.Source == "none" {
+		return emitter.DeliveryPage{}, nil
+	}
+	d := a.event.Deliveries[0]
+	d.Event, d.Payload = &a.event, nil
+	return emitter.DeliveryPage{Deliveries: []emitter.DeliveryRecord{d}, Rest: emitter.Rest{Next: "further"}}, nil
+}
+
+func (a *tale) Attempts(_ context.Context, _ uint64, p emitter.Page) (emitter.AttemptPage, error) {
+	tries := []emitter.AttemptRecord{
+		{Attempt: 2, At: shelfTime, Took: 0.2, Status: 500, Error: "status", Reason: "<u>no</u>", Response: "<h1>oops</h1>"},
+		{Attempt: 1, At: shelfTime, Took: 20, Error: "timeout"},
+	}
+	return emitter.AttemptPage{Attempts: tries[:min(p.Limit, 2)]}, nil
+}
+
+func (a *tale) Start(_ context.Context, o emitter.ReplayOrder) (emitter.ReplayJob, error) {
+	a.orders = append(a.orders, o)
+	if o.Delivery == 404 {
+		return emitter.ReplayJob{}, fmt.Errorf("delivery: %w", emitter.ErrUnknown)
+	}
+	if err := o.Check(); err != nil {
+		return emitter.ReplayJob{}, &emitter.OrderError{Fault: err}
+	}
+	return a.Job(nil, "1") //nolint:staticcheck // it is not used
+}
+
+func (a *tale) Job(context.Context, string) (emitter.ReplayJob, error) {
+	return emitter.ReplayJob{ID: "1", State: emitter.ReplayDone, Replayed: emitter.Replayed{Replayed: 1}}, nil
+}
+
+func (a *tale) Jobs() []emitter.ReplayJob {
+	return []emitter.ReplayJob{
+		{ID: "3", State: emitter.ReplayRunning, Replayed: emitter.Replayed{Replayed: 1234}},
+		{ID: "2", State: emitter.ReplayDone, Order: emitter.ReplayOrder{Dry: true}},
+		{ID: "1", State: emitter.ReplayDone, Order: emitter.ReplayOrder{Delivery: 7}},
+	}
+}
+
+// newTold is a site of that archive.
+func newTold(t *testing.T) (*site, *tale) {
+	t.Helper()
+	a := newTale()
+	s := &site{shelf: filledShelf(), sender: &sender{}}
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: s.shelf, Endpoints: s.sender, Archive: a, Replays: a, Live: new(web.Live)})
+	s.base = "http://" + server.Addr()
+	return s, a
+}
+
+func TestToldPages(t *testing.T) {
+	s, _ := newTold(t)
+	for _, path := range []string{"/events", "/events?cursor=x", "/events?source=none", "/events/evt_1", "/endpoints", "/endpoints/e", "/endpoints/e?state=waiting", "/dead", "/dead?source=none", "/dead?cursor=x"} {
+		doc := s.get(t, path, http.StatusOK)
+		if len(doc.find("script")) != 1 || len(doc.find("main img, main i, main u, main b")) != 0 || len(doc.find("h1")) != 1 {
+			t.Errorf("%s: markup of others became some of the page", path)
+		}
+		doc.find("a[href]").each(func(e nodes) {
+			to, _, _ := strings.Cut(e.attr("href"), "#")
+			if to == "" || strings.HasPrefix(to, "/endpoints/e2") || strings.HasPrefix(to, "/config") {
+				return
+			}
+			if resp, _ := ask(t, http.MethodGet, s.base+to, ""); resp.StatusCode != http.StatusOK {
+				t.Errorf("%s leads to %.60s: %d", path, to, resp.StatusCode)
+			}
+		})
+	}
+	for path, status := range map[string]int{
+		"/events/evt_2": 404, "/endpoints/none": 404, "/events?state=bogus": 400, "/events?since=yesterday": 400, "/dead?until=x": 400, "/endpoints/e?state=bogus": 400,
+	} {
+		s.get(t, path, status)
+	}
+}
+
+func TestEventPage(t *testing.T) {
+	s, _ := newTold(t)
+	doc := s.get(t, "/events/evt_1", http.StatusOK)
+	if text := doc.find("#payload-7 pre").text(); text != `{ "data": { "name": "<script>alert(3)</script>" } }` {
+		t.Errorf("payload %q", text)
+	}
+	if text := doc.find("#payload-8 pre").text(); text != "no \uFFFD JSON <b>" {
+		t.Errorf("payload that is no JSON %q", text)
+	}
+	if text := doc.find("#delivery-7 tbody").text(); !strings.Contains(text, "<u>no</u>") || !strings.Contains(text, "<h1>oops</h1>") || !strings.Contains(text, "no answer, timeout") {
+		t.Errorf("attempts %q", text)
+	}
+	if text := doc.find("#delivery-8 > p").text(); !strings.Contains(text, "It was never tried: a later update tells of it too.") {
+		t.Errorf("a delivery that was superseded: %q", text)
+	}
+	if to := doc.find(".facts a").attr("href"); to != "/sources/s" {
+		t.Errorf("its source is at %q", to)
+	}
+	if len(doc.find("a[href$='#revision-2']")) != 1 {
+		t.Error("no link to the item's revision")
+	}
+}
+
+// The words of a list's form reach the archive, and stand in the form again.
+func TestEventsAreSearched(t *testing.T) {
+	s, a := newTold(t)
+	doc := s.get(t, "/events?source=s&type=t&key=k%2Fy&watch=w&endpoint=e&state=dead&since=2026-11-23T10:00&until=2026-11-23T11:00:00Z&cursor=c", http.StatusOK)
+	want := emitter.Filter{Source: "s", Type: "t", Key: "k/y", Watch: "w", Endpoint: "e", State: emitter.Dead, Since: shelfTime, Until: shelfTime.Add(time.Hour)}
+	if diff := cmp.Diff(want, a.filter); diff != "" || a.page.Cursor != "c" || a.page.Limit != 50 {
+		t.Errorf("page %+v, filter (-want +got):\n%s", a.page, diff)
+	}
+	for name, value := range map[string]string{"source": "s", "type": "t", "key": "k/y", "watch": "w", "endpoint": "e", "since": "2026-11-23T10:00:00", "until": "2026-11-23T11:00:00"} {
+		if got := doc.find("form input[name=" + name + "]").attr("value"); got != value {
+			t.Errorf("field %s has %q, want %q", name, got, value)
+		}
+	}
+	if doc.find("option[selected]").text() != "dead" {
+		t.Errorf("state %q", doc.find("option[selected]").text())
+	}
+	older, err := url.Parse(doc.find(".pager [rel=next]").attr("href"))
+	if err != nil || older.Query().Get("cursor") != "further" || older.Query().Get("key") != "k/y" {
+		t.Errorf("older at %v: %v", older, err)
+	}
+	if doc.find("body").attr("data-topics") != "" {
+		t.Error("an old page is live")
+	}
+}
+
+func TestDeadLettersAreReplayed(t *testing.T) {
+	s, a := newTold(t)
+	doc := s.get(t, "/dead?endpoint=e", http.StatusOK)
+	if a.filter.State != emitter.Dead || a.filter.Endpoint != "e" {
+		t.Errorf("asked for %+v", a.filter)
+	}
+	form := doc.find("form#letters")
+	if form.attr("action") != "/dead/replay" || form.find("input[name=delivery]").attr("value") != "7" || form.find("input[name=endpoint]").attr("value") != "e" {
+		t.Errorf("the form is not one of delivery 7 at e")
+	}
+	if doc.find("#replay-3").text() == "" || len(doc.find("#replay-2, #replay-1")) != 0 {
+		t.Error("want the replay that runs, and neither a count nor a single one")
+	}
+
+	status, to := s.submit(t, "/dead/replay", url.Values{"delivery": {"7", "404", "9"}, "endpoint": {"e"}})
+	if status != http.StatusSeeOther || to != "/dead?endpoint=e&did=replay&n=2" {
+		t.Errorf("%d to %s", status, to)
+	}
+	if text := s.get(t, to, http.StatusOK).find("#message").text(); text != "Put back into the queue: 2." {
+		t.Errorf("message %q", text)
+	}
+	want := []emitter.ReplayOrder{{Delivery: 7, State: emitter.Dead}, {Delivery: 404, State: emitter.Dead}, {Delivery: 9, State: emitter.Dead}}
+	if diff := cmp.Diff(want, a.orders); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+	for _, numbers := range [][]string{nil, {"x"}, {"0"}, make([]string, 51)} {
+		if status, _ := s.submit(t, "/dead/replay", url.Values{"delivery": numbers}); status != http.StatusBadRequest {
+			t.Errorf("%v: %d, want 400", numbers, status)
+		}
+	}
+}
+
+// All that match are counted first, and put back when that was confirmed.
+func TestAllDeadLettersAreCountedFirst(t *testing.T) {
+	s, a := newTold(t)
+	for _, form := range []url.Values{{}, {"source": {"s"}, "key": {hostile}}} {
+		a.orders = nil
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/dead/all", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, body := send(t, req)
+		doc := parsed(t, "/dead/all", resp, body)
+		if resp.StatusCode != http.StatusOK || doc.find("#confirm").text() != "Replay 1 dead letter" || len(a.orders) != 1 || !a.orders[0].Dry || a.orders[0].Settled.IsZero() {
+			t.Fatalf("%d %s, orders %+v", resp.StatusCode, doc.find("main").text(), a.orders)
+		}
+		confirmed := url.Values{}
+		doc.find("form.actions input").each(func(e nodes) { confirmed.Set(e.attr("name"), e.attr("value")) })
+		if status, to := s.submit(t, "/dead/all", confirmed); status != http.StatusSeeOther || !strings.HasSuffix(to, "did=replaying") {
+			t.Errorf("%d to %s", status, to)
+		}
+		counted, replayed := a.orders[0], a.orders[1]
+		counted.Dry = false
+		if diff := cmp.Diff(counted, replayed); diff != "" || replayed.State != emitter.Dead || replayed.All != (len(form) == 0) {
+			t.Errorf("counted, then replayed (-counted +replayed):\n%s", diff)
+		}
+	}
+	if status, _ := s.submit(t, "/dead/all", url.Values{"settled": {"never"}}); status != http.StatusBadRequest {
+		t.Errorf("a time that is none: %d, want 400", status)
+	}
+}
+
+func TestToldActions(t *testing.T) {
+	s, a := newTold(t)
+	for _, tt := range []struct{ path, field, want string }{
+		{"/endpoints/e/pause", "", "/endpoints/e?did=pause"},
+		{"/endpoints/e/resume", "", "/endpoints/e?did=resume"},
+		{"/events/evt_1/replay", "", "/events/evt_1?did=replay&n=1"},
+		{"/events/evt_1/replay", "e", "/events/evt_1?did=replay&n=1"},
+		{"/replays/1/stop", "", "/dead?did=stop"},
+	} {
+		if status, to := s.submit(t, tt.path, url.Values{"endpoint": {tt.field}}); status != http.StatusSeeOther || to != tt.want {
+			t.Errorf("%s: %d to %q, want %q", tt.path, status, to, tt.want)
+		}
+	}
+	if diff := cmp.Diff([]string{"pause", "resume"}, s.sender.asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	want := []emitter.ReplayOrder{{Event: "evt_1"}, {Event: "evt_1", Endpoint: "e"}}
+	if diff := cmp.Diff(want, a.orders); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+	if status, _ := s.submit(t, "/endpoints/off/pause", nil); status != http.StatusConflict {
+		t.Errorf("a disabled endpoint: %d, want 409", status)
+	}
+}
+
+func TestEndpointPage(t *testing.T) {
+	s, _ := newTold(t)
+	doc := s.get(t, "/endpoints/e", http.StatusOK)
+	if text := doc.find("main").text(); !strings.Contains(text, "paused since") || !strings.Contains(text, "it answered 503") || !strings.Contains(text, "resumes by itself") {
+		t.Errorf("%q", text)
+	}
+	if len(doc.find("form[action='/endpoints/e/resume']")) != 1 || len(doc.find("form[action='/endpoints/e/pause']")) != 0 {
+		t.Error("a paused endpoint can be resumed, and not paused")
+	}
+	if text := doc.find("#delivery-7").text(); !strings.Contains(text, "<u>no</u>") || !strings.Contains(text, "<h1>oops</h1>") {
+		t.Errorf("its delivery: %q", text)
+	}
+}
+
+// What came of a test event is shown on the spot.
+func TestTestEventPage(t *testing.T) {
+	s, _ := newTold(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/endpoints/e/test", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, body := send(t, req)
+	text := parsed(t, "/endpoints/e/test", resp, body).find("main").text()
+	for _, want := range []string{"not delivered", "answered 500", "status 500", `"type": "deltahook.test"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q has no %q", text, want)
+		}
+	}
+	if status, _ := s.submit(t, "/endpoints/none/test", nil); status != http.StatusNotFound {
+		t.Errorf("no endpoint: %d, want 404", status)
+	}
+}
+
+// self is a web.Daemon whose last reload failed.
+type self struct{}
+
+func (self) About() web.About {
+	return web.About{Version: "1.2.3", Started: shelfTime, Store: web.Stored{Path: "/data/d.db", Size: 5 << 20}, Reload: &web.Reload{At: shelfTime, Error: "d.yaml:3:1: sources.x: <b>not a word</b>"}}
+}
+
+func (self) Config() web.Config {
+	return web.Config{Files: []string{"/etc/d.yaml"}, Warnings: []string{"d.yaml:1:1: limits.x: <i>tight</i>"}, YAML: "server:\n  token: <secret>\n"}
+}
+
+func TestConfigPage(t *testing.T) {
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Daemon: self{}, Token: secret.New("t0ken-of-this")})
+	s := &site{base: "http://" + server.Addr()}
+	get := func(path string) nodes {
+		resp, body := ask(t, http.MethodGet, s.base+path, "Bearer t0ken-of-this")
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, resp.StatusCode, body)
+		}
+		return parsed(t, path, resp, body)
+	}
+	text := get("/config").find("body").text()
+	for _, want := range []string{"Deltahook 1.2.3", "/etc/d.yaml", "<i>tight</i>", "token: <secret>", "5.0 MiB", "was not taken", "<b>not a word</b>", "Sign out"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q has no %q", text, want)
+		}
+	}
+	overview := get("/")
+	if len(overview.find("#reload-failed")) != 1 || !strings.Contains(overview.find("main").text(), "The configuration has 1 warning.") {
+		t.Error("the overview says nothing of the reload that failed, or of the warning")
+	}
+
+	// Without the token nothing is shown but where to show it.
+	for path, next := range map[string]string{"/": "/signin", "/config": "/signin?next=%2Fconfig", "/sources/s?q=x": "/signin?next=%2Fsources%2Fs%3Fq%3Dx"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, body := send(t, req); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != next || strings.Contains(body, "secret") {
+			t.Errorf("%s: %d to %s", path, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+	signin := s.get(t, "/signin?next=%2Fconfig", http.StatusOK)
+	if signin.find("form[action='/signin'] input[name=next]").attr("value") != "/config" || len(signin.find("nav, a[href='/config']")) != 0 || strings.Contains(signin.find("body").text(), "1.2.3") {
+		t.Errorf("the sign-in page tells too much, or not where to go on: %s", signin.find("body").text())
+	}
+}
+
+func TestToldNothing(t *testing.T) {
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Archive: silent{}})
+	s := &site{base: "http://" + server.Addr()}
+	for path, want := range map[string]string{"/": "Nothing has been told yet", "/events": "deltahook poll", "/dead": "There are no dead letters", "/sources/s": "Nothing of it has been told yet"} {
+		if text := s.get(t, path, http.StatusOK).find(".empty").text(); !strings.Contains(text, want) {
+			t.Errorf("%s: %q, want %q", path, text, want)
+		}
+	}
+}
+
+// silent is an archive of nothing.
+type silent struct{ web.Archive }
+
+func (silent) Events(context.Context, emitter.Filter, emitter.Page) (emitter.EventPage, error) {
+	return emitter.EventPage{}, nil
+}
+
+func (silent) Deliveries(context.Context, emitter.Filter, emitter.Page) (emitter.DeliveryPage, error) {
+	return emitter.DeliveryPage{}, nil
+}

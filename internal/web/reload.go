@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/deltahook/deltahook/internal/secret"
+)
+
+// reloadTimeout bounds how long a reload is waited for. It goes on without who
+// asked.
+const reloadTimeout = writeTimeout
+
+// Reloader has the configuration read anew.
+type Reloader interface {
+	// Reload returns when the configuration that is there now runs, and says
+	// what became another by that. A *Faulty: nothing did.
+	Reload(ctx context.Context) (Reloaded, error)
+}
+
+// Reloaded is what a reload changed. All names are sorted.
+type Reloaded struct {
+	Sources   Reconfigured      `json:"sources"`
+	Endpoints Reconfigured      `json:"endpoints"`
+	Renamed   map[string]string `json:"renamed,omitempty"` // the former names of sources, by those that they have now
+	Warnings  []string          `json:"warnings"`          // FILE:LINE:COLUMN: setting: what is odd
+}
+
+// Reconfigured are the names of what came, what went, and what has other
+// settings.
+type Reconfigured struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	Changed []string `json:"changed"`
+}
+
+// Faulty is a configuration with which nothing was done.
+type Faulty struct {
+	Faults []string // FILE:LINE:COLUMN: setting: what is wrong
+}
+
+// Error is one fault a line.
+func (f *Faulty) Error() string { return strings.Join(f.Faults, "\n") }
+
+func (s *Server) reloading() []route {
+	if s.o.Reloader == nil {
+		return nil
+	}
+	return []route{{"POST /api/v1/reload", s.reload, nil}}
+}
+
+// reload answers POST /api/v1/reload.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), reloadTimeout)
+	defer cancel()
+	done, err := s.o.Reloader.Reload(ctx)
+	if faulty, ok := errors.AsType[*Faulty](err); ok {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_ = json.NewEncoder(w).Encode(faultyProblem{problem{
+			http.StatusText(http.StatusUnprocessableEntity), http.StatusUnprocessableEntity,
+			"the configuration is faulty: the one before runs on",
+		}, faulty.Faults})
+		return
+	}
+	give(w, done, err)
+}
+
+// faultyProblem is a problem with all that is wrong.
+type faultyProblem struct {
+	problem
+	Faults []string `json:"faults"`
+}
+
+// Reload has the daemon read its configuration anew, and says what became
+// another by that. A *Faulty: nothing did.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	resp, err := c.do(ctx, http.MethodPost, "/api/v1/reload")
+	if err != nil {
+		return Reloaded{}, err
+	}
+	var done Reloaded
+	if resp.StatusCode != http.StatusUnprocessableEntity {
+		err := c.decode(resp, &done)
+		return done, err
+	}
+	defer resp.Body.Close()
+	var p faultyProblem
+	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(&p); err != nil {
+		return done, fmt.Errorf("the daemon's answer: %w", err)
+	}
+	return done, &Faulty{p.Faults}
+}
+
+// SetToken has another token asked for. It signs everybody out who showed the
+// one before.
+func (s *Server) SetToken(t secret.Text) {
+	if before := s.token.Swap(&t); before.Reveal() != t.Reveal() {
+		s.sessions.endAll()
+	}
+}
+
+// open reports whether no token is asked for.
+func (s *Server) open() bool { return s.token.Load().IsZero() }

@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tally is an API that notes when each of its paths is polled.
+type tally struct {
+	URL   string
+	every time.Duration
+
+	mu    sync.Mutex
+	polls map[string][]time.Time
+	now   map[string]int // polls of a path that are answered just now
+	twice []string       // paths that were polled while they were polled
+}
+
+func newTally(tb testing.TB, every time.Duration) *tally {
+	tb.Helper()
+	c := &tally{every: every, polls: map[string][]time.Time{}, now: map[string]int{}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		c.polls[r.URL.Path] = append(c.polls[r.URL.Path], time.Now())
+		if c.now[r.URL.Path]++; c.now[r.URL.Path] > 1 {
+			c.twice = append(c.twice, r.URL.Path)
+		}
+		c.mu.Unlock()
+		time.Sleep(20 * time.Millisecond) // so that reloads meet polls in flight
+		c.mu.Lock()
+		c.now[r.URL.Path]--
+		c.mu.Unlock()
+		body([]byte(`{"v":1}`))(w, r)
+	}))
+	tb.Cleanup(server.Close)
+	c.URL = server.URL
+	return c
+}
+
+// check holds that each of some paths was polled once in each interval, while
+// the machine kept up, and never twice at once.
+func (c *tally) check(t *testing.T, paths []string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// What is changed is asked anew while the server may not know yet that the
+	// poll before was cut off.
+	if twice := slices.DeleteFunc(c.twice, func(path string) bool { return !slices.Contains(paths, path) }); len(twice) > 0 {
+		t.Errorf("polled twice at once: %v", twice)
+	}
+	bad := 0
+	for _, path := range paths {
+		polls := c.polls[path]
+		if len(polls) < 2 {
+			t.Errorf("%s: %d polls", path, len(polls))
+			continue
+		}
+		first := polls[0]
+		for i, at := range polls {
+			// Late polls do not move the grid on which the next ones stand.
+			if off := at.Sub(first) - time.Duration(i)*c.every; off < -c.every/2 || off > c.every/2 {
+				if bad++; bad < 5 {
+					t.Errorf("%s: poll %d is %s off: one was lost, or one too many", path, i+1, off)
+				}
+				break
+			}
+		}
+	}
+	if bad > 0 {
+		t.Errorf("%d of %d sources lost a poll, or had one too many", bad, len(paths))
+	}
+}
+
+// descriptors is how many files a process has open.
+func descriptors(tb testing.TB, p *process) int {
+	tb.Helper()
+	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "fd"))
+	if err != nil {
+		tb.Skipf("open files are not known here: %v", err)
+	}
+	return len(entries)
+}
+
+// A thousand sources and a reload a second for a minute, each of which brings,
+// takes and changes some: no poll of the others is doubled or lost, and nothing
+// leaks. By default, and with -short, it is less: DELTAHOOK_TEST_STORM=60 is the
+// whole of it.
+func TestReloadStorm(t *testing.T) {
+	sources, reloadsMade, every := 300, 20, 2*time.Second
+	if n, err := strconv.Atoi(os.Getenv("DELTAHOOK_TEST_STORM")); err == nil {
+		sources, reloadsMade, every = 1_000, n, 5*time.Second
+	} else {
+		t.Parallel()
+	}
+	api := newTally(t, every)
+	hooks, dir := newReceiver(t, nil), t.TempDir()
+	var paths []string
+	source := func(b *strings.Builder, name string) {
+		fmt.Fprintf(b, "\n  %s: {schedule: \"@every %s\", request: {url: \"%s/%s\"}}", name, every, api.URL, name)
+	}
+	config := func(round int) string {
+		var b strings.Builder
+		for i := range sources {
+			source(&b, fmt.Sprintf("s%d", i))
+		}
+		for i := range 10 { // others come and go
+			source(&b, fmt.Sprintf("r%d-%d", round%7, i))
+		}
+		for i := range 10 { // and these are changed each time
+			fmt.Fprintf(&b, "\n  c%d: {schedule: \"@every %s\", request: {url: \"%s/changed%d\", headers: {X-Round: \"%d\"}}}", i, every, api.URL, i, round)
+		}
+		fmt.Fprintf(&b, "\nlimits: {some: {rate: %d/s}}", 100+round)
+		text := unwatched(hooks, b.String())
+		return strings.Replace(text, "endpoints:", fmt.Sprintf("endpoints:\n  other: {url: \"%s/other%d\", secrets: [%s]}", hooks.URL, round, whsec), 1)
+	}
+	for i := range sources {
+		paths = append(paths, fmt.Sprintf("/s%d", i))
+	}
+	write(t, dir, "deltahook.yaml", config(0))
+	d := start(t, plainBinary(t), dir, "run")
+	d.Addr(t)
+	time.Sleep(every + every/2) // each was polled
+	files, routines := descriptors(t, d), d.metric(t, "go_goroutines")
+	begun := time.Now()
+	for round := 1; round <= reloadsMade; round++ {
+		write(t, dir, "deltahook.yaml", config(round))
+		d.signal(t, syscall.SIGHUP)
+		d.says(t, d.stderr, fmt.Sprintf(`(?s)(msg=reloaded.*){%d}`, round))
+		if next := begun.Add(time.Duration(round) * time.Second); os.Getenv("DELTAHOOK_TEST_STORM") != "" {
+			time.Sleep(time.Until(next))
+		}
+	}
+	took := time.Since(begun)
+	time.Sleep(2 * every)
+	api.check(t, paths)
+	if n := d.metric(t, "deltahook_sources"); n != float64(sources+20) {
+		t.Errorf("%v sources are polled, want %d", n, sources+20)
+	}
+	after, more := descriptors(t, d), d.metric(t, "go_goroutines")
+	t.Logf("%d sources, %d reloads in %s; files %d -> %d, goroutines %v -> %v", sources, reloadsMade, took.Round(time.Millisecond), files, after, routines, more)
+	if after > files+20 {
+		t.Errorf("open files: %d before, %d after", files, after)
+	}
+	if more > routines+20 {
+		t.Errorf("goroutines: %v before, %v after", routines, more)
+	}
+	d.stop(t)
+}
