@@ -51,7 +51,7 @@ func (d *delivery) stand(order emitter.Order) {
 func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 	source, watch := poller.CutUnit(unit)
 	told := &event{stem: s.stem(source), EventRecord: emitter.EventRecord{
-		ID: e.ID, Type: e.Type, Source: source, Watch: watch, Key: e.Key, Change: e.Change, Revision: e.Revision,
+		ID: e.ID, Type: e.Type, Source: differ.EventSource(source), Watch: watch, Key: e.Key, Change: e.Change, Revision: e.Revision,
 		Time: e.Time, Created: now,
 	}}
 	s.events[e.ID] = told
@@ -135,6 +135,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 
 func (d *delivery) clone() emitter.Delivery {
 	out := d.Delivery
+	out.Source = differ.EventSource(d.Source)
 	out.Body = bytes.Clone(d.Body)
 	return out
 }
