@@ -70,7 +70,11 @@ func (c *tally) check(t *testing.T, paths []string) {
 			// Late polls do not move the grid on which the next ones stand.
 			if off := at.Sub(first) - time.Duration(i)*c.every; off < -c.every/2 || off > c.every/2 {
 				if bad++; bad < 5 {
-					t.Errorf("%s: poll %d is %s off: one was lost, or one too many", path, i+1, off)
+					var gaps []string
+					for j := range polls[1:] {
+						gaps = append(gaps, polls[j+1].Sub(polls[j]).Round(time.Millisecond).String())
+					}
+					t.Errorf("%s: poll %d is %s off: one was lost, or one too many; from one to the next %v", path, i+1, off, gaps)
 				}
 				break
 			}
