@@ -41,6 +41,7 @@ endif
 	$(GO) test $(RACE) -shuffle=on $(PKGS)
 ifeq ($(PKGS),./...)
 	cd test/cloudevents && $(GO) test -mod=mod $(RACE) -shuffle=on ./...
+	cd test/openapi && $(GO) generate ./... && $(GO) test ./...
 endif
 
 # The official JavaScript library, which signatures are verified with. Without

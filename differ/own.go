@@ -25,6 +25,24 @@ const (
 	TypeAuthExpired       = "auth.expired"
 )
 
+// ownTypes are all of them, which no rule is called.
+func ownTypes() []string {
+	return []string{
+		TypeSourceFailing, TypeSourceStale, TypeSourceRecovered, TypeQuiet, TypeActive, TypeHeld, TypeFailing,
+		TypeEndpointFailing, TypeEndpointPaused, TypeEndpointRecovered, TypeAuthExpired,
+	}
+}
+
+// EventSource is the source under which an event is shown that was committed
+// under a name: an event of Deltahook's own about a source is committed apart
+// from what is remembered of that, under sources/NAME.
+func EventSource(name string) string {
+	if source := sourceOf(name); source != "" {
+		return source
+	}
+	return name
+}
+
 // ownEvent is an event of Deltahook's own about a unit or another subject, for
 // those endpoints. data is a struct; source and watch come before what it says.
 // Where there is nobody to be told, ok is false.

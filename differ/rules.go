@@ -3,6 +3,7 @@ package differ
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,6 +39,9 @@ func compileRules(r fault.Report, name string, rules ordered.Map[RuleSettings], 
 	out := make([]rule, 0, len(rules))
 	for _, entry := range rules {
 		compiled := rule{event: entry.Key, to: entry.Value.To}
+		if slices.Contains(ownTypes(), entry.Key) {
+			r.At(entry.Key).Errorf("an event of Deltahook's own is called so (see alerts): choose another name")
+		}
 		compiled.compileTrigger(r.At(entry.Key), entry.Value)
 		if len(compiled.to) == 0 {
 			compiled.to = endpoints

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/fault"
 	"github.com/deltahook/deltahook/internal/request"
@@ -96,7 +95,7 @@ func (s Settings) checkFormat(r fault.Report) {
 	case f.adapt != nil && !isMapping:
 		at.Errorf("format %s takes a mapping", f.name)
 	default:
-		_, errs := expr.ParseTree(s.JSON, differ.PayloadEnv())
+		_, errs := expr.ParseTree(s.JSON, f.env())
 		for _, e := range errs {
 			at.At(e.Path...).Errorf("%v", e.Err)
 		}

@@ -1,6 +1,7 @@
 package emitter_test
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -41,14 +42,43 @@ func verify(secret string, header http.Header, body []byte) error {
 
 // end of verify
 
-// snippet is the block of code in docs/delivery.md that is in lang.
-func snippet(t *testing.T, lang string) string {
+// The function that follows stands there, too.
+
+// verifyKey is nil where the webhook was signed with the private half of
+// public (whpk_…).
+func verifyKey(public string, header http.Header, body []byte) error {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(public, "whpk_"))
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return errors.New("not a public key")
+	}
+	id, timestamp := header.Get("webhook-id"), header.Get("webhook-timestamp")
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil || time.Since(time.Unix(seconds, 0)).Abs() > 5*time.Minute {
+		return errors.New("the timestamp is missing or too far off")
+	}
+	signed := fmt.Appendf(nil, "%s.%s.%s", id, timestamp, body)
+	for one := range strings.FieldsSeq(header.Get("webhook-signature")) {
+		text, ok := strings.CutPrefix(one, "v1a,")
+		got, err := base64.StdEncoding.DecodeString(text)
+		if ok && err == nil && ed25519.Verify(key, signed, got) {
+			return nil
+		}
+	}
+	return errors.New("no signature fits")
+}
+
+// end of verifyKey
+
+// snippet is the n-th block of code in docs/delivery.md that is in lang, from 0.
+func snippet(t *testing.T, lang string, n int) string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/delivery.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(page), "\n```"+lang+"\n")
+	parts := strings.SplitN(string(page), "\n```"+lang+"\n", n+3)
+	ok := len(parts) > n+1
+	rest := parts[min(n+1, len(parts)-1)]
 	code, _, closed := strings.Cut(rest, "\n```\n")
 	if !ok || !closed {
 		t.Fatalf("docs/delivery.md has no block in %s", lang)
@@ -63,7 +93,7 @@ func TestDocsGo(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(string(source), "word for word.\n\n")
 	own, _, _ := strings.Cut(rest, "\n// end of verify\n")
-	if code := snippet(t, "go"); code != own {
+	if code := snippet(t, "go", 0); code != own {
 		t.Errorf("docs/delivery.md differs from this file:\n%s", code)
 	}
 	body := []byte(`{"a":1.10}`)
@@ -80,26 +110,58 @@ func TestDocsGo(t *testing.T) {
 	}
 }
 
+func TestDocsGoKey(t *testing.T) {
+	source, err := os.ReadFile("docs_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(source), "stands there, too.\n\n")
+	own, _, _ := strings.Cut(rest, "\n// end of verifyKey\n")
+	if code := snippet(t, "go", 1); code != own {
+		t.Errorf("docs/delivery.md differs from this file:\n%s", code)
+	}
+	body := []byte(`{"a":1.10}`)
+	h := signed(signers(t, vectorShared, vectorPrivate), "evt_1", time.Now(), string(body))
+	if err := verifyKey(vectorPublic, h, body); err != nil {
+		t.Error(err)
+	}
+	other := "whpk_" + strings.Repeat("A", 43) + "="
+	if verifyKey(vectorPublic, h, []byte("{}")) == nil || verifyKey(other, h, body) == nil || verifyKey("whpk_AAAA", h, body) == nil {
+		t.Error("accepts a forgery")
+	}
+	h.Set("webhook-timestamp", "1614265330")
+	if verifyKey(vectorPublic, h, body) == nil {
+		t.Error("accepts an old webhook")
+	}
+}
+
 // The other snippets accept what is genuine and refuse what is not, run by
 // their own interpreters.
 func TestDocsOtherLanguages(t *testing.T) {
 	now := time.Now()
 	good := signed(signers(t, vectorPrivate, vectorShared), "evt_1", now, "{}")
-	old := signed(signers(t, vectorShared), "evt_1", now.Add(-time.Hour), "{}")
-	for lang, c := range map[string]struct {
-		args []string
-		call string // with the secret, three headers and the body
+	old := signed(signers(t, vectorPrivate, vectorShared), "evt_1", now.Add(-time.Hour), "{}")
+	const headers = "{'webhook-id': %q, 'webhook-timestamp': %q, 'webhook-signature': %q}"
+	for name, c := range map[string]struct {
+		lang  string
+		block int
+		key   string
+		args  []string
+		needs string // what is tried first
+		call  string // with the key, three headers and the body
 	}{
-		"js":     {[]string{"node", "-e"}, "verify(%q, {'webhook-id': %q, 'webhook-timestamp': %q, 'webhook-signature': %q}, Buffer.from(%q))\n"},
-		"python": {[]string{"python3", "-c"}, "verify(%q, {'webhook-id': %q, 'webhook-timestamp': %q, 'webhook-signature': %q}, %q.encode())\n"},
+		"js":         {"js", 0, vectorShared, []string{"node", "-e"}, "0", "verify(%q, " + headers + ", Buffer.from(%q))\n"},
+		"js key":     {"js", 1, vectorPublic, []string{"node", "-e"}, "0", "verifyKey(%q, " + headers + ", Buffer.from(%q))\n"},
+		"python":     {"python", 0, vectorShared, []string{"python3", "-c"}, "0", "verify(%q, " + headers + ", %q.encode())\n"},
+		"python key": {"python", 1, vectorPublic, []string{"python3", "-c"}, "import cryptography", "verify_key(%q, " + headers + ", %q.encode())\n"},
 	} {
-		t.Run(lang, func(t *testing.T) {
-			if _, err := exec.LookPath(c.args[0]); err != nil {
-				t.Skipf("%s is not installed: its snippet is not tried", c.args[0])
+		t.Run(name, func(t *testing.T) {
+			if err := exec.CommandContext(t.Context(), c.args[0], c.args[1], c.needs).Run(); err != nil {
+				t.Skipf("%s is not installed, or what the snippet needs: it is not tried", c.args[0])
 			}
-			code := snippet(t, lang)
+			code := snippet(t, c.lang, c.block)
 			run := func(h http.Header, body string) error {
-				call := fmt.Sprintf(c.call, vectorShared, h.Get("webhook-id"), h.Get("webhook-timestamp"), h.Get("webhook-signature"), body)
+				call := fmt.Sprintf(c.call, c.key, h.Get("webhook-id"), h.Get("webhook-timestamp"), h.Get("webhook-signature"), body)
 				out, err := exec.CommandContext(t.Context(), c.args[0], c.args[1], code+call).CombinedOutput()
 				if err != nil && !strings.Contains(string(out), "timestamp") && !strings.Contains(string(out), "no signature fits") {
 					t.Fatalf("%v\n%s", err, out)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
-	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/egress"
@@ -96,7 +95,7 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 		f.address(u)
 	}
 	if s.JSON != nil && f.json {
-		tree, errs := expr.ParseTree(s.JSON, differ.PayloadEnv())
+		tree, errs := expr.ParseTree(s.JSON, f.env())
 		if len(errs) > 0 {
 			return nil, fmt.Errorf("endpoint %s: json: %w", name, errs[0].Err)
 		}

@@ -1,6 +1,7 @@
 package emitter
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/units"
 )
 
@@ -21,8 +23,11 @@ type format struct {
 	json    bool // `json` may take its place
 	// adapt makes what `json` gave fit the receiver, in the map itself; nil:
 	// any JSON fits. With it, `json` must be a mapping.
-	adapt  func(map[string]any)
-	limit  int  // of a payload, in bytes; 0: MaxBody
+	adapt func(map[string]any)
+	limit int // of a payload, in bytes; 0: MaxBody
+	// escape writes text so that the receiver reads no markup in it: what
+	// escape() in `json` does; nil: there is none.
+	escape func(string) string
 	signed bool // its receivers verify signatures
 
 	address func(*url.URL)              // changes the URL that is posted to; nil: it is as given
@@ -38,6 +43,35 @@ type format struct {
 var formats = []*format{
 	&standardFormat, &cloudEventsFormat, &cloudEventsBinaryFormat,
 	&slackFormat, &discordFormat, &teamsFormat, &zapierFormat, &customFormat,
+}
+
+// env is what the expressions of `json` may name.
+func (f *format) env() expr.Env {
+	env := differ.PayloadEnv()
+	if f.escape != nil {
+		env["escape"] = f.escaped
+	}
+	return env
+}
+
+// escaped is the function escape(): a value as text in which there is no
+// markup. Null is empty.
+func (f *format) escaped(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return f.escape(v), nil
+	}
+	b, err := expr.JSON(v)
+	if err != nil {
+		return "", fmt.Errorf("escape: %w", err)
+	}
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		text = string(b)
+	}
+	return f.escape(text), nil
 }
 
 // formatOf is the format of a name, "" for the default; nil: there is none.

@@ -41,6 +41,31 @@ func rich() *differ.Event {
 	return e
 }
 
+// Text in Slack's own markup has what the API says without any.
+func TestSlackEscape(t *testing.T) {
+	s := emitter.Settings{URL: "https://shop.example/", Format: "slack", JSON: map[string]any{
+		"text": "*{{ escape(new.status) }}* {{ escape(new.gone) }}{{ escape(new.price) }} {{ escape(new.tags) }}",
+	}}
+	e := event(differ.Created)
+	e.New = json.RawMessage(`{"status":"<!channel> & <b>","price":1.10,"tags":["<a>"]}`)
+	body, err := endpoint(t, s, emitter.EndpointOptions{}).Render(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Text string }
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := `*&lt;!channel&gt; &amp; &lt;b&gt;* 1.1 ["&lt;a&gt;"]`; got.Text != want {
+		t.Errorf("text is %s, want %s", got.Text, want)
+	}
+	s.Format = "discord"
+	s.JSON = map[string]any{"content": "{{ escape(key) }}"}
+	if _, err := emitter.NewEndpoint("e", s, emitter.EndpointOptions{}); err == nil {
+		t.Error("discord has it, too")
+	}
+}
+
 func TestRenderFormats(t *testing.T) {
 	const day = "2026-11-23T10:00:00.000Z"
 	own := &differ.Event{

@@ -43,6 +43,9 @@ func (e *Endpoint) payload(ev *differ.Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.format.escape != nil {
+		vars["escape"] = e.format.escaped
+	}
 	v, err := e.json.Value(vars)
 	if err != nil {
 		return nil, fmt.Errorf("json: %w", err)

@@ -25,87 +25,8 @@ const (
 	replayGrid = 100 * time.Millisecond
 )
 
-// ReplayRate is how fast deliveries are put back where nothing is said.
-func ReplayRate() units.Rate { return units.Rate{N: 50, Per: time.Second} }
-
-// AnyState means deliveries in every state but [Waiting] to a replay.
-const AnyState State = "any"
-
 // ErrTooManyReplays says that no further replay can be begun for now.
 var ErrTooManyReplays = errors.New("too many replays run")
-
-// ReplayOrder is what is to be told again: one event, one delivery, or all that
-// the other fields say. The times are those of the events' commits.
-type ReplayOrder struct {
-	Event    string     `json:"event,omitempty"`    // its id: to all its endpoints, or to Endpoint
-	Delivery uint64     `json:"delivery,omitempty"` // a delivery's number
-	Endpoint string     `json:"endpoint,omitempty"`
-	Source   string     `json:"source,omitempty"`
-	Watch    string     `json:"watch,omitempty"`
-	Type     string     `json:"type,omitempty"`
-	Key      string     `json:"key,omitempty"`
-	Since    time.Time  `json:"since,omitzero"`
-	Until    time.Time  `json:"until,omitzero"`
-	All      bool       `json:"all,omitempty"`     // needed where nothing of the above is set
-	State    State      `json:"state,omitempty"`   // default: dead; of one event or delivery: any
-	Settled  time.Time  `json:"settled,omitzero"`  // only what was settled before; default: now
-	Rate     units.Rate `json:"rate,omitzero"`     // default: 50/s
-	Dry      bool       `json:"dry_run,omitempty"` // count only
-}
-
-// one says whether it names what is to be told again one by one.
-func (o *ReplayOrder) one() bool { return o.Event != "" || o.Delivery != 0 }
-
-// Check says what is wrong with an order, whatever there is to tell again.
-func (o *ReplayOrder) Check() error {
-	bulk := o.Source != "" || o.Watch != "" || o.Type != "" || o.Key != "" || !o.Since.IsZero() || !o.Until.IsZero() || o.All
-	switch {
-	case o.Event != "" && o.Delivery != 0:
-		return errors.New("an event and a delivery: name one of them")
-	case o.one() && bulk, o.Delivery != 0 && o.Endpoint != "":
-		return errors.New("a single event or delivery takes no filter; an event takes an endpoint")
-	case !o.one() && !bulk && o.Endpoint == "":
-		return errors.New("say what is to be told again: an event, a delivery, a filter, or all")
-	case !o.Since.IsZero() && !o.Until.IsZero() && !o.Since.Before(o.Until):
-		return errors.New("since is not before until")
-	case !slices.Contains([]State{"", Dead, Delivered, Expired, StateSuperseded, AnyState}, o.State):
-		return fmt.Errorf("state %q: expected dead, delivered, expired, superseded or any", o.State)
-	case o.Rate.N < 0 || o.Rate.Per < 0 || o.Rate.N > 0 && o.Rate.Per/time.Duration(o.Rate.N) <= 0:
-		return fmt.Errorf("rate %s is too high", o.Rate)
-	}
-	return nil
-}
-
-// complete is the order with what was left open.
-func (o ReplayOrder) complete(now time.Time) ReplayOrder {
-	if o.State == "" && o.one() {
-		o.State = AnyState
-	}
-	o.State = cmp.Or(o.State, Dead)
-	if o.Settled.IsZero() {
-		o.Settled = now
-	}
-	if o.Rate.IsZero() {
-		o.Rate = ReplayRate()
-	}
-	return o
-}
-
-// step is the first step of an order.
-func (o *ReplayOrder) step(endpoints []string) Replay {
-	r := Replay{
-		Filter:   Filter{Event: o.Event, Type: o.Type, Source: o.Source, Watch: o.Watch, Key: o.Key, Since: o.Since, Until: o.Until, Endpoint: o.Endpoint},
-		Delivery: o.Delivery, Settled: o.Settled, Endpoints: endpoints, Dry: o.Dry,
-		Most: int(min(max(o.Rate.In(replayGrid), 1), replayBurst)),
-	}
-	if o.State != AnyState {
-		r.State = o.State
-	}
-	if o.one() {
-		r.Settled = time.Time{} // whatever a clock says
-	}
-	return r
-}
 
 // ReplayState is where a replay stands.
 type ReplayState string
@@ -231,15 +152,6 @@ func (m *Replays) start(order ReplayOrder) (ReplayJob, error) {
 	})
 	return r.job, nil
 }
-
-// OrderError says what is wrong with a ReplayOrder.
-type OrderError struct{ Fault error }
-
-// Error is the fault.
-func (e *OrderError) Error() string { return e.Fault.Error() }
-
-// Unwrap is the fault.
-func (e *OrderError) Unwrap() error { return e.Fault }
 
 // forget drops the oldest replays that ended, where there are many.
 func (m *Replays) forget(running int) {

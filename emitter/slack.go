@@ -17,9 +17,10 @@ const slackText = 40_000
 // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 var slackFormat = format{
 	name: "slack", content: "application/json", payload: renderSlack, json: true, adapt: adaptSlack,
-	judge: judgeSlack,
-	stop:  []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound},
-	rate:  units.Rate{N: 1, Per: time.Second},
+	escape: slackEscape.Replace,
+	judge:  judgeSlack,
+	stop:   []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound},
+	rate:   units.Rate{N: 1, Per: time.Second},
 }
 
 var slackMarkup = markup{bold: "*", escape: slackEscape.Replace, limit: slackText}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hmac"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,6 +59,40 @@ func Verify(keys []string, header http.Header, body []byte, now time.Time) error
 		return ErrTimestamp
 	}
 	return verifySignatures(checks, signatures, signedContent(id, stamp, body))
+}
+
+// VerifyGitHub is nil where the signature of GitHub's kind in header
+// (X-Hub-Signature-256) is good for body under one of keys, each any text.
+// Otherwise the error is ErrHeaders or ErrSignature. Neither id nor time is
+// signed.
+func VerifyGitHub(keys []string, header http.Header, body []byte) error {
+	text, ok := strings.CutPrefix(header.Get(headerGitHub), "sha256=")
+	got, err := hex.DecodeString(text)
+	if !ok || err != nil {
+		return ErrHeaders
+	}
+	for _, key := range keys {
+		if hmac.Equal(got, mac([]byte(key), body)) {
+			return nil
+		}
+	}
+	return ErrSignature
+}
+
+// IsGitHub says whether a webhook is signed as GitHub does, and not as Standard
+// Webhooks says.
+func IsGitHub(header http.Header) bool {
+	return header.Get(headerGitHub) != "" && header.Get(HeaderSignature) == ""
+}
+
+// IsStandardKey says whether a text is meant to be a key of Standard Webhooks.
+func IsStandardKey(text string) bool {
+	for _, prefix := range []string{prefixShared, prefixPrivate, prefixPublic} {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func verifySignatures(checks []check, signatures string, content []byte) error {

@@ -38,6 +38,9 @@ func (a *app) listenCommand() *cobra.Command {
 				return a.usage("--delay %s: expected a duration that is not negative", delay)
 			}
 			for _, s := range secrets {
+				if !emitter.IsStandardKey(s) {
+					continue // of signature: github, any text
+				}
 				if err := emitter.Verify([]string{s}, http.Header{}, nil, time.Now()); !errors.Is(err, emitter.ErrHeaders) {
 					return a.usage("--secret: %w", err)
 				}
@@ -62,7 +65,7 @@ func (a *app) listenCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:9000", "address to listen on")
-	cmd.Flags().StringArrayVar(&secrets, "secret", nil, "secret to verify with: whsec_… or whsk_…, or a public key whpk_… (may be given several times)")
+	cmd.Flags().StringArrayVar(&secrets, "secret", nil, "secret to verify with: whsec_… or whsk_…, a public key whpk_…, or any text with signature: github (may be given several times)")
 	cmd.Flags().IntVar(&fail, "fail", http.StatusOK, "answer every webhook with this status")
 	cmd.Flags().DurationVar(&delay, "delay", 0, "wait so long before each answer")
 	return cmd

@@ -55,7 +55,7 @@ func (p *pulses) polled(e poller.End) {
 	defer p.mu.Unlock()
 	of := p.pulse(e.Source)
 	b := beat{
-		at:   uint32(e.At.Unix()), //nolint:gosec // until 2106
+		at:   uint32(e.At.Unix()), // until 2106
 		took: float32(max(e.Took, time.Microsecond).Seconds()), changes: of.changes, events: of.events,
 	}
 	if e.Failure != nil {

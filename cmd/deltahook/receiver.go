@@ -63,7 +63,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	hook.ID = req.Header.Get(emitter.HeaderID)
 	hook.Verified = errNoSecret
 	if len(r.keys) > 0 {
-		hook.Verified = emitter.Verify(r.keys, req.Header, body, time.Now())
+		hook.Verified = verifyWebhook(r.keys, req.Header, body)
 	}
 	status := http.StatusUnauthorized
 	if hook.Verified == nil || errors.Is(hook.Verified, errNoSecret) {
@@ -72,6 +72,21 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.show(hook, status)
 	w.WriteHeader(status)
 	fmt.Fprintln(w, http.StatusText(status))
+}
+
+// verifyWebhook verifies a webhook by the signature that it has. A key that is
+// none of Standard Webhooks' is good for those of GitHub's kind alone.
+func verifyWebhook(keys []string, header http.Header, body []byte) error {
+	if emitter.IsGitHub(header) {
+		return emitter.VerifyGitHub(keys, header, body)
+	}
+	var standard []string
+	for _, key := range keys {
+		if emitter.IsStandardKey(key) {
+			standard = append(standard, key)
+		}
+	}
+	return emitter.Verify(standard, header, body, time.Now())
 }
 
 // serve answers on l until ctx ends.

@@ -74,7 +74,8 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	reloads.parts = parts
 	defer func() { reloads.parts.close() }() // before the store: a refresh token may have to be stored yet
 
-	live, last, about := &web.Live{}, &pulses{}, newSelf(cfg)
+	live, last := &web.Live{}, &pulses{}
+	about := newSelf(cfg, live)
 	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: in.redactor.Text,

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"encoding/base64"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,6 +18,9 @@ type index struct {
 type needle struct {
 	text string
 	blob bool // it is part of base64, all of which is cut out
+	// lead is how many bytes it lacks of its beginning, where a mark that
+	// stands before them makes an escape of them.
+	lead int
 }
 
 // add makes a value known, and what is left of it in base64, with whatever
@@ -26,12 +30,17 @@ func (x *index) add(v string) {
 		return
 	}
 	x.insert(needle{text: v})
+	for _, e := range escapes {
+		if _, n := e.read(string(e.mark) + v); n > 1 && len(v)-n+1 >= shortest {
+			x.insert(needle{text: v[n-1:], lead: n - 1})
+		}
+	}
 	for before := range 3 {
 		encoded := base64.RawStdEncoding.EncodeToString(append(make([]byte, before), v...))
 		// The characters that are made of v's bits alone.
 		encoded = encoded[(8*before+5)/6 : 8*(before+len(v))/6]
-		x.insert(needle{encoded, true})
-		x.insert(needle{strings.NewReplacer("+", "-", "/", "_").Replace(encoded), true})
+		x.insert(needle{text: encoded, blob: true})
+		x.insert(needle{text: strings.NewReplacer("+", "-", "/", "_").Replace(encoded), blob: true})
 	}
 }
 
@@ -78,6 +87,10 @@ func (x *index) find(r reading, cuts []span) []span {
 			continue
 		case n.blob:
 			at = blobAround(r.text, at)
+		case n.lead > 0:
+			s := r.source(at)
+			cuts = append(cuts, span{max(s.from-n.lead, 0), s.to})
+			continue
 		}
 		if at.from < last.to {
 			last = span{min(last.from, at.from), at.to}
@@ -94,14 +107,38 @@ func (x *index) find(r reading, cuts []span) []span {
 	return cuts
 }
 
-// at is the longest of what is looked for that text begins with.
+// at is the longest of what is looked for that text begins with, or that begins
+// with all of text: what says a value may have been cut off, within an escape
+// even, of which the beginning stays.
 func (x *index) at(text string) (needle, bool) {
-	for _, n := range x.byHead[[shortest]byte([]byte(text[:shortest]))] {
+	same := x.byHead[[shortest]byte([]byte(text[:shortest]))]
+	for _, n := range same {
 		if strings.HasPrefix(text, n.text) {
 			return n, true
 		}
 	}
+	for _, n := range same {
+		if len(text) >= len(n.text)+longestEscape {
+			continue
+		}
+		if text := whole(text); strings.HasPrefix(n.text, text) {
+			n.text = text
+			return n, true
+		}
+	}
 	return needle{}, false
+}
+
+// longestEscape is how many bytes an escape may have: two of \u.
+const longestEscape = 12
+
+// halfEscape is the beginning of one, at the end of a text.
+var halfEscape = regexp.MustCompile(`(%[0-9a-fA-F]?|\\([xuU][0-9a-fA-F]*)?|&[#a-zA-Z0-9]*)$`)
+
+// whole is a text without the beginning of an escape that it ends with.
+func whole(text string) string {
+	from := max(shortest, len(text)-longestEscape)
+	return text[:from] + halfEscape.ReplaceAllString(text[from:], "")
 }
 
 // blobAround widens a part of a text to all of the base64 that it is in.

@@ -23,7 +23,9 @@ const (
 
 // Redactor cuts known secrets out of text, however they are spelt there: as
 // they are, percent-encoded by any encoder, escaped as JSON, Go or HTML do, two
-// of these one in the other, or within base64, which is cut out as a whole.
+// of these one in the other, or within base64, which is cut out as a whole. At
+// the end of a text the first six bytes of one are enough, for what says it may
+// have been cut off there.
 // What it was made with it knows for good; Learn adds what turns up at run
 // time. It is safe for concurrent use; nil cuts nothing.
 type Redactor struct {

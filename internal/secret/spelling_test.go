@@ -107,6 +107,45 @@ func TestRedactorLeavesTheRest(t *testing.T) {
 	}
 }
 
+// A mark that stands before an escaped secret makes an escape of its beginning,
+// for those who undo escapes from left to right.
+func TestRedactorStrayMark(t *testing.T) {
+	for _, tc := range []struct{ value, text, want string }{
+		{"abc/def+123", "100%abc%2Fdef%2B123.", "100%<secret>."},
+		{"next/station", `C:\next\/station.`, `C:\<secret>.`},
+		{"u0041/station", `C:\u0041\/station.`, `C:\<secret>.`},
+		{"amp;/station", "Q&amp;%2Fstation.", "Q&<secret>."},
+		{"%41/station", "100%%2541%2Fstation.", "100%<secret>."},
+	} {
+		if got := secret.NewRedactor(tc.value).Text(tc.text); got != tc.want {
+			t.Errorf("%q becomes %q, want %q", tc.text, got, tc.want)
+		}
+	}
+}
+
+// An echo that was cut off leaves no beginning of a secret, but what is too
+// short to be told from anything else.
+func TestRedactorCutOff(t *testing.T) {
+	const value = "p w+d/\"ünder\"=2"
+	r := secret.NewRedactor(value)
+	for name, spell := range spellings {
+		whole := spell(value)
+		for n := range len(whole) {
+			got := r.Text("said " + whole[:n])
+			left, _ := strings.CutPrefix(got, "said "+secret.Mask)
+			switch {
+			case left == got && len(whole[:n]) >= len(spell(value[:9])) && !strings.HasPrefix(name, "base"):
+				t.Errorf("spelt as %s, cut off: %q", name, got)
+			case left != got && len(left) >= 12:
+				t.Errorf("spelt as %s, cut off, leaves %q", name, got)
+			}
+		}
+	}
+	if got := r.Text("p w+d is not at the end"); got != "p w+d is not at the end" {
+		t.Errorf("cut %q", got)
+	}
+}
+
 // Values that overlap in a text leave nothing of either.
 func TestRedactorOverlap(t *testing.T) {
 	if got := secret.NewRedactor("abcdefgh", "efghijkl").Text("-abcdefghijkl-"); got != "-"+secret.Mask+"-" {

@@ -32,7 +32,7 @@ func (s *Server) admin() http.Handler {
 	s.signing(mux)
 	mux.Handle("/api/", s.guard(api(s.routes())))
 	s.paging(mux)
-	return s.rebound(sameSite(plain(mux)))
+	return s.rebound(sameSite(plain(s.lost(mux))))
 }
 
 // rebound refuses requests for a name that is not this machine's, where no

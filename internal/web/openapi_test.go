@@ -16,6 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/web"
 )
 
@@ -371,5 +372,31 @@ func TestItemsAndRevisions(t *testing.T) {
 	}
 	if !slices.Equal(numbers, []uint64{4, 3, 2, 1}) {
 		t.Errorf("revisions %v", numbers)
+	}
+}
+
+// The words that the document lists are those that there are.
+func TestDocumentKnowsEveryState(t *testing.T) {
+	d := described(t, &visitor{h: whole().Admin(), from: "127.0.0.1:9"})
+	words := func(schema string) (all []string) {
+		for _, word := range d.at("components", "schemas", schema, "enum").([]any) {
+			all = append(all, word.(string))
+		}
+		slices.Sort(all)
+		return all
+	}
+	var states, conditions []string
+	for _, s := range emitter.States() {
+		states = append(states, string(s))
+	}
+	for _, c := range []web.Condition{web.SourceDisabled, web.SourceFailing, web.SourceHeld, web.SourceNew, web.SourceOK} {
+		conditions = append(conditions, string(c))
+	}
+	slices.Sort(states)
+	if got := words("DeliveryState"); !slices.Equal(got, states) {
+		t.Errorf("states of deliveries: %v, want %v", got, states)
+	}
+	if got := words("SourceCondition"); !slices.Equal(got, conditions) {
+		t.Errorf("states of sources: %v, want %v", got, conditions)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -75,6 +76,22 @@ func (s *Server) paging(mux *http.ServeMux) {
 	for path, do := range deeds {
 		mux.Handle("POST "+path, s.guardPage(p.done(do)))
 	}
+}
+
+// lost shows a page to a browser that asks for one that is not there; anybody
+// else gets what mux says.
+func (s *Server) lost(mux *http.ServeMux) http.Handler {
+	page := s.guardPage(s.pages.shown(func(r *http.Request) (*view, error) {
+		return nil, fmt.Errorf("%s: %w", clipped(r.URL.Path, maxShown), ErrNotFound)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, pattern := mux.Handler(r)
+		if pattern == "" && r.Method == http.MethodGet && s.o.Sources != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			page.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // shower makes a page, doer does what a form asks for and says which page says

@@ -432,6 +432,25 @@ func (rare) Events(context.Context, emitter.Filter, emitter.Page) (emitter.Event
 	return emitter.EventPage{Rest: emitter.Rest{Next: "further"}}, nil
 }
 
+// A browser that asks for what is not there gets a page, others a line.
+func TestPageThatIsNotThere(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{"/nothing", "/sources/s/poll"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/html,*/*")
+		resp, body := send(t, req)
+		if doc := parsed(t, path, resp, body); resp.StatusCode != http.StatusNotFound || !strings.Contains(doc.find("main").text(), path+": not found") {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+	}
+	if resp, body := ask(t, http.MethodGet, s.base+"/nothing", ""); resp.StatusCode != http.StatusNotFound || body != "404 page not found\n" {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+}
+
 func TestAssets(t *testing.T) {
 	s := newSite(t)
 	doc := s.get(t, "/", http.StatusOK)

@@ -11,17 +11,7 @@
 //	                       /api/v1, as on the socket less snapshots; asks for the token
 //	STORE.sock (unix 0600) GET /healthz, /readyz
 //	                       GET /api/v1/sources/{name}/snapshot
-//	                       GET /api/v1/sources/{name}/watches
-//	                       GET, PUT, DELETE /api/v1/sources/{name}/watches/{key}
-//	                       GET /api/v1/holds
-//	                       POST /api/v1/sources/{name}/release, /discard
-//	                       GET /api/v1/endpoints
-//	                       POST /api/v1/endpoints/{name}/pause, /resume, /drop
-//	                       GET /api/v1/events, /api/v1/events/{id}
-//	                       GET /api/v1/deliveries, /{number}, /{number}/attempts
-//	                       POST /api/v1/replay
-//	                       POST /api/v1/reload
-//	                       GET /api/v1/replays; GET, DELETE /api/v1/replays/{id}
+//	                       /api/v1: openapi.yaml says what
 //
 // The socket exists because a bbolt file has one opener: what `deltahook poll`
 // wants to know of a running daemon's snapshots it asks there. It is guarded

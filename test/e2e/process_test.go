@@ -322,17 +322,20 @@ func TestSendAndListen(t *testing.T) {
 		args         []string
 		status       int
 		heard, shown string // by listen, by send
+		signature    string
 	}{
-		{"the same secret", []string{"--secret", whsec}, 0, "signature verified, answered 200", "delivered"},
-		{"no secret", nil, 0, "not verified: no --secret given, answered 200", "delivered"},
+		{"the same secret", []string{"--secret", whsec}, 0, "signature verified, answered 200", "delivered", "standard"},
+		{"no secret", nil, 0, "not verified: no --secret given, answered 200", "delivered", "standard"},
+		{"as GitHub", []string{"--secret", "any text", "--secret", whsec}, 0, "signature verified, answered 200", "delivered", "github"},
+		{"as GitHub with another", []string{"--secret", "any text"}, 1, "answered 401", "not delivered: the receiver answered 401", "github"},
 		{
 			"another secret",
 			[]string{"--secret", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"},
-			1, "answered 401", "not delivered: the receiver answered 401",
+			1, "answered 401", "not delivered: the receiver answered 401", "standard",
 		},
 		{
 			"a receiver that fails", []string{"--secret", whsec, "--fail", "500"},
-			1, "signature verified, answered 500", "not delivered: the receiver answered 500",
+			1, "signature verified, answered 500", "not delivered: the receiver answered 500", "standard",
 		},
 	} {
 		t.Run(play.name, func(t *testing.T) {
@@ -341,9 +344,9 @@ func TestSendAndListen(t *testing.T) {
 			url := l.says(t, l.stdout, `listening on (http://127\.0\.0\.1:\d+/)`)[1]
 			name := strings.ReplaceAll(play.name, " ", "-") + ".yaml"
 			write(t, dir, name, fmt.Sprintf(`
-endpoints: {hook: {url: "%shook", secrets: [%s]}}
+endpoints: {hook: {url: "%shook", secrets: [%s], signature: %s}}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
-`, url, whsec))
+`, url, whsec, play.signature))
 			status, stdout, stderr := deltahook(t, dir, "send", "hook", "-c", name)
 			if status != play.status || !strings.Contains(stdout+stderr, play.shown) {
 				t.Errorf("send: status %d, want %d and %q:\n%s%s", status, play.status, play.shown, stdout, stderr)
@@ -368,7 +371,7 @@ func TestDemo(t *testing.T) {
 	p := startEnv(t, binary(t), dir, []string{"TMPDIR=" + tmp}, "demo", "--for", "8s")
 	pages := p.says(t, p.stdout, `shows at (http://127\.0\.0\.1:\d+/)\n`)[1]
 	p.says(t, p.stdout, "✓ verified") // it answers from then on
-	resp, err := http.Get(pages)      //nolint:gosec // what the demo printed
+	resp, err := http.Get(pages)
 	if err != nil {
 		t.Fatal(err)
 	}

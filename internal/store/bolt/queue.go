@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 )
 
@@ -28,7 +29,7 @@ func (t *tx) wire(number uint64) (emitter.Delivery, error) {
 	}
 	return emitter.Delivery{
 		Number: number, Endpoint: d.endpoint,
-		Event: d.event, Type: e.typ, Source: e.source(), Key: e.key, Revision: e.revision,
+		Event: d.event, Type: e.typ, Source: differ.EventSource(e.source()), Key: e.key, Revision: e.revision,
 		Time: e.seen, Body: bytes.Clone(body), Created: d.since(&e), Due: d.due, Attempts: d.attempts,
 	}, nil
 }

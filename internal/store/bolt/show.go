@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -134,7 +135,7 @@ func (t *tx) listAttempts(number uint64, from []byte, size int, page *emitter.At
 func (e *storedEvent) shown(id string) emitter.EventRecord {
 	source, watch := poller.CutUnit(e.unit)
 	return emitter.EventRecord{
-		ID: id, Type: e.typ, Source: source, Watch: watch, Key: e.key, Change: e.change, Revision: e.revision,
+		ID: id, Type: e.typ, Source: differ.EventSource(source), Watch: watch, Key: e.key, Change: e.change, Revision: e.revision,
 		Time: e.seen, Created: e.created,
 	}
 }

@@ -139,6 +139,35 @@ func testLists(t *testing.T, s Store) {
 
 func second[T any](_ T, err error) error { return err }
 
+// testListsOwn lists an event of Deltahook's own with those of the source that
+// it is about.
+func testListsOwn(t *testing.T, s Store) {
+	e := event("own", "", 0, "hook")
+	e.Type, e.Change = differ.TypeSourceFailing, ""
+	commit(t, s, &differ.Commit{Source: "sources/shop", Events: []differ.Event{e}})
+	about := e
+	about.ID = "other"
+	commit(t, s, &differ.Commit{Source: "endpoints/shop", Events: []differ.Event{about}})
+	f := emitter.Filter{Source: "shop"}
+	events, err := s.Events(t.Context(), f, emitter.Page{})
+	if err != nil || len(events.Events) != 1 || events.Events[0].ID != "own" || events.Events[0].Source != "shop" {
+		t.Errorf("%+v, %v", events, err)
+	}
+	deliveries, err := s.Deliveries(t.Context(), f, emitter.Page{})
+	if err != nil || len(deliveries.Deliveries) != 1 || deliveries.Deliveries[0].Event.Source != "shop" {
+		t.Errorf("%+v, %v", deliveries, err)
+	}
+	for _, d := range pending(t, s, "hook", later(), 10).Due {
+		if want := map[string]string{"own": "shop", "other": "endpoints/shop"}[d.Event]; d.Source != want {
+			t.Errorf("%s is of %s, want %s", d.Event, d.Source, want)
+		}
+		settle(t, s, delivered(d))
+	}
+	if done, err := s.Replay(t.Context(), emitter.Replay{Filter: f}); done.Replayed != 1 || err != nil {
+		t.Errorf("replayed %+v, %v", done, err)
+	}
+}
+
 // testAttempts lists what was tried.
 func testAttempts(t *testing.T, s Store) {
 	commit(t, s, changes(0, event("e1", "a", 1, "hook"), event("e2", "b", 1, "hook")))

@@ -95,6 +95,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"an item's second delivery waits for the first", testLane},
 		{"a dead letter stays dead and blocks nothing", testDead},
 		{"what was told is listed", testLists},
+		{"Deltahook's own events are listed by the source", testListsOwn},
 		{"attempts are listed", testAttempts},
 		{"what is no cursor is refused", testCursors},
 		{"a replay keeps the id and the body", testReplay},
