@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/lmittmann/tint"
+	"golang.org/x/term"
 
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/internal/secret"
@@ -39,9 +40,5 @@ func newLogger(w io.Writer, cfg configs.Log, redactor *secret.Redactor) (*slog.L
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 }

@@ -77,13 +77,17 @@ func (a *app) readReplay(args []string, ask *listing, order *emitter.ReplayOrder
 
 // replay has the daemon replay, and waits for the end.
 func (a *app) replay(ctx context.Context, c *web.Client, order emitter.ReplayOrder, format string) error {
+	total := a.replayTotal(ctx, c, order)
 	job, err := c.StartReplay(context.WithoutCancel(ctx), order) // it could not be stopped without its id
+	shown := a.progress("replay", func(n int64) string { return strconv.FormatInt(n, 10) })
 	for id := job.ID; err == nil && job.State == emitter.ReplayRunning; {
 		job, err = c.Replay(ctx, id)
 		if ctx.Err() != nil {
 			job, err = c.StopReplay(context.WithoutCancel(ctx), id)
 		}
+		shown.at(int64(job.Replayed.Replayed), total)
 	}
+	shown.end()
 	if err != nil {
 		return err
 	}
@@ -103,6 +107,26 @@ func (a *app) replay(ctx context.Context, c *web.Client, order emitter.ReplayOrd
 		return errors.New("nothing was put back")
 	}
 	return nil
+}
+
+// replayTotal is how many a replay would put back, for the bar of a terminal; 0:
+// nobody wants to know, or it takes too long to count.
+func (a *app) replayTotal(ctx context.Context, c *web.Client, order emitter.ReplayOrder) int64 {
+	if columns(a.err) == 0 || order.Dry || order.Event != "" || order.Delivery != 0 {
+		return 0
+	}
+	order.Dry = true
+	job, err := c.StartReplay(context.WithoutCancel(ctx), order)
+	if err == nil && job.State == emitter.ReplayRunning {
+		job, err = c.Replay(ctx, job.ID) // waits a few seconds
+	}
+	if err == nil && job.State == emitter.ReplayRunning {
+		_, _ = c.StopReplay(context.WithoutCancel(ctx), job.ID)
+	}
+	if err != nil || job.State != emitter.ReplayDone {
+		return 0
+	}
+	return int64(job.Replayed.Replayed)
 }
 
 // sumUp says what a replay came to.

@@ -74,7 +74,8 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	reloads.parts = parts
 	defer func() { reloads.parts.close() }() // before the store: a refresh token may have to be stored yet
 
-	live, last, about := &web.Live{}, &pulses{}, newSelf(cfg)
+	live, last := &web.Live{}, &pulses{}
+	about := newSelf(cfg, live)
 	telling := emitter.New(parts.endpoints, heard{store, live}, emitter.Options{Logger: log, Registerer: registry, Health: alerting.health})
 	diffing := differ.New(parts.diffed, store, telling, differ.Options{
 		Logger: log, Registerer: registry, Wake: waking(telling, live), Coalesce: telling.Coalesces, Hide: in.redactor.Text,
@@ -101,8 +102,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}})
 	keys.poller.Store(polling)
 	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, last})
-	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints),
-		"store", cfg.Store, "listen", admin.Addr())
+	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints), "store", cfg.Store, "listen", admin.Addr())
 
 	// What serves the work ends after it: bookmarks are flushed and the
 	// admin address answers until the last poll and the last attempt are done.
@@ -118,7 +118,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	service.Go(func() error { return diffing.Run(background) })
 	service.Go(func() error { return sweep(background, store, &reloads.running, log) })
 	service.Go(func() error {
-		return beating.run(background, map[string]func(context.Context) error{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
+		return beating.run(background, beats{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
 	})
 	service.Go(func() error { return reloads.supervisor.run(background, ctx) })
 	work.Go(func() error { return polling.Run(ctx) })

@@ -15,10 +15,11 @@ type self struct {
 	store   string
 	config  atomic.Pointer[web.Config]
 	reload  atomic.Pointer[web.Reload] // the last one; nil: none since the start
+	live    *web.Live                  // told of reloads
 }
 
-func newSelf(cfg *configs.Config) *self {
-	s := &self{started: time.Now(), store: cfg.Store}
+func newSelf(cfg *configs.Config, live *web.Live) *self {
+	s := &self{started: time.Now(), store: cfg.Store, live: live}
 	s.runs(cfg)
 	return s
 }
@@ -40,6 +41,7 @@ func (s *self) reloaded(err error) {
 		last.Error = err.Error()
 	}
 	s.reload.Store(last)
+	s.live.Moved("config", "sources", "endpoints")
 }
 
 // About is asked for with each page.
