@@ -140,10 +140,12 @@ func mayWrite(path, store string, force bool) error {
 
 // backupTo writes a copy of the store: of the daemon that runs, or of the file.
 func (a *app) backupTo(ctx context.Context, cfg *configs.Config, w io.Writer) error {
+	shown := a.progress("backup", size)
+	defer shown.end()
 	client, err := web.Dial(ctx, cfg.Store)
 	if err == nil {
 		defer client.Close()
-		return client.Backup(ctx, w, nil)
+		return client.Backup(ctx, w, shown.at)
 	}
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return err
@@ -152,7 +154,7 @@ func (a *app) backupTo(ctx context.Context, cfg *configs.Config, w io.Writer) er
 	if err != nil {
 		return err
 	}
-	return errors.Join(store.Backup(ctx, w, nil), store.Close())
+	return errors.Join(store.Backup(ctx, w, shown.at), store.Close())
 }
 
 // readThrough reads every page and record of a copy. What is damaged of the

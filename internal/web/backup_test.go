@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/deltahook/deltahook/internal/secret"
@@ -23,14 +24,14 @@ type copier struct {
 	fail  error
 	cut   bool // reading breaks off before the end
 	wrong bool // the checksum is another's
-	open  int
+	open  atomic.Int64
 }
 
 func (c *copier) Backup(context.Context) (*web.Backup, error) {
 	if c.fail != nil {
 		return nil, c.fail
 	}
-	c.open++
+	c.open.Add(1)
 	b := &web.Backup{ReadCloser: &copied{c, bytes.NewReader(c.data)}, Size: int64(len(c.data)), Sum: sha256.Sum256(c.data), Taken: shelfTime}
 	if c.wrong {
 		b.Sum[0]++
@@ -50,12 +51,12 @@ func (c *copied) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-func (c *copied) Close() error { c.of.open--; return nil }
+func (c *copied) Close() error { c.of.open.Add(-1); return nil }
 
 func TestBackup(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "state.db")
 	c := &copier{data: bytes.Repeat([]byte("store "), 600_000)}
-	s, _ := start(t, web.Options{Listen: "127.0.0.1:0", Store: store, Snapshots: &reader{}, Backups: c, Token: secret.New("t0ken")})
+	s, stop := start(t, web.Options{Listen: "127.0.0.1:0", Store: store, Snapshots: &reader{}, Backups: c, Token: secret.New("t0ken")})
 	remote, err := web.Connect("http://"+s.Addr(), "t0ken")
 	if err != nil {
 		t.Fatal(err)
@@ -70,19 +71,27 @@ func TestBackup(t *testing.T) {
 			t.Errorf("%s: %d bytes, told %d of %d: %v", name, got.Len(), told, of, err)
 		}
 	}
-	for want, set := range map[string]copier{
+	if stop() != nil || c.open.Load() != 0 {
+		t.Errorf("%d copies were not closed", c.open.Load())
+	}
+}
+
+func TestBackupThatFails(t *testing.T) {
+	for want, c := range map[string]*copier{
 		"broke off": {cut: true},
 		"checksum":  {wrong: true},
 		"no room":   {fail: errors.New("no room")},
 		"another":   {fail: fmt.Errorf("another: %w", web.ErrConflict)},
 	} {
-		c.cut, c.wrong, c.fail = set.cut, set.wrong, set.fail
-		if err := local.Backup(t.Context(), io.Discard, nil); err == nil || !strings.Contains(err.Error(), want) {
+		store := filepath.Join(t.TempDir(), "state.db")
+		c.data = make([]byte, 3<<20)
+		_, stop := start(t, web.Options{Store: store, Snapshots: &reader{}, Backups: c})
+		if err := dial(t, store).Backup(t.Context(), io.Discard, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-	}
-	if c.open != 0 {
-		t.Errorf("%d copies were not closed", c.open)
+		if stop() != nil || c.open.Load() != 0 {
+			t.Errorf("%s: %d copies were not closed", want, c.open.Load())
+		}
 	}
 }
 

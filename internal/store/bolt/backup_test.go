@@ -34,7 +34,7 @@ func fat(t *testing.T, s *Store, size int) {
 	}
 }
 
-// commits commits to sources of its own until it is told to end, and says how
+// commits writes to sources of its own until it is told to end, and says how
 // long each commit took.
 func commits(ctx context.Context, t *testing.T, s *Store, name string) func() []time.Duration {
 	t.Helper()
