@@ -27,6 +27,9 @@ const maxSnapshot = 1 << 30
 // maxWord is how much of an answer that is no snapshot is read.
 const maxWord = 8 << 10
 
+// maxDetail is how many characters of it are shown.
+const maxDetail = 200
+
 // Client asks a running daemon, on its socket (Dial) or its admin address
 // (Connect). Close it after use.
 type Client struct {
@@ -172,7 +175,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the daemon: %w", errors.Unwrap(err)) // less the URL
+		return nil, fmt.Errorf("%w: %w", ErrUnreached, errors.Unwrap(err)) // less the URL
 	}
 	return resp, nil
 }
@@ -195,7 +198,7 @@ func expectOK(resp *http.Response, err error) error {
 	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
 		return &Refused{resp.StatusCode, p.Detail}
 	}
-	return fmt.Errorf("%w: status %d: %s", ErrStrange, resp.StatusCode, strings.TrimSpace(string(body)))
+	return fmt.Errorf("%w: status %d: %s", ErrStrange, resp.StatusCode, clipped(strings.Join(strings.Fields(string(body)), " "), maxDetail))
 }
 
 // bounded is a reader that fails where more than most bytes come.

@@ -10,6 +10,8 @@ var (
 	// ErrNoDaemon says that no daemon answers for a store: the store is free to be
 	// opened, or not there.
 	ErrNoDaemon = errors.New("no daemon answers")
+	// ErrUnreached says that nobody took a request, or answered it.
+	ErrUnreached = errors.New("ask the daemon")
 	// ErrToken says that the daemon wants a token, or another one.
 	ErrToken = errors.New("not the token")
 	// ErrNoOperation says that the daemon does not know what it was asked: it
