@@ -33,7 +33,7 @@ const maxToken = 64 << 10
 func (a *app) reaching(commands ...*cobra.Command) []*cobra.Command {
 	for _, cmd := range commands {
 		f := cmd.PersistentFlags()
-		f.StringVar(&a.remote.server, "server", "", "ask the daemon at this `URL` (with the token of $"+tokenVariable+") and not on the socket beside the store")
+		f.StringVar(&a.remote.server, "server", "", "ask the daemon at this `URL`, with the token of $"+tokenVariable+", not on the socket beside the store")
 		f.StringVar(&a.remote.tokenFile, "token-file", "", "with --server: the `FILE` that has the token")
 		_ = cmd.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions)
 		_ = cmd.MarkPersistentFlagFilename("token-file")
