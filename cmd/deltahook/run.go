@@ -88,8 +88,8 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: about, Reloader: reloads,
+		Snapshots: store, Backups: backups{store}, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling},
+		Logger: log, Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: about, Reloader: reloads,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
