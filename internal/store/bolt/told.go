@@ -26,7 +26,7 @@ func (t *tx) tell(id string, e *storedEvent) error {
 
 func toldRecord(key []byte, e *storedEvent) record {
 	b := binary.BigEndian.AppendUint32(nil, nameHash(e.shown("").Watch))
-	return newRecord(len(b) + 4).raw(binary.BigEndian.AppendUint32(b, nameHash(e.key))).seal(bucketTold, key)
+	return newRecord(len(b)+4).raw(binary.BigEndian.AppendUint32(b, nameHash(e.key))).seal(bucketTold, key)
 }
 
 func nameHash(name string) uint32 { return crc32.Checksum([]byte(name), castagnoli) }
