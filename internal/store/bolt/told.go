@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // maxSkimmed is how many entries of told one call looks at, of which it reads
@@ -84,15 +85,28 @@ func (t *tx) checkTold(k, v []byte) error {
 	return nil
 }
 
-// tellSources notes the events of an older schema.
+// tellSources notes the events of an older schema. bbolt keeps what a transaction
+// adds in one page until its end: it is put in the order of its keys, or each
+// would move those behind it. So all are in memory for that time, with some 300
+// bytes each.
 func tellSources(t *tx) error {
+	type entry struct {
+		key    []byte
+		record record
+	}
+	var all []entry
 	c := t.cursor(bucketEvents)
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		e, err := readEvent(k, v)
 		if err != nil {
 			continue // it is met as damaged where all are listed
 		}
-		if err := t.tell(string(k), &e); err != nil {
+		key := toldKey(&e, string(k))
+		all = append(all, entry{key, toldRecord(key, &e)})
+	}
+	slices.SortFunc(all, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
+	for _, e := range all {
+		if err := t.put(bucketTold, e.key, e.record); err != nil {
 			return err
 		}
 	}
