@@ -305,7 +305,7 @@ func readSchema(btx *bbolt.Tx) (version uint64, err error) {
 	case f.short || version == 0:
 		return 0, damaged(bucketMeta, key)
 	case version > schema:
-		return 0, fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it", version, schema)
+		return 0, tooNew(version)
 	}
 	for _, b := range buckets() {
 		if b.since() <= version && btx.Bucket([]byte(b)) == nil {
@@ -313,6 +313,11 @@ func readSchema(btx *bbolt.Tx) (version uint64, err error) {
 		}
 	}
 	return version, nil
+}
+
+func tooNew(version uint64) error {
+	return fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it; "+
+		"run that one, or restore a backup from before the upgrade", version, schema)
 }
 
 // syncFolder makes a new file's name durable.

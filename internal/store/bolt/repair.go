@@ -204,7 +204,7 @@ func (c *salvage) record(p *page, e element) error {
 	if c.of == bucketMeta && string(key) == schemaKey {
 		f, _ := unseal(c.of, key, value)
 		if v := f.uint(); v > schema {
-			return fmt.Errorf("it has schema version %d, and this deltahook knows versions up to %d", v, schema)
+			return tooNew(v)
 		}
 	}
 	c.pending = append(c.pending, pair{c.of, key, bytes.Clone(value)})
