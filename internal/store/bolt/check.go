@@ -86,7 +86,7 @@ func (t *tx) checkEvent(k, v []byte) error {
 		return err
 	}
 	if key := toldKey(&e, string(k)); t.has(bucketTold) && t.get(bucketTold, key) == nil {
-		return missing(bucketTold, key)
+		return misplaced(bucketEvents, k, "is not among those of its source")
 	}
 	for i := range e.bodies {
 		if _, err := t.payload(string(k), i); err != nil {

@@ -38,6 +38,7 @@ func (s *Store) mend(ctx context.Context, r *Repaired) error {
 		{bucketDue, clearRecord},
 		{bucketDead, clearRecord},
 		{bucketGone, clearRecord},
+		{bucketTold, clearRecord},
 		{bucketMeta, m.keep}, // names refer to each other: once more for the other one
 		{bucketMeta, m.keep},
 		{bucketSources, m.source},
@@ -218,7 +219,7 @@ func (m *mender) event(t *tx, b bucket, k, v []byte) error {
 			return err
 		}
 	}
-	return nil
+	return t.tell(string(k), &e)
 }
 
 // endpoint keeps an endpoint, whose deliveries are still to be counted.
