@@ -33,9 +33,9 @@ sources:
     watch: {keys: ["794806132416", "122816215025810"], api: true}
   weather: {schedule: "0 6 * * *", timezone: Europe/Berlin, request: {url: "{api}/weather"}}
 endpoints:
-  warehouse: {url: "http://hooks.warehouse.example/parcels", proxy: "{api}", secrets: ["{whsec}"]}
-  crm: {url: "http://crm.example/incoming", proxy: "{api}", secrets: ["{whsec}"], retry: {schedule: [1s]}}
-  archive: {url: "http://archive.example/store", proxy: "{api}", secrets: ["{whsec}"]}
+  warehouse: {url: "http://hooks.warehouse.example/parcels", proxy: "{proxy}", secrets: ["{whsec}"]}
+  crm: {url: "http://crm.example/incoming", proxy: "{proxy}", secrets: ["{whsec}"], retry: {schedule: [1s]}}
+  archive: {url: "http://archive.example/store", proxy: "{proxy}", secrets: ["{whsec}"]}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
 `
 
