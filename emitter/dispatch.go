@@ -11,6 +11,13 @@ const (
 	// outcomes may wait to be settled before nothing new is sent.
 	aheadOfSettling = 8
 
+	// What has ended while there is more to send is settled together: as soon
+	// as settleTogether times the concurrency has, and settleWait after the
+	// first that did at the latest. A transaction costs about as much as ten
+	// attempts.
+	settleTogether = 4
+	settleWait     = 5 * time.Millisecond
+
 	// After slowAfter attempts in a row that did not arrive one is made at a
 	// time, slowly, until one arrives: what can't be taken is not to be
 	// pushed, nor are all that wait to lose their attempts.

@@ -39,10 +39,12 @@ type outlet struct {
 	helpers  sync.WaitGroup
 
 	taken    map[uint64]bool
-	flying   int       // attempts in flight
-	ended    []Outcome // not handed to Settle yet
-	settling []Outcome // handed to Settle
-	saving   bool      // Settle or SetHealth is under way
+	flying   int              // attempts in flight
+	ended    []Outcome        // not handed to Settle yet
+	settling []Outcome        // handed to Settle
+	spare    []Outcome        // what was handed to Settle before, to be used again
+	patience <-chan time.Time // when ended is settled at the latest; nil: at once
+	saving   bool             // Settle or SetHealth is under way
 
 	look      bool       // the queue may have something
 	ready     []Delivery // read ahead: due and not sent yet, forgotten when anything new may be due
@@ -131,6 +133,8 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 			o.gather(attempts)
 		case err := <-o.settled:
 			o.afterSettle(err)
+		case <-o.patience:
+			o.patience = nil
 		case do := <-o.helped:
 			do()
 		case do := <-o.asked:
