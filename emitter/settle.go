@@ -14,8 +14,8 @@ import (
 func (o *outlet) gather(attempts context.Context) {
 	for {
 		select {
-		case out := <-o.finished:
-			o.finish(attempts, out)
+		case tried := <-o.finished:
+			o.finish(attempts, tried)
 		default:
 			return
 		}
@@ -23,8 +23,12 @@ func (o *outlet) gather(attempts context.Context) {
 }
 
 // finish judges an attempt that has ended.
-func (o *outlet) finish(attempts context.Context, out Outcome) {
+func (o *outlet) finish(attempts context.Context, tried landed) {
+	out := tried.Outcome
 	o.flying--
+	if tried.last {
+		o.workers--
+	}
 	o.look = true
 	if out.Attempt.Status == 0 && attempts.Err() != nil {
 		delete(o.taken, out.Delivery.Number) // cut short by the drain: nothing was learnt
@@ -46,7 +50,7 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 
 // end has an outcome settled.
 func (o *outlet) end(out Outcome) {
-	if len(o.ended) == 0 && o.ahead > 0 {
+	if len(o.ended) == 0 && o.more {
 		o.patience = time.After(settleWait)
 	}
 	o.ended = append(o.ended, out)
@@ -56,7 +60,7 @@ func (o *outlet) end(out Outcome) {
 // with it. Where nothing more is known to wait, or to be in flight, or the
 // endpoint fares otherwise than is stored, it doesn't.
 func (o *outlet) gathers() bool {
-	return o.patience != nil && o.ahead > 0 && o.flying > 0 && len(o.ended) < settleTogether*o.endpoint.concurrency &&
+	return o.patience != nil && o.more && o.flying > 0 && len(o.ended) < settleTogether*o.endpoint.concurrency &&
 		len(o.waiters) == 0 && !o.dirty()
 }
 
@@ -150,6 +154,7 @@ func (o *outlet) afterSettle(err error) {
 	o.writing.note(time.Now(), err)
 	o.saving = false
 	if err != nil {
+		o.recall()
 		o.ended = append(o.settling, o.ended...)
 		o.unsure = true
 	} else {
