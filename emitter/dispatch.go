@@ -9,13 +9,13 @@ import (
 const (
 	// aheadOfSettling bounds, in multiples of the concurrency, how many
 	// outcomes may wait to be settled before nothing new is sent.
-	aheadOfSettling = 8
+	aheadOfSettling = 16
 
 	// What has ended while there is more to send is settled together: as soon
 	// as settleTogether times the concurrency has, and settleWait after the
 	// first that did at the latest. A transaction costs about as much as ten
 	// attempts.
-	settleTogether = 4
+	settleTogether = 8
 	settleWait     = 5 * time.Millisecond
 
 	// After slowAfter attempts in a row that did not arrive one is made at a

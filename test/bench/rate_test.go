@@ -112,9 +112,7 @@ func newSender(b *testing.B, url string, flying int) *flow {
 // delivered and that is on disk.
 func (f *flow) drain(b *testing.B, events int) (took spent) {
 	b.Helper()
-	if events > 0 {
-		f.commit(b, "s", "live", events)
-	}
+	f.commit(b, "s", "live", events)
 	return spend(func() {
 		f.run(b, func() {
 			for {
