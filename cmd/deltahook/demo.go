@@ -90,7 +90,8 @@ func (a *app) demo(ctx context.Context) error {
 		return errors.Join(err, carrierAt.Close(), receiverAt.Close())
 	}
 	fmt.Fprintf(a.out, "The configuration of this demo, with ${CARRIER}, ${RECEIVER} and ${PAGES} on loopback:\n\n%s\n"+
-		"What it does shows at http://%s/\n\nThe first answer is only remembered. From then on, each line is a webhook\nthat came in and whose signature was verified.\n\n", indent(demoConfig), pagesAt)
+		"What it does shows at http://%s/\n\nThe first answer is only remembered. From then on, each line is a webhook\n"+
+		"that came in and whose signature was verified.\n\n", indent(demoConfig), pagesAt)
 
 	desk := &desk{out: a.out}
 	var group errgroup.Group

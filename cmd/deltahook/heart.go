@@ -44,8 +44,11 @@ func newHeart(r prometheus.Registerer, parts ...string) *heart {
 	return h
 }
 
+// beats has what a part of a name answers by, once it goes on.
+type beats map[string]func(context.Context) error
+
 // run asks each part, by its name, until ctx ends.
-func (h *heart) run(ctx context.Context, ask map[string]func(context.Context) error) error {
+func (h *heart) run(ctx context.Context, ask beats) error {
 	var all sync.WaitGroup
 	now := time.Now()
 	for name, last := range h.last {

@@ -60,17 +60,21 @@ func (c *tally) check(t *testing.T, paths []string) {
 	}
 	bad := 0
 	for _, path := range paths {
-		polls := c.polls[path]
-		if len(polls) < 2 {
-			t.Errorf("%s: %d polls", path, len(polls))
+		if len(c.polls[path]) < 3 {
+			t.Errorf("%s: %d polls", path, len(c.polls[path]))
 			continue
 		}
+		polls := c.polls[path][1:] // the first is at the start, the others stand on a grid
 		first := polls[0]
 		for i, at := range polls {
 			// Late polls do not move the grid on which the next ones stand.
 			if off := at.Sub(first) - time.Duration(i)*c.every; off < -c.every/2 || off > c.every/2 {
 				if bad++; bad < 5 {
-					t.Errorf("%s: poll %d is %s off: one was lost, or one too many", path, i+1, off)
+					var gaps []string
+					for j := range polls[1:] {
+						gaps = append(gaps, polls[j+1].Sub(polls[j]).Round(time.Millisecond).String())
+					}
+					t.Errorf("%s: poll %d is %s off: one was lost, or one too many; from one to the next %v", path, i+1, off, gaps)
 				}
 				break
 			}
