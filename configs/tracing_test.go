@@ -29,7 +29,7 @@ endpoints:
 	for _, w := range off.Warnings {
 		warned = append(warned, w.String())
 	}
-	want := []string{"deltahook.yaml:5:78: endpoints.shop.traceparent: nothing is traced, so no header is sent: tracing.endpoint names no collector"}
+	want := []string{"deltahook.yaml:5:75: endpoints.shop.traceparent: nothing is traced, so no header is sent: tracing.endpoint names no collector"}
 	if diff := cmp.Diff(want, warned); diff != "" || off.Tracing.Endpoint != "" {
 		t.Error(diff)
 	}

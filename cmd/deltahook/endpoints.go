@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -56,7 +57,8 @@ func (a *app) endpointsCommand() *cobra.Command {
 		Short:   "Show how the endpoints fare, and what waits for them",
 		Long: `Show the endpoints: ok, failing (nothing arrived for five minutes), paused, or
 disabled in the configuration; since when, and why; how many deliveries wait,
-and how many are dead letters.`,
+and how many are dead letters; how it is sent to: in which format and order, how
+many attempts at once, at most at which rate.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
@@ -77,14 +79,17 @@ and how many are dead letters.`,
 
 func (a *app) showEndpoints(all []emitter.EndpointStatus) error {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENDPOINT\tSTATE\tSINCE\tWAITING\tDEAD\tHELD UNTIL\tREASON")
+	fmt.Fprintln(table, "ENDPOINT\tSTATE\tSINCE\tWAITING\tDEAD\tHELD UNTIL\tFORMAT\tORDER\tAT ONCE\tRATE\tREASON")
 	for _, e := range all {
-		state := string(e.State)
+		state, atOnce := string(e.State), ""
 		if e.State == emitter.ConditionPaused {
 			state += " (" + string(e.Pause) + ")"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", e.Endpoint, state, shortTime(e.Begun()), e.Waiting, e.Dead,
-			shortTime(e.Hold), visible(e.Reason))
+		if e.Concurrency > 0 {
+			atOnce = strconv.Itoa(e.Concurrency)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Endpoint, state, shortTime(e.Begun()), e.Waiting, e.Dead,
+			shortTime(e.Hold), e.Format, e.Order, atOnce, e.Rate, visible(e.Reason))
 	}
 	return table.Flush()
 }

@@ -59,6 +59,8 @@ type Store struct {
 	turns turns // of what Pending gives
 	hands hands
 
+	copying sync.Mutex // held while there is a Copy
+
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
 
@@ -236,9 +238,10 @@ func (s *Store) mountOnce(path string, readOnly bool, opened *os.FileInfo) error
 }
 
 // initialMap is the address space that the file is given at once: while it is
-// smaller, a commit never waits for readers because the file must be mapped
-// anew. It takes no memory and makes no file larger.
-const initialMap = min(1<<30, math.MaxInt/8)
+// smaller, a commit never waits for readers, of which a backup is a long one,
+// because the file must be mapped anew; above, once for each GiB. It takes no
+// memory and makes no file larger.
+const initialMap = min(16<<30, math.MaxInt/8)
 
 // growth is by how much the file grows at a time, each time with an fsync.
 const growth = 1 << 20
