@@ -33,7 +33,7 @@ A source with watch keys is asked for one of them: that of --watch, or the
 first there is, in the list, in the file, or among those that the daemon or
 the store knows.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeSources,
+		ValidArgsFunction: a.configuredSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load()
 			if err != nil {
@@ -44,6 +44,7 @@ the store knows.`,
 	}
 	a.outputFlag(cmd, &form)
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key to ask for")
+	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
 	return cmd
 }
 

@@ -44,7 +44,7 @@ func api(routes []route) http.Handler {
 			refuse(w, told.status, r.Method+" is not possible here: expected "+told.Header().Get("Allow"))
 			return
 		}
-		refuse(w, http.StatusNotFound, "the API has no such path; /api/v1/openapi.json says which there are")
+		refuse(w, http.StatusNotFound, noPath)
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 
 // schema is the version of the file's layout that doc.go describes. Files from
 // version 1 on are brought to it when they are opened to write.
-const schema = 4
+const schema = 5
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -262,6 +262,11 @@ func (s *Store) lay(path string) error {
 			}
 			if version > 0 && version < 3 {
 				if err := sortFresh(newTx(btx)); err != nil {
+					return err
+				}
+			}
+			if version > 0 && version < 5 {
+				if err := tellSources(newTx(btx)); err != nil {
 					return err
 				}
 			}
