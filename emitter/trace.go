@@ -31,7 +31,7 @@ func (e *Endpoint) traced(out *Outcome) {
 	span.Text("deltahook.source", d.Source)
 	span.Text("deltahook.event", d.Event)
 	span.Text("deltahook.event_type", d.Type)
-	span.Number("deltahook.delivery", int(d.Number)) //nolint:gosec // a count
+	span.Number("deltahook.delivery", int(d.Number))
 	span.Number("deltahook.attempt", d.Attempts+1)
 	span.Text("deltahook.result", results[out.Verdict.State])
 	if a.Status != 0 {

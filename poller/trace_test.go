@@ -105,7 +105,9 @@ func TestTraces(t *testing.T) {
 			"- GET http.request.method=GET url.scheme=https server.address=x.example server.port=8443 http.response.status_code=200",
 			"- take",
 		}},
-		"no connection": {func(*http.Request) (*http.Response, error) { return nil, errors.New("https://x.example/s3cr3t: refused") }, []string{
+		"no connection": {func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("https://x.example/s3cr3t: refused")
+		}, []string{
 			"poll deltahook.source=s deltahook.result=network error.type=network failed",
 			"- GET http.request.method=GET url.scheme=https server.address=x.example server.port=8443 error.type=network failed",
 		}},

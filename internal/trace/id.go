@@ -34,7 +34,7 @@ func newID() (id ID) {
 }
 
 func newSpan() (span [8]byte) {
-	n := rand.Uint64() | 1 //nolint:gosec // nobody has to guess it; all zero is none
+	n := rand.Uint64() | 1 // nobody has to guess it; all zero is none
 	binary.BigEndian.PutUint64(span[:], n)
 	return span
 }

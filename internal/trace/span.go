@@ -131,7 +131,7 @@ type body struct {
 // Read reads on.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // the end of a body is never wrapped
+	if err != nil && err != io.EOF {
 		b.span.Fail("body")
 	}
 	return n, err
