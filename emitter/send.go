@@ -97,6 +97,9 @@ func (e *Endpoint) request(ctx context.Context, d Delivery, now time.Time) *http
 	if e.format.head != nil {
 		e.format.head(header, d)
 	}
+	if e.parent != nil {
+		header.Set(headerTraceparent, e.parent.Parent(spanOf(&d, now)))
+	}
 	r := &http.Request{
 		Method: http.MethodPost, URL: e.url, Host: e.url.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

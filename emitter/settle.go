@@ -44,6 +44,7 @@ func (o *outlet) finish(attempts context.Context, tried landed) {
 	out.Delivery.Body = nil // it may wait for the disk, and is not needed for that
 	o.gate.pass(now, &out.Attempt, &out.Verdict, rand.Float64())
 	o.meters.count(o.endpoint.name, out)
+	o.endpoint.traced(&out)
 	o.reporting.note(now, out)
 	o.end(out)
 }
