@@ -48,15 +48,10 @@ To restore it: stop the daemon, put the file in the store's place, start. It
 holds what APIs answered, and refresh tokens: keep it as the store is kept.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			from, err := a.origin(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer from.close()
 			if args[0] == "-" {
-				return a.backupTo(cmd.Context(), from, a.out)
+				return a.backupTo(cmd.Context(), a.out)
 			}
-			done, err := a.backup(cmd.Context(), from, args[0], force)
+			done, err := a.backup(cmd.Context(), args[0], force)
 			if done == nil {
 				return err
 			}
@@ -86,8 +81,8 @@ func (a *app) showBackup(s *saved, format string) error {
 
 // backup copies the store to a file. Where that has all that the store has, but
 // some of it is damaged, both are given.
-func (a *app) backup(ctx context.Context, from *origin, path string, force bool) (*saved, error) {
-	if err := mayWrite(path, from.path, force); err != nil {
+func (a *app) backup(ctx context.Context, path string, force bool) (*saved, error) {
+	if err := mayWrite(path, a.storePath(), force); err != nil {
 		return nil, err
 	}
 	part, err := newPart(path)
@@ -96,7 +91,7 @@ func (a *app) backup(ctx context.Context, from *origin, path string, force bool)
 	}
 	defer part.discard()
 	sum := sha256.New()
-	if err := a.backupTo(ctx, from, io.MultiWriter(part, sum)); err != nil {
+	if err := a.backupTo(ctx, io.MultiWriter(part, sum)); err != nil {
 		return nil, err
 	}
 	n, err := part.sync()
@@ -138,44 +133,23 @@ func mayWrite(path, store string, force bool) error {
 	return nil
 }
 
-// origin is where a backup comes from: a daemon, or the file where none runs.
-type origin struct {
-	client *web.Client // nil: the file
-	file   *bolt.Store
-	path   string // of the store; "": elsewhere
-}
-
-func (a *app) origin(ctx context.Context) (*origin, error) {
-	client, cfg, err := a.dial(ctx)
-	from := &origin{client: client}
-	if cfg != nil {
-		from.path = cfg.Store
-	}
-	if errors.Is(err, web.ErrNoDaemon) && cfg != nil {
-		from.file, err = bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return from, nil
-}
-
-func (o *origin) close() {
-	if o.client != nil {
-		o.client.Close()
-		return
-	}
-	_ = o.file.Close() // it was only read
-}
-
-// backupTo writes a copy of the store.
-func (a *app) backupTo(ctx context.Context, from *origin, w io.Writer) error {
+// backupTo writes a copy of the store: of the daemon that runs, or of the file.
+func (a *app) backupTo(ctx context.Context, w io.Writer) error {
 	shown := a.progress("backup", size)
 	defer shown.end()
-	if from.client != nil {
-		return a.explain(ctx, from.client, from.client.Backup(ctx, w, shown.at))
+	client, cfg, err := a.dial(ctx)
+	if err == nil {
+		defer client.Close()
+		return a.explain(ctx, client, client.Backup(ctx, w, shown.at))
 	}
-	return from.file.Backup(ctx, w, shown.at)
+	if !errors.Is(err, web.ErrNoDaemon) {
+		return err
+	}
+	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.Backup(ctx, w, shown.at), store.Close())
 }
 
 // readThrough reads every page and record of a copy. What is damaged of the
