@@ -34,7 +34,7 @@ A daemon that runs has the store to itself: take a 'deltahook backup', which is
 read through, or stop it first.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := ""
+			var path string
 			if len(args) > 0 {
 				path = args[0]
 			} else {

@@ -238,7 +238,7 @@ func (m *mender) endpoint(t *tx, b bucket, k, v []byte) error {
 const lostPayload = "its payload was damaged, and left out when the store was repaired"
 
 // delivery keeps a delivery that has its event.
-func (m *mender) delivery(t *tx, b bucket, k, v []byte) error {
+func (m *mender) delivery(t *tx, b bucket, k, _ []byte) error {
 	number, _ := lastNumber(k)
 	m.atLeast(b, number)
 	d, e, err := t.waiting(number)

@@ -29,7 +29,7 @@ type Repaired struct {
 }
 
 // lose notes what is left out.
-func (r *Repaired) lose(b string, format string, args ...any) {
+func (r *Repaired) lose(b, format string, args ...any) {
 	r.Counts[b]++
 	if len(r.Lost) < maxFaults {
 		r.Lost = append(r.Lost, fmt.Sprintf(format, args...))
