@@ -16,7 +16,7 @@ import (
 // the caller's to keep.
 //
 // A list is given newest first, page by page. One call looks at a bounded
-// number of records (10,000 in bolt): a filter that matches little may give a
+// number of records (10,000 in bolt; the events of a source it has in an index): a filter that matches little may give a
 // page that is short, or empty, and a cursor to go on. Bounds of time rely on
 // event ids being what differ.Event.ID says.
 type Archive interface {
