@@ -52,7 +52,7 @@ func (s *Server) copying() []route {
 // backup sends a copy of the store. It is no GET: it costs much, and a page of
 // another site may have a browser send those.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
-	if s.o.Token.IsZero() && !onSocket(r) {
+	if s.open() && !onSocket(r) {
 		refuse(w, http.StatusForbidden, "a backup holds refresh tokens: it is given where server.token is set, or on the socket beside the store")
 		return
 	}

@@ -121,6 +121,15 @@ func TestBackupIsGuarded(t *testing.T) {
 			t.Errorf("%s with %q: %d, want %d", play.method, play.authorization, resp.StatusCode, play.status)
 		}
 	}
+	// The token that is asked for now counts, not that of the start.
+	guarded.SetToken(secret.Text{})
+	if resp, _ := ask(t, http.MethodPost, "http://"+guarded.Addr()+"/api/v1/backup", ""); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("after the token was taken away: %d, want 403", resp.StatusCode)
+	}
+	s.SetToken(secret.New("t0ken"))
+	if resp, _ := ask(t, http.MethodPost, "http://"+s.Addr()+"/api/v1/backup", "Bearer t0ken"); resp.StatusCode != http.StatusOK {
+		t.Errorf("after there was a token: %d", resp.StatusCode)
+	}
 	// Who answers, and drops what is needed to know that all came.
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("store")) }))
 	defer proxy.Close()

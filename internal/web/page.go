@@ -61,7 +61,7 @@ func (s *Server) paging(mux *http.ServeMux) {
 	p := s.pages
 	mux.HandleFunc("GET /assets/{file}", asset)
 	if p.Live != nil {
-		mux.Handle("GET /stream", s.guard(stream{p.Live, s.ending}))
+		mux.Handle("GET /stream", s.guard(stream{p.Live, s.ending, s.admits}))
 	}
 	shown, deeds := map[string]shower{}, map[string]doer{}
 	p.sourcePages(shown, deeds)

@@ -62,7 +62,7 @@ type Options struct {
 	Store string
 	// Token guards /metrics and /api as a bearer token. Empty: anybody who reaches
 	// Listen may use them.
-	Token secret.Text
+	Token secret.Text // to begin with; see SetToken
 	// Ready says why the daemon is not ready, or nil. Its text is shown to
 	// anybody who reaches Listen. nil: always ready. It must not block.
 	Ready func() error
