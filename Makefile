@@ -38,10 +38,13 @@ endif
 	@for tool in buildah podman runc; do command -v $$tool >/dev/null || \
 		echo "test: no $$tool here, so the container image is not tested"; done
 	@command -v promtool >/dev/null || echo "test: no promtool here, so the alert rules are not played"
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		echo "test: no chromium here, so the pages are not seen in a browser"
 	$(GO) test $(RACE) -shuffle=on $(PKGS)
 ifeq ($(PKGS),./...)
 	cd test/cloudevents && $(GO) test -mod=mod $(RACE) -shuffle=on ./...
 	cd test/openapi && $(GO) generate ./... && $(GO) test ./...
+	cd test/browser && $(GO) test -shuffle=on ./...
 endif
 
 # The official JavaScript library, which signatures are verified with. Without
@@ -60,12 +63,15 @@ fmt: $(GOLANGCI)
 
 vet:
 	$(GO) vet $(PKGS)
+	cd test/browser && $(GO) vet ./...
 
 lint: $(GOLANGCI)
 	$(GOLANGCI) run $(PKGS)
+	cd test/browser && $(GOLANGCI) run ./...
 
 tidy:
 	$(GO) mod tidy -diff
+	cd test/browser && $(GO) mod tidy -diff
 
 # The database of vulnerabilities is on the network. Where it cannot be
 # reached, that is said and is no failure; what it finds is (status 3).

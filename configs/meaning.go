@@ -116,7 +116,10 @@ func credentialsOf(cfg *Config) (all []credential.Use) {
 
 // checkFrom reports a source of watch keys that is not there.
 func (l *loader) checkFrom(r fault.Report, name string) {
-	if names := l.names("sources"); name != "" && !slices.Contains(names, name) {
+	if name == "" {
+		return
+	}
+	if names := l.names("sources"); !slices.Contains(names, name) {
 		r.Errorf("no source is called %q%s", clip(name), didYouMean(closest(name, names)))
 	}
 }

@@ -234,6 +234,10 @@ func didYouMean(name string) string {
 	return fmt.Sprintf(" (did you mean %q?)", name)
 }
 
+// Closest is the name that another one is most probably a slip of; "": none is
+// near.
+func Closest(name string, names []string) string { return closest(name, names) }
+
 // closest is the name that s is most probably a slip of; "": none is near.
 func closest(s string, names []string) string {
 	best, distance := "", max(1, min(3, len(s)/2))+1

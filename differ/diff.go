@@ -3,6 +3,7 @@ package differ
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 
@@ -25,20 +26,32 @@ func Diff(before, after []byte) json.RawMessage {
 // that has an id goes on from the one of that id only. What f says is no
 // difference is patched too, for the patch must turn before into after.
 func (f *form) diff(before, after []byte) json.RawMessage {
-	p := patch{out: []byte("["), budget: 4*(len(before)+len(after)) + 4096}
-	p.value("", f.alike.Root(), gjson.ParseBytes(before), gjson.ParseBytes(after))
+	p := patch{out: []byte("["), budget: 4*(len(before)+len(after)) + 4096, most: 16*(len(before)+len(after)) + 64<<10}
+	was, is := gjson.ParseBytes(before), gjson.ParseBytes(after)
+	p.value("", f.alike.Root(), was, is)
+	if p.full {
+		p = patch{out: p.out[:1], most: math.MaxInt}
+		p.op("replace", "", is.Raw)
+	}
 	return append(p.out, ']')
 }
 
 // patch is a patch in the making. Each array and object costs its length, on
 // both sides; where the budget is used up, what differs is replaced whole, so
-// that values nested deep cost no more than a few readings of them.
+// that values nested deep cost no more than a few readings of them. Each
+// operation repeats the names that lead to it: where these make the patch many
+// times as long as both sides, all is replaced.
 type patch struct {
 	out    []byte
 	budget int
+	most   int  // bytes of out
+	full   bool // it has more: what it says is of no use
 }
 
 func (p *patch) op(op, path, value string) {
+	if p.full = p.full || len(p.out)+len(path) > p.most; p.full {
+		return
+	}
 	if len(p.out) > 1 {
 		p.out = append(p.out, ',')
 	}
@@ -52,7 +65,7 @@ func (p *patch) op(op, path, value string) {
 }
 
 func (p *patch) value(path string, at canon.Place, before, after gjson.Result) {
-	if before.Raw == after.Raw {
+	if before.Raw == after.Raw || p.full {
 		return
 	}
 	p.budget -= len(before.Raw) + len(after.Raw)
@@ -82,13 +95,13 @@ func (p *patch) object(path string, place canon.Place, before, after gjson.Resul
 		} else {
 			p.op("remove", at, "")
 		}
-		return true
+		return !p.full
 	})
 	after.ForEach(func(key, value gjson.Result) bool {
 		if _, ok := was[key.Str]; !ok {
 			p.op("add", path+"/"+pointerEscape.Replace(key.Str), value.Raw)
 		}
-		return true
+		return !p.full
 	})
 }
 
@@ -115,14 +128,14 @@ func (p *patch) array(path string, place canon.Place, before, after []gjson.Resu
 	for _, s := range align(place, before, after) {
 		pairs := min(len(s.before), len(s.after))
 		for i := range pairs {
-			p.value(element(path, at), place.Element(at), s.before[i], s.after[i])
+			p.value(p.element(path, at), place.Element(at), s.before[i], s.after[i])
 			at++
 		}
 		for range s.before[pairs:] {
-			p.op("remove", element(path, at), "")
+			p.op("remove", p.element(path, at), "")
 		}
 		for _, v := range s.after[pairs:] {
-			p.op("add", element(path, at), v.Raw)
+			p.op("add", p.element(path, at), v.Raw)
 			at++
 		}
 	}
@@ -134,18 +147,25 @@ func (p *patch) list(path string, place canon.Place, before, after []gjson.Resul
 	next := 0 // of before: what stands at the index that comes now
 	for at, from := range pair(place, before, after) {
 		if from < next {
-			p.op("add", element(path, at), after[at].Raw)
+			p.op("add", p.element(path, at), after[at].Raw)
 			continue
 		}
 		for ; next < from; next++ {
-			p.op("remove", element(path, at), "")
+			p.op("remove", p.element(path, at), "")
 		}
-		p.value(element(path, at), place.Element(at), before[from], after[at])
+		p.value(p.element(path, at), place.Element(at), before[from], after[at])
 		next++
 	}
 	for range before[next:] {
-		p.op("remove", element(path, len(after)), "")
+		p.op("remove", p.element(path, len(after)), "")
 	}
 }
 
-func element(path string, i int) string { return path + "/" + strconv.Itoa(i) }
+// element is the path of an element; of a patch that is full none is needed, for
+// it may be long.
+func (p *patch) element(path string, i int) string {
+	if p.full {
+		return ""
+	}
+	return path + "/" + strconv.Itoa(i)
+}

@@ -3,6 +3,7 @@ package differ_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -104,6 +105,35 @@ func TestDiffOfLongArraysStaysBounded(t *testing.T) {
 	}
 	if len(ops) != 19_999 { // only element 0 is the same
 		t.Errorf("%d operations, want one for each element that differs", len(ops))
+	}
+}
+
+// Each operation repeats the names that lead to it, which others chose.
+func TestDiffUnderLongNamesStaysBounded(t *testing.T) {
+	name := strings.Repeat("n", 32<<10)
+	for _, shape := range []func(value string) string{
+		func(value string) string { // an object
+			var b strings.Builder
+			for i := range 2_000 {
+				fmt.Fprintf(&b, `,"%d":%s`, i, value)
+			}
+			return `{"` + name + `":{` + b.String()[1:] + `}}`
+		},
+		func(value string) string {
+			return `{"` + name + `":[` + strings.Repeat(value+",", 2_000) + value + `]}`
+		},
+		func(value string) string { // longer by far than it was
+			return `{"` + name + `":[` + strings.Repeat("0,", 2_000*int(value[0]-'0')) + `0]}`
+		},
+	} {
+		before, after := shape("1"), shape("2")
+		patch := differ.Diff([]byte(before), []byte(after))
+		if most := 20 * (len(before) + len(after)); len(patch) > most {
+			t.Errorf("%d bytes of patch for %d and %d", len(patch), len(before), len(after))
+		}
+		if !bytes.Equal(patch, []byte(`[{"op":"replace","path":"","value":`+after+`}]`)) {
+			t.Errorf("it begins with %.80s", patch)
+		}
 	}
 }
 

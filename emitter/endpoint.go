@@ -14,6 +14,7 @@ import (
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // Defaults of an endpoint's settings.
@@ -43,7 +44,8 @@ type Endpoint struct {
 	header      http.Header // of each request; cloned, never changed
 	signers     []Signer
 	github      []byte        // key of the signature that GitHub makes; nil: none
-	limit       *budget.Limit // nil: any number of attempts
+	rate        units.Rate    // zero: any number of attempts
+	limit       *budget.Limit // that holds it; nil: none
 	timeout     time.Duration
 	policy      Policy
 	concurrency int
@@ -88,8 +90,8 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 	if s.PauseAfter != nil {
 		e.pauseAfter = s.PauseAfter.Std()
 	}
-	if rate := cmp.Or(s.Rate, f.rate); !rate.IsZero() {
-		e.limit = budget.New(budget.Terms{Requests: rate.N, Per: rate.Per})
+	if e.rate = cmp.Or(s.Rate, f.rate); !e.rate.IsZero() {
+		e.limit = budget.New(budget.Terms{Requests: e.rate.N, Per: e.rate.Per})
 	}
 	if f.address != nil {
 		f.address(u)

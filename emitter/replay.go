@@ -47,6 +47,7 @@ type ReplayJob struct {
 	Ended time.Time   `json:"ended,omitzero"`
 	Order ReplayOrder `json:"order"` // with what was left open; run again, it goes on
 	Replayed
+	Gone  int    `json:"gone,omitempty"` // of several that were named, those that are not there any more
 	Error string `json:"error,omitempty"`
 }
 
@@ -112,6 +113,7 @@ func (m *Replays) Start(ctx context.Context, order ReplayOrder) (ReplayJob, erro
 	if order.Endpoint != "" && !slices.Contains(endpoints, order.Endpoint) {
 		return ReplayJob{}, &OrderError{fmt.Errorf("no endpoint %q is configured", order.Endpoint)}
 	}
+	order.Deliveries = slices.Clone(order.Deliveries)
 	if order.one() {
 		look := order.complete(time.Now())
 		look.Dry = true
@@ -145,10 +147,10 @@ func (m *Replays) start(order ReplayOrder) (ReplayJob, error) {
 		ID: strconv.Itoa(m.last), State: ReplayRunning, Begun: now, Order: order.complete(now),
 	}}
 	m.jobs = append(m.jobs, r)
-	step, rate := r.job.Order.step(m.endpoints), r.job.Order.Rate
+	steps, rate := r.job.Order.steps(m.endpoints), r.job.Order.Rate
 	m.runs.Go(func() {
 		defer stop()
-		m.end(ctx, r, m.run(ctx, r, step, rate))
+		m.end(ctx, r, m.run(ctx, r, steps, rate))
 	})
 	return r.job, nil
 }
@@ -163,30 +165,37 @@ func (m *Replays) forget(running int) {
 
 // run makes the steps of a replay, each when the rate has room for what the one
 // before put back.
-func (m *Replays) run(ctx context.Context, r *replay, step Replay, rate units.Rate) error {
-	next := time.Now()
-	for {
-		done, err := m.archive.Replay(ctx, step)
-		if err != nil {
+func (m *Replays) run(ctx context.Context, r *replay, steps []Replay, rate units.Rate) error {
+	next, several := time.Now(), len(steps) > 1
+	for len(steps) > 0 {
+		done, err := m.archive.Replay(ctx, steps[0])
+		gone := several && errors.Is(err, ErrUnknown)
+		if err != nil && !gone {
 			return err
 		}
 		m.mu.Lock()
 		r.job.Add(done)
+		if gone {
+			r.job.Gone++
+		}
 		m.mu.Unlock()
 		if len(done.At) > 0 {
 			m.wake(done.At...)
 		}
-		if done.Next == "" {
-			return nil
+		if steps[0].Cursor = done.Next; done.Next == "" {
+			steps = steps[1:]
 		}
-		step.Cursor = done.Next
 		next = later(next, time.Now().Add(-replayGrid)).Add(rate.Per * time.Duration(len(done.Deliveries)) / time.Duration(rate.N))
+		if len(steps) == 0 {
+			break
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Until(next)):
 		}
 	}
+	return nil
 }
 
 func later(a, b time.Time) time.Time {

@@ -16,37 +16,48 @@ func ReplayRate() units.Rate { return units.Rate{N: 50, Per: time.Second} }
 // AnyState means deliveries in every state but [Waiting] to a replay.
 const AnyState State = "any"
 
-// ReplayOrder is what is to be told again: one event, one delivery, or all that
-// the other fields say. The times are those of the events' commits.
+// MaxNamed is how many deliveries one order may name.
+const MaxNamed = 500
+
+// ReplayOrder is what is to be told again: one event, one delivery or several,
+// or all that the other fields say. The times are those of the events' commits.
 type ReplayOrder struct {
-	Event    string     `json:"event,omitempty"`    // its id: to all its endpoints, or to Endpoint
-	Delivery uint64     `json:"delivery,omitempty"` // a delivery's number
-	Endpoint string     `json:"endpoint,omitempty"`
-	Source   string     `json:"source,omitempty"`
-	Watch    string     `json:"watch,omitempty"`
-	Type     string     `json:"type,omitempty"`
-	Key      string     `json:"key,omitempty"`
-	Since    time.Time  `json:"since,omitzero"`
-	Until    time.Time  `json:"until,omitzero"`
-	All      bool       `json:"all,omitempty"`     // needed where nothing of the above is set
-	State    State      `json:"state,omitempty"`   // default: dead; of one event or delivery: any
-	Settled  time.Time  `json:"settled,omitzero"`  // only what was settled before; default: now
-	Rate     units.Rate `json:"rate,omitzero"`     // default: 50/s
-	Dry      bool       `json:"dry_run,omitempty"` // count only
+	Event      string     `json:"event,omitempty"`      // its id: to all its endpoints, or to Endpoint
+	Delivery   uint64     `json:"delivery,omitempty"`   // a delivery's number
+	Deliveries []uint64   `json:"deliveries,omitempty"` // numbers of several, at most MaxNamed
+	Endpoint   string     `json:"endpoint,omitempty"`
+	Source     string     `json:"source,omitempty"`
+	Watch      string     `json:"watch,omitempty"`
+	Type       string     `json:"type,omitempty"`
+	Key        string     `json:"key,omitempty"`
+	Since      time.Time  `json:"since,omitzero"`
+	Until      time.Time  `json:"until,omitzero"`
+	All        bool       `json:"all,omitempty"`     // needed where nothing of the above is set
+	State      State      `json:"state,omitempty"`   // default: dead; of an event or deliveries that are named: any
+	Settled    time.Time  `json:"settled,omitzero"`  // only what was settled before; default: now
+	Rate       units.Rate `json:"rate,omitzero"`     // default: 50/s
+	Dry        bool       `json:"dry_run,omitempty"` // count only
 }
 
-// one says whether it names what is to be told again one by one.
+// one says whether it names one thing that must be there.
 func (o *ReplayOrder) one() bool { return o.Event != "" || o.Delivery != 0 }
+
+// named says whether it names what is to be told again.
+func (o *ReplayOrder) named() bool { return o.one() || len(o.Deliveries) > 0 }
 
 // Check says what is wrong with an order, whatever there is to tell again.
 func (o *ReplayOrder) Check() error {
 	bulk := o.Source != "" || o.Watch != "" || o.Type != "" || o.Key != "" || !o.Since.IsZero() || !o.Until.IsZero() || o.All
 	switch {
-	case o.Event != "" && o.Delivery != 0:
-		return errors.New("an event and a delivery: name one of them")
-	case o.one() && bulk, o.Delivery != 0 && o.Endpoint != "":
-		return errors.New("a single event or delivery takes no filter; an event takes an endpoint")
-	case !o.one() && !bulk && o.Endpoint == "":
+	case o.Event != "" && o.Delivery != 0, o.one() && len(o.Deliveries) > 0:
+		return errors.New("an event, a delivery, deliveries: name one of them")
+	case o.named() && bulk, o.named() && o.Event == "" && o.Endpoint != "":
+		return errors.New("an event or delivery that is named takes no filter; an event takes an endpoint")
+	case len(o.Deliveries) > MaxNamed:
+		return fmt.Errorf("%d deliveries: expected at most %d", len(o.Deliveries), MaxNamed)
+	case slices.Contains(o.Deliveries, 0):
+		return errors.New("0 is not the number of a delivery")
+	case !o.named() && !bulk && o.Endpoint == "":
 		return errors.New("say what is to be told again: an event, a delivery, a filter, or all")
 	case !o.Since.IsZero() && !o.Until.IsZero() && !o.Since.Before(o.Until):
 		return errors.New("since is not before until")
@@ -60,9 +71,11 @@ func (o *ReplayOrder) Check() error {
 
 // complete is the order with what was left open.
 func (o ReplayOrder) complete(now time.Time) ReplayOrder {
-	if o.State == "" && o.one() {
+	if o.State == "" && o.named() {
 		o.State = AnyState
 	}
+	slices.Sort(o.Deliveries)
+	o.Deliveries = slices.Compact(o.Deliveries)
 	o.State = cmp.Or(o.State, Dead)
 	if o.Settled.IsZero() {
 		o.Settled = now
@@ -71,6 +84,20 @@ func (o ReplayOrder) complete(now time.Time) ReplayOrder {
 		o.Rate = ReplayRate()
 	}
 	return o
+}
+
+// steps are the first step of an order, or one for each delivery that it names.
+func (o *ReplayOrder) steps(endpoints []string) []Replay {
+	first := o.step(endpoints)
+	if len(o.Deliveries) == 0 {
+		return []Replay{first}
+	}
+	all := make([]Replay, len(o.Deliveries))
+	for i, number := range o.Deliveries {
+		all[i] = first
+		all[i].Delivery = number
+	}
+	return all
 }
 
 // step is the first step of an order.
@@ -83,7 +110,7 @@ func (o *ReplayOrder) step(endpoints []string) Replay {
 	if o.State != AnyState {
 		r.State = o.State
 	}
-	if o.one() {
+	if o.named() {
 		r.Settled = time.Time{} // whatever a clock says
 	}
 	return r

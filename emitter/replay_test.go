@@ -32,7 +32,7 @@ type letters struct {
 func (l *letters) Replay(_ context.Context, r emitter.Replay) (done emitter.Replayed, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.Event == "unknown" {
+	if r.Event == "unknown" || r.Delivery == 404 {
 		return done, fmt.Errorf("event %s: %w", r.Event, emitter.ErrUnknown)
 	}
 	if r.Dry {
@@ -149,6 +149,11 @@ func TestReplayOrder(t *testing.T) {
 			{emitter.ReplayOrder{}, "say what"},
 			{emitter.ReplayOrder{Rate: units.Rate{N: 1, Per: time.Second}}, "say what"},
 			{emitter.ReplayOrder{Event: "e", Delivery: 1}, "name one"},
+			{emitter.ReplayOrder{Delivery: 1, Deliveries: []uint64{2}}, "name one"},
+			{emitter.ReplayOrder{Deliveries: []uint64{1, 2}, Source: "s"}, "no filter"},
+			{emitter.ReplayOrder{Deliveries: []uint64{1, 2}, Endpoint: "hook"}, "no filter"},
+			{emitter.ReplayOrder{Deliveries: []uint64{1, 0}}, "not the number"},
+			{emitter.ReplayOrder{Deliveries: make([]uint64, emitter.MaxNamed+1)}, "at most 500"},
 			{emitter.ReplayOrder{Event: "e", Source: "s"}, "no filter"},
 			{emitter.ReplayOrder{Delivery: 1, Endpoint: "hook"}, "no filter"},
 			{emitter.ReplayOrder{Endpoint: "nobody"}, "no endpoint"},
@@ -163,6 +168,35 @@ func TestReplayOrder(t *testing.T) {
 		}
 		if _, err := m.Start(t.Context(), emitter.ReplayOrder{Event: "unknown"}); !errors.Is(err, emitter.ErrUnknown) {
 			t.Errorf("an unknown event: %v", err)
+		}
+	})
+}
+
+// Several that are named are one replay, at its rate, each of them once.
+func TestReplayOfSeveral(t *testing.T) {
+	l := &letters{n: 1}
+	replaying(t, l, func(t *testing.T, m *emitter.Replays) {
+		named := []uint64{9, 404, 7, 9, 8}
+		job, began := begin(t, m, emitter.ReplayOrder{Deliveries: named, State: emitter.Dead}), time.Now()
+		job, err := m.Job(t.Context(), job.ID)
+		if err != nil || job.State != emitter.ReplayDone || job.Replayed.Replayed != 3 || job.Gone != 1 {
+			t.Errorf("%+v, %v", job, err)
+		}
+		if took, want := time.Since(began), 60*time.Millisecond; took != want {
+			t.Errorf("three took %s, want %s at 50/s", took, want)
+		}
+		for i, step := range l.steps {
+			if want := []uint64{7, 8, 9}[i]; step.Delivery != want || step.State != emitter.Dead || !step.Settled.IsZero() {
+				t.Errorf("step %d is %+v, want one of delivery %d", i, step, want)
+			}
+		}
+		if !slices.Equal(named, []uint64{9, 404, 7, 9, 8}) {
+			t.Errorf("the order of who asked was changed: %v", named)
+		}
+		l.fails = errors.New("the disk is gone")
+		job = begin(t, m, emitter.ReplayOrder{Deliveries: []uint64{1, 2}})
+		if job, err := m.Job(t.Context(), job.ID); err != nil || job.State != emitter.ReplayFailed || job.Order.State != emitter.AnyState {
+			t.Errorf("%+v, %v", job, err)
 		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // What is wrong with what a person wants of an endpoint.
@@ -23,6 +25,22 @@ type EndpointStatus struct {
 	Host     string    `json:"host,omitempty"` // scheme and host of its URL; "": it is not configured
 	State    Condition `json:"state"`
 	EndpointState
+	Terms
+}
+
+// Terms are how an endpoint is sent to, as it is configured; the zero value is
+// that of one that isn't.
+type Terms struct {
+	Format      string     `json:"format,omitempty"`
+	Order       Order      `json:"order,omitempty"`
+	Concurrency int        `json:"concurrency,omitempty"` // attempts at once
+	Rate        units.Rate `json:"rate,omitzero"`         // of attempts; zero: none is kept
+	Coalesce    bool       `json:"coalesce,omitempty"`    // updates of an item that wait become one
+}
+
+// terms are those of the endpoint, with what its format and the defaults say.
+func (e *Endpoint) terms() Terms {
+	return Terms{Format: e.format.name, Order: e.order, Concurrency: e.concurrency, Rate: e.rate, Coalesce: e.coalesce}
 }
 
 // ConditionUnknown is that of an endpoint that is not configured and has
@@ -47,13 +65,13 @@ func (m *Emitter) Endpoints(ctx context.Context) ([]EndpointStatus, error) {
 			return nil, err
 		}
 		status := EndpointStatus{Endpoint: name, State: s.Condition(), EndpointState: s}
-		switch o := outlets[name]; {
-		case o == nil:
+		if o := outlets[name]; o != nil {
+			status.Host, status.Terms = o.endpoint.Host(), o.endpoint.terms()
+			if o.endpoint.disabled {
+				status.State = ConditionDisabled
+			}
+		} else {
 			status.State = ConditionUnknown
-		case o.endpoint.disabled:
-			status.Host, status.State = o.endpoint.Host(), ConditionDisabled
-		default:
-			status.Host = o.endpoint.Host()
 		}
 		all = append(all, status)
 	}

@@ -44,7 +44,9 @@ must confirm it. Nothing is asked, stored or sent.`,
 	cmd.Flags().StringVar(&source, "source", "", "the source whose settings apply")
 	a.outputFlag(cmd, &form)
 	_ = cmd.MarkFlagRequired("source")
-	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSources)
+	_ = cmd.RegisterFlagCompletionFunc("source", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return a.configuredSources(cmd, nil, typed)
+	})
 	return cmd
 }
 

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,8 @@ func (a *app) endpointsCommand() *cobra.Command {
 		Short:   "Show how the endpoints fare, and what waits for them",
 		Long: `Show the endpoints: ok, failing (nothing arrived for five minutes), paused, or
 disabled in the configuration; since when, and why; how many deliveries wait,
-and how many are dead letters.`,
+and how many are dead letters; how it is sent to: in which format and order, how
+many attempts at once, at most at which rate.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
@@ -76,17 +78,18 @@ and how many are dead letters.`,
 }
 
 func (a *app) showEndpoints(all []emitter.EndpointStatus) error {
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENDPOINT\tSTATE\tSINCE\tWAITING\tDEAD\tHELD UNTIL\tREASON")
+	table := a.table("ENDPOINT", "STATE", "SINCE", "WAITING", "DEAD", "HELD UNTIL", "FORMAT", "ORDER", "AT ONCE", "RATE", "REASON")
 	for _, e := range all {
-		state := string(e.State)
+		state, atOnce := string(e.State), ""
 		if e.State == emitter.ConditionPaused {
 			state += " (" + string(e.Pause) + ")"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", e.Endpoint, state, shortTime(e.Begun()), e.Waiting, e.Dead,
-			shortTime(e.Hold), visible(e.Reason))
+		if e.Concurrency > 0 {
+			atOnce = strconv.Itoa(e.Concurrency)
+		}
+		table.row(e.Endpoint, state, shortTime(e.Begun()), e.Waiting, e.Dead, shortTime(e.Hold), e.Format, e.Order, atOnce, e.Rate, e.Reason)
 	}
-	return table.Flush()
+	return table.flush()
 }
 
 // shortTime is a time in a table; zero: nothing.
@@ -132,7 +135,7 @@ but was mended.`,
 func (a *app) steer(ctx context.Context, endpoint string, do func(*web.Client, context.Context, string) error, done string) error {
 	return a.ask(ctx, func(ctx context.Context, c *web.Client) error {
 		if err := do(c, ctx, endpoint); err != nil {
-			return err
+			return misnamed(ctx, c, "endpoint", endpoint, endpointNames, err)
 		}
 		_, err := fmt.Fprintf(a.out, "%s: %s\n", endpoint, done)
 		return err
@@ -158,9 +161,9 @@ says how many they are.`,
 				return a.usage("--before %w", err)
 			}
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
-				n, err := c.Drop(ctx, args[0], before, !yes)
+				n, err := a.drop(ctx, c, args[0], before, !yes)
 				if err != nil {
-					return err
+					return misnamed(ctx, c, "endpoint", args[0], endpointNames, err)
 				}
 				if yes {
 					_, err = fmt.Fprintf(a.out, "%s: %d deliveries dropped; they are dead letters\n", args[0], n)
@@ -174,4 +177,40 @@ says how many they are.`,
 	cmd.Flags().StringVar(&text, "before", "", "only what was committed before this: a time like 2026-11-23T10:00:00Z, or so long ago: 2h")
 	cmd.Flags().BoolVar(&yes, "yes", false, "drop them")
 	return cmd
+}
+
+// dropAsk is how often it is asked how far a drop is.
+const dropAsk = 500 * time.Millisecond
+
+// drop has the daemon drop, and shows how far it is.
+func (a *app) drop(ctx context.Context, c *web.Client, endpoint string, before time.Time, dry bool) (int, error) {
+	if dry {
+		return c.Drop(ctx, endpoint, before, true)
+	}
+	total, err := c.Drop(ctx, endpoint, before, true)
+	if err != nil {
+		return 0, err
+	}
+	begun, _ := c.Endpoint(ctx, endpoint) // without it there is no bar
+	asking, stop := context.WithCancel(ctx)
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		line := a.progress("drop", func(n int64) string { return strconv.FormatInt(n, 10) })
+		defer line.end()
+		for tick := time.NewTicker(dropAsk); ; {
+			select {
+			case <-asking.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			if now, err := c.Endpoint(asking, endpoint); err == nil {
+				line.at(int64(max(0, begun.Waiting-now.Waiting)), int64(total))
+			}
+		}
+	})
+	n, err := c.Drop(ctx, endpoint, before, false)
+	stop()
+	shown.Wait()
+	return n, err
 }

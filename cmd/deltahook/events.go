@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -108,14 +109,10 @@ func unitOf(e *emitter.EventRecord) string {
 // archive does something with what was told: by the daemon that runs with the
 // configuration, or by its store where none runs.
 func (a *app) archive(ctx context.Context, do func(context.Context, web.Archive) error) error {
-	cfg, err := a.load()
-	if err != nil {
-		return err
-	}
-	client, err := web.Dial(ctx, cfg.Store)
+	client, cfg, err := a.dial(ctx)
 	if err == nil {
 		defer client.Close()
-		return do(ctx, client)
+		return a.explain(ctx, client, do(ctx, client))
 	}
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return err
@@ -150,25 +147,19 @@ func (l *listing) filterFlags(a *app, cmd *cobra.Command) {
 	f.StringVar(&l.filter.Endpoint, "endpoint", "", "to this endpoint")
 	f.StringVar(&l.since, "since", "", "from then on: 2026-11-23T10:00:00Z, or 2h for two hours ago")
 	f.StringVar(&l.until, "until", "", "before then")
-	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSources)
-	_ = cmd.RegisterFlagCompletionFunc("endpoint", a.completeEndpoints)
+	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSource)
+	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
+	_ = cmd.RegisterFlagCompletionFunc("endpoint", a.completeEndpoint)
 }
 
 func (l *listing) flags(a *app, cmd *cobra.Command) {
 	l.filterFlags(a, cmd)
 	f := cmd.Flags()
-	f.StringVar(&l.state, "state", "", "only those in this state: "+stateWords())
+	f.StringVar(&l.state, "state", "", "only those in this state: "+wordsOf(emitter.States()))
 	f.IntVar(&l.limit, "limit", emitter.DefaultPage, fmt.Sprintf("how many, at most %d", emitter.MaxPage))
 	f.StringVar(&l.cursor, "cursor", "", "go on where a list before ended")
+	_ = cmd.RegisterFlagCompletionFunc("state", completeWords(emitter.States()))
 	a.outputFlag(cmd, &l.format)
-}
-
-func stateWords() string {
-	var words []string
-	for _, s := range emitter.States() {
-		words = append(words, string(s))
-	}
-	return strings.Join(words, ", ")
 }
 
 // check reads what flags can't.
@@ -177,8 +168,8 @@ func (l *listing) check(a *app) error {
 		return a.usage("--limit %d: expected 1 to %d", l.limit, emitter.MaxPage)
 	}
 	l.filter.State = emitter.State(l.state)
-	if l.state != "" && !strings.Contains(", "+stateWords()+", ", ", "+l.state+", ") {
-		return a.usage("--state %s: expected one of %s", l.state, stateWords())
+	if l.state != "" && !slices.Contains(emitter.States(), l.filter.State) {
+		return a.usage("--state %s: expected one of %s", l.state, wordsOf(emitter.States()))
 	}
 	return l.times(a)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/internal/web"
 )
@@ -99,6 +98,7 @@ a tenth; one that goes beyond that is held anew.`,
 		},
 	}
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key, where the source has some")
+	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
 	cmd.Flags().BoolVar(&silently, "silently", false, "take it in without telling anything")
 	return cmd
 }
@@ -119,13 +119,14 @@ passes.`,
 		},
 	}
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key, where the source has some")
+	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
 	return cmd
 }
 
 func (a *app) decide(ctx context.Context, source, watch string, state differ.HoldState) error {
 	return a.ask(ctx, func(ctx context.Context, c *web.Client) error {
 		if err := c.Decide(ctx, source, watch, state); err != nil {
-			return err
+			return misnamed(ctx, c, "source", source, sourceNames, err)
 		}
 		text := map[differ.HoldState]string{
 			differ.Released:         "released: it is polled now, and what was held is told",
@@ -137,23 +138,12 @@ func (a *app) decide(ctx context.Context, source, watch string, state differ.Hol
 	})
 }
 
-// ask does something with the daemon that runs with the configuration.
-func (a *app) ask(ctx context.Context, do func(context.Context, *web.Client) error) error {
-	cfg, err := a.load()
-	if err != nil {
-		return err
+// heldText says what an answer that is held would have done.
+func heldText(h *differ.HeldUnit) string {
+	text := fmt.Sprintf("an answer is held by %s: %d created, %d updated, %d deleted of %d items, %d events",
+		h.Reason, h.Created, h.Updated, h.Deleted, h.Known, h.Events)
+	if h.Watch != "" {
+		text += ", of watch key " + h.Watch
 	}
-	return askDaemon(ctx, cfg, do)
-}
-
-func askDaemon(ctx context.Context, cfg *configs.Config, do func(context.Context, *web.Client) error) error {
-	client, err := web.Dial(ctx, cfg.Store)
-	if errors.Is(err, web.ErrNoDaemon) {
-		return fmt.Errorf("no daemon runs with this configuration (%w): start one with 'deltahook run'", err)
-	}
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return do(ctx, client)
+	return text
 }

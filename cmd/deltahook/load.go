@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"github.com/deltahook/deltahook/configs"
 )
 
@@ -58,22 +56,4 @@ func sourceNamed(cfg *configs.Config, name string) (configs.Source, error) {
 		return s, unknownName("source", name, cfg.Sources)
 	}
 	return s, nil
-}
-
-// completeSources completes the names of configured sources on the shell.
-func (a *app) completeSources(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := a.loadQuiet()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return sortedNames(cfg.Sources), cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeEndpoints completes the names of configured endpoints on the shell.
-func (a *app) completeEndpoints(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := a.loadQuiet()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return sortedNames(cfg.Endpoints), cobra.ShellCompDirectiveNoFileComp
 }

@@ -70,6 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type app struct {
 	out, err io.Writer
 	config   string // path of --config; "": look for one
+	remote   remote // the daemon that is asked
 	started  bool   // the command line was good, and the command runs
 }
 
@@ -103,15 +104,17 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", "",
 		"configuration file or folder (default: $DELTAHOOK_CONFIG, or deltahook.yaml, .yml or .toml here)")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml")
-	root.AddGroup(&cobra.Group{ID: "daemon", Title: "The daemon:"}, &cobra.Group{ID: "steer", Title: "Steer a running daemon:"},
+	root.AddGroup(&cobra.Group{ID: "daemon", Title: "The daemon:"}, &cobra.Group{ID: "steer", Title: "See and steer a running daemon:"},
 		&cobra.Group{ID: "told", Title: "What was told:"}, &cobra.Group{ID: "dry", Title: "Try a configuration:"},
 		&cobra.Group{ID: "hooks", Title: "Try webhooks:"})
-	root.AddCommand(
-		a.runCommand(), a.demoCommand(), a.healthcheckCommand(),
+	root.AddCommand(a.reaching(
+		a.statusCommand(), a.sourcesCommand(), a.itemsCommand(), a.pollNowCommand(), a.watchCommand(),
 		a.holdsCommand(), a.releaseCommand(), a.discardCommand(),
-		a.reloadCommand(),
-		a.endpointsCommand(), a.pauseCommand(), a.resumeCommand(), a.dropCommand(),
-		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.compactCommand(),
+		a.endpointsCommand(), a.pauseCommand(), a.resumeCommand(), a.dropCommand(), a.reloadCommand(),
+		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.healthcheckCommand(), a.backupCommand(),
+	)...)
+	root.AddCommand(
+		a.runCommand(), a.demoCommand(), a.compactCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
 		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),

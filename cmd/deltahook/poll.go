@@ -23,7 +23,9 @@ func (a *app) pollCommand() *cobra.Command {
 		Long: `Ask a source once, from its stored cursor on if it has one, and show the request
 (secrets hidden), the shape of the answer, its items, what differs from the
 stored snapshot, why each item makes an event or none, rule by rule, and the
-events and payloads that would be sent. Nothing is stored and nothing is sent. It works beside a running daemon.
+events and payloads that would be sent. Nothing is stored and nothing is sent.
+It works beside a running daemon; 'deltahook poll-now' has that one poll, and
+tell.
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.
@@ -33,7 +35,7 @@ A source with watch keys is asked for one of them: that of --watch, or the
 first there is, in the list, in the file, or among those that the daemon or
 the store knows.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeSources,
+		ValidArgsFunction: a.configuredSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load()
 			if err != nil {
@@ -44,6 +46,7 @@ the store knows.`,
 	}
 	a.outputFlag(cmd, &form)
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key to ask for")
+	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
 	return cmd
 }
 

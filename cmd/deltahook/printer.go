@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,12 +21,16 @@ const (
 	shownWidth = 120 // characters of an item
 )
 
+// sectionIndent is how many columns the headings have.
+const sectionIndent = 10
+
 // printer writes what a dry run found for a person to read. The first error
 // of the writer ends it.
 type printer struct {
 	w       io.Writer
 	hide    *secret.Redactor
 	confirm int // of the source's confirm_deletes, where deletions are shown early
+	indent  int // columns of the headings; 0: 10
 	err     error
 }
 
@@ -54,11 +59,13 @@ func (p *printer) printf(format string, args ...any) {
 }
 
 // section writes a heading and the first line under it.
-func (p *printer) section(name, text string) { p.printf("%-9s %s\n", name, text) }
+func (p *printer) section(name, text string) {
+	p.printf("%-*s %s\n", cmp.Or(p.indent, sectionIndent)-1, name, text)
+}
 
 // more writes a further line of a section.
 func (p *printer) more(format string, args ...any) {
-	p.printf("          %s\n", fmt.Sprintf(format, args...))
+	p.printf("%*s%s\n", cmp.Or(p.indent, sectionIndent), "", fmt.Sprintf(format, args...))
 }
 
 func (p *printer) request(r poller.Preview) {

@@ -109,7 +109,7 @@ var (
 // why it does not. It is web.Reloader's.
 func (r *reloader) Reload(ctx context.Context) (web.Reloaded, error) {
 	if r.path == "" {
-		return web.Reloaded{}, errNothingToReload
+		return web.Reloaded{}, refusal{errNothingToReload, web.ErrConflict}
 	}
 	r.mu.Lock()
 	if r.next == nil {
@@ -125,7 +125,7 @@ func (r *reloader) Reload(ctx context.Context) (web.Reloaded, error) {
 	case <-mine.ended:
 		return mine.done, mine.err
 	case <-r.ended:
-		return web.Reloaded{}, errReloadEnding
+		return web.Reloaded{}, refusal{errReloadEnding, web.ErrConflict}
 	case <-ctx.Done():
 		return web.Reloaded{}, ctx.Err()
 	}
@@ -162,7 +162,7 @@ func (r *reloader) tell(ctx context.Context, now *round) {
 		return // it ends
 	}
 	r.metrics.note(now.err)
-	r.self.reloaded(now.err)
+	r.self.reloaded(now.done, now.err)
 	log := r.in.log
 	faulty, isFaulty := errors.AsType[*web.Faulty](now.err)
 	switch d := now.done; {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/internal/web"
 )
 
@@ -27,7 +26,7 @@ SIGHUP does the same, and so does a change of the files, unless reload.watch is
 false.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.askToReload(cmd.Context(), func(ctx context.Context, c *web.Client) error {
+			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
 				done, err := c.Reload(ctx)
 				if faulty, ok := errors.AsType[*web.Faulty](err); ok {
 					return a.refused(faulty)
@@ -44,24 +43,6 @@ false.`,
 	}
 	a.outputFlag(cmd, &form)
 	return cmd
-}
-
-// askToReload is ask of a daemon whose configuration may be faulty by now.
-func (a *app) askToReload(ctx context.Context, do func(context.Context, *web.Client) error) error {
-	cfg, err := a.loadQuiet()
-	faulty, isFaulty := errors.AsType[*configs.Error](err)
-	switch {
-	case err == nil:
-		return askDaemon(ctx, cfg, do)
-	case !isFaulty || faulty.Store == "":
-		return err
-	}
-	client, unreached := web.Dial(ctx, faulty.Store)
-	if unreached != nil {
-		return err
-	}
-	defer client.Close()
-	return do(ctx, client)
 }
 
 // refused shows faults as check does.

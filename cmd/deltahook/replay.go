@@ -41,12 +41,16 @@ after it was stopped. Ctrl-C stops it; what was put back stays so.`,
 	f := cmd.Flags()
 	f.BoolVar(&order.All, "all", false, "all there are, where no filter is given")
 	f.StringVar(&ask.state, "state", "", "dead (default), delivered, expired, superseded or any: which of them")
+	_ = cmd.RegisterFlagCompletionFunc("state", completeWords(replayStates))
 	f.StringVar(&settled, "settled", "", "only what arrived or died before then (default: now)")
 	f.StringVar(&rate, "rate", emitter.ReplayRate().String(), "how many are put back in a span of time")
 	f.BoolVar(&order.Dry, "dry-run", false, "say how many, and put nothing back")
 	a.outputFlag(cmd, &format)
 	return cmd
 }
+
+// replayStates are what --state takes.
+var replayStates = []emitter.State{emitter.Dead, emitter.Delivered, emitter.Expired, emitter.StateSuperseded, emitter.AnyState}
 
 // readReplay makes an order of arguments and flags. What is wrong with it as a
 // whole the daemon says.

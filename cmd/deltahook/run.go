@@ -88,8 +88,8 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	beating, ready := newHeart(registry, "store", "schedule", "clock"), readiness(ctx, store)
 	admin := web.New(web.Options{
 		Listen: cfg.Server.Listen, Store: cfg.Store, Token: cfg.Server.Token, Metrics: registry,
-		Snapshots: store, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling}, Logger: log,
-		Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: about, Reloader: reloads,
+		Snapshots: store, Backups: backups{store}, Watches: keys, Holds: &holds{diffing, keys}, Archive: store, Replays: again, Endpoints: steered{telling},
+		Logger: log, Ready: ready, Alive: beating.alive, Live: live, Sources: &seen{keys, diffing, store, last}, Daemon: about, Reloader: reloads,
 	})
 	if err := admin.Listen(ctx); err != nil {
 		return err
@@ -104,30 +104,35 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, last})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints), "store", cfg.Store, "listen", admin.Addr())
 
-	// What serves the work ends after it: bookmarks are flushed and the
-	// admin address answers until the last poll and the last attempt are done.
+	return reloads.together(ctx, beating, hangup)
+}
+
+// together runs the stages until ctx ends. What serves the work ends after it:
+// bookmarks are flushed and the admin address answers until the last poll and
+// the last attempt are done.
+func (r *reloader) together(ctx context.Context, beating *heart, hangup <-chan os.Signal) error {
 	work, ctx := errgroup.WithContext(ctx)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	log, broken := r.in.log, make(chan error, 1)
 	var service errgroup.Group
-	broken := make(chan error, 1)
 	service.Go(func() error {
-		err := admin.Run(background)
+		err := r.admin.Run(background)
 		broken <- err
 		return err
 	})
-	service.Go(func() error { return diffing.Run(background) })
-	service.Go(func() error { return sweep(background, store, &reloads.running, log) })
+	service.Go(func() error { return r.diffing.Run(background) })
+	service.Go(func() error { return sweep(background, r.store, &r.running, log) })
 	service.Go(func() error {
-		return beating.run(background, beats{"store": store.Beat, "schedule": polling.Beat, "clock": diffing.Beat})
+		return beating.run(background, beats{"store": r.store.Beat, "schedule": r.polling.Beat, "clock": r.diffing.Beat})
 	})
-	service.Go(func() error { return reloads.supervisor.run(background, ctx) })
-	work.Go(func() error { return polling.Run(ctx) })
-	work.Go(func() error { return telling.Run(ctx) })
-	work.Go(func() error { return again.Run(ctx) })
-	work.Go(func() error { return reloads.Run(ctx) })
-	work.Go(func() error { return reloads.follow(ctx, hangup) })
+	service.Go(func() error { return r.supervisor.run(background, ctx) })
+	work.Go(func() error { return r.polling.Run(ctx) })
+	work.Go(func() error { return r.telling.Run(ctx) })
+	work.Go(func() error { return r.again.Run(ctx) })
+	work.Go(func() error { return r.Run(ctx) })
+	work.Go(func() error { return r.follow(ctx, hangup) })
 	work.Go(func() error { return untilEnd(ctx, broken, log) })
-	err = work.Wait()
+	err := work.Wait()
 	stop()
 	err = errors.Join(err, service.Wait())
 	log.Info("ended")

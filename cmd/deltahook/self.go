@@ -35,10 +35,12 @@ func (s *self) runs(cfg *configs.Config) {
 }
 
 // reloaded takes up what came of a reload.
-func (s *self) reloaded(err error) {
+func (s *self) reloaded(done web.Reloaded, err error) {
 	last := &web.Reload{At: time.Now().UTC()}
 	if err != nil {
 		last.Error = err.Error()
+	} else {
+		last.Changed = &done
 	}
 	s.reload.Store(last)
 	s.live.Moved("config", "sources", "endpoints")

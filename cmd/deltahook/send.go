@@ -16,7 +16,7 @@ func (a *app) sendCommand() *cobra.Command {
 		GroupID:           "hooks",
 		Short:             "Send a test event to an endpoint, once, and show what it answered",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeEndpoints,
+		ValidArgsFunction: a.configuredEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load()
 			if err != nil {

@@ -48,6 +48,13 @@ func (a *app) healthcheckCommand() *cobra.Command {
 		Short:   "Ask the daemon of this configuration whether it lives (for containers)",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.remote.server != "" {
+				if err := a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error { return c.Alive(ctx) }); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(a.out, "ok")
+				return err
+			}
 			var store, listen string
 			cfg, err := a.loadQuiet()
 			faulty, isFaulty := errors.AsType[*configs.Error](err)

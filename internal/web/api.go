@@ -15,7 +15,8 @@ type route struct {
 
 // routes are the operations that both sides have.
 func (s *Server) routes() []route {
-	return slices.Concat(s.describing(), s.telling(), s.polling(), s.watching(), s.holding(), s.steering(), s.archiving(), s.replaying(), s.reloading())
+	return slices.Concat(s.describing(),
+		s.telling(), s.copying(), s.reloading(), s.polling(), s.watching(), s.holding(), s.steering(), s.archiving(), s.replaying())
 }
 
 // api answers below /api. What is no operation gets a problem too.
@@ -43,7 +44,7 @@ func api(routes []route) http.Handler {
 			refuse(w, told.status, r.Method+" is not possible here: expected "+told.Header().Get("Allow"))
 			return
 		}
-		refuse(w, http.StatusNotFound, "the API has no such path; /api/v1/openapi.json says which there are")
+		refuse(w, http.StatusNotFound, noPath)
 	})
 }
 

@@ -17,10 +17,6 @@ import (
 	"github.com/deltahook/deltahook/differ"
 )
 
-// ErrNoDaemon says that no daemon answers for a store: the store is free to be
-// opened, or not there.
-var ErrNoDaemon = errors.New("no daemon answers")
-
 // maxAsks is how often a snapshot is asked for when commits get in between.
 const maxAsks = 5
 
@@ -30,6 +26,9 @@ const maxSnapshot = 1 << 30
 
 // maxWord is how much of an answer that is no snapshot is read.
 const maxWord = 8 << 10
+
+// maxDetail is how many characters of it are shown.
+const maxDetail = 200
 
 // Client asks a running daemon, on its socket (Dial) or its admin address
 // (Connect). Close it after use.
@@ -67,7 +66,8 @@ func Dial(ctx context.Context, store string) (*Client, error) {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialSocket(ctx, path)
 		},
-		MaxConnsPerHost:        1,
+		MaxConnsPerHost:        2, // one that does much, and one that asks how far it is
+		ResponseHeaderTimeout:  answerTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 	}}}, nil
 }
@@ -148,7 +148,7 @@ func (c *Client) decode(resp *http.Response, v any) error {
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(&bounded{r: resp.Body, most: c.most}).Decode(v); err != nil {
-		return fmt.Errorf("the daemon's answer: %w", err)
+		return fmt.Errorf("%w: %w", ErrStrange, err)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the daemon: %w", errors.Unwrap(err)) // less the URL
+		return nil, fmt.Errorf("%w: %w", ErrUnreached, errors.Unwrap(err)) // less the URL
 	}
 	return resp, nil
 }
@@ -196,9 +196,9 @@ func expectOK(resp *http.Response, err error) error {
 	}
 	var p problem
 	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
-		return errors.New(p.Detail)
+		return &Refused{resp.StatusCode, p.Detail}
 	}
-	return fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+	return fmt.Errorf("%w: status %d: %s", ErrStrange, resp.StatusCode, clipped(strings.Join(strings.Fields(string(body)), " "), maxDetail))
 }
 
 // bounded is a reader that fails where more than most bytes come.

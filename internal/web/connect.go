@@ -3,10 +3,20 @@ package web
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
+
+// connectTimeout is how long a daemon may take to accept a connection, and to
+// agree on TLS.
+const connectTimeout = 10 * time.Second
+
+// answerTimeout is how long it may take to begin its answer. What takes longest
+// is a backup, of which there is a copy first.
+const answerTimeout = time.Hour
 
 // Connect is a client of the daemon whose admin address is at a URL such as
 // http://127.0.0.1:8080, which may have a path; token is that of server.token,
@@ -29,7 +39,11 @@ func Connect(server, token string) (*Client, error) {
 		http: &http.Client{
 			// A redirect could carry the token elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport:     &http.Transport{MaxConnsPerHost: 4, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true},
+			Transport: &http.Transport{
+				DialContext:     (&net.Dialer{Timeout: connectTimeout}).DialContext,
+				MaxConnsPerHost: 4, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true,
+				TLSHandshakeTimeout: connectTimeout, ResponseHeaderTimeout: answerTimeout,
+			},
 		},
 	}, nil
 }

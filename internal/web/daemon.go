@@ -32,8 +32,9 @@ type Stored struct {
 
 // Reload is what came of reading the configuration anew.
 type Reload struct {
-	At    time.Time `json:"at"`
-	Error string    `json:"error,omitempty"` // why nothing was changed; "": it runs
+	At      time.Time `json:"at"`
+	Error   string    `json:"error,omitempty"`   // why nothing was changed, a fault a line; "": it runs
+	Changed *Reloaded `json:"changed,omitempty"` // what became another; nil: nothing, for there was an error
 }
 
 // Config is the configuration that runs, as it was loaded: defaults are merged,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/units"
 	"github.com/deltahook/deltahook/internal/web"
 )
 
@@ -20,6 +21,7 @@ type sender struct{ asked []string }
 
 var sending = []emitter.EndpointStatus{{
 	Endpoint: "e", Host: "https://e.example", State: emitter.ConditionPaused,
+	Terms: emitter.Terms{Format: "slack", Order: emitter.OrderEndpoint, Concurrency: 1, Rate: units.Rate{N: 1, Per: time.Second}, Coalesce: true},
 	EndpointState: emitter.EndpointState{
 		Health:  emitter.Health{Pause: emitter.PauseOutage, Since: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Reason: "it answered 503"},
 		Waiting: 7, Dead: 1,

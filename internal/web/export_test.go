@@ -6,7 +6,9 @@ import "net/http"
 func (c *Client) Bound(most int64) { c.most = most }
 
 // Stream is GET /stream, less the server.
-func Stream(live *Live, end <-chan struct{}) http.Handler { return stream{live, end} }
+func Stream(live *Live, end <-chan struct{}) http.Handler {
+	return stream{live, end, func(*http.Request) bool { return true }}
+}
 
 // Admin is what answers on the admin address.
 func (s *Server) Admin() http.Handler { return s.admin() }

@@ -65,13 +65,24 @@ func loopback(host string) bool {
 }
 
 // sameSite refuses what a page of another site has a browser send: on loopback
-// there may be no token to stop it.
+// there may be no token to stop it. A link may lead here; what a page loads, it
+// could not read, but it would cost.
 func sameSite(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusForbidden, "a page of another site may not ask for this")
 	}))
-	return guard.Handler(next)
+	writes := guard.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "cross-site", "same-site":
+			if r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document" {
+				refuse(w, http.StatusForbidden, "a page of another site may not ask for this")
+				return
+			}
+		}
+		writes.ServeHTTP(w, r)
+	})
 }
 
 // local answers on the socket.
@@ -104,6 +115,7 @@ func fine(wrong func() error) http.HandlerFunc {
 func plain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		w.Header().Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})

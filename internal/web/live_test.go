@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/web"
 )
 
@@ -35,6 +37,18 @@ func (s *screen) Write(b []byte) (int, error) {
 	}
 	s.lines = append(s.lines, time.Since(s.begun).String()+" "+strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", " "))
 	return len(b), nil
+}
+
+// count is how many lines end so.
+func (s *screen) count(end string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, line := range s.lines {
+		if strings.HasSuffix(line, end) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *screen) SetReadDeadline(t time.Time) error {
@@ -163,6 +177,71 @@ func TestStreamOfAServer(t *testing.T) {
 	if err := stop(); err != nil || time.Since(begun) > 4*time.Second {
 		t.Errorf("the server ended after %v: %v", time.Since(begun), err)
 	}
+}
+
+// A stream tells nobody anything whose session is over, or whose token is
+// another's.
+func TestStreamEndsWithTheSession(t *testing.T) {
+	for name, over := range map[string]func(s *web.Server, v *visitor){
+		"signed out": func(_ *web.Server, v *visitor) {
+			v.ask(httptest.NewRequest(http.MethodPost, "/signout", http.NoBody))
+		},
+		"another token": func(s *web.Server, _ *visitor) { s.SetToken(secret.New("another")) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			live := new(web.Live)
+			s := web.New(web.Options{Listen: "deltahook.test:80", Token: secret.New(adminToken), Sources: filledShelf(), Live: live, Logger: slog.New(slog.DiscardHandler)})
+			v := &visitor{h: s.Admin(), from: "192.0.2.1:1000"}
+			v.signIn(adminToken, "/")
+			byCookie, byToken := streaming(t, v, "Cookie", "deltahook="+v.cookie), streaming(t, v, "Authorization", "Bearer "+adminToken)
+			synctest.Wait()
+			live.Moved("sources/x")
+			synctest.Wait()
+			over(s, v)
+			time.Sleep(2 * time.Second)
+			live.Moved("sources/y")
+			synctest.Wait()
+			for what, screen := range map[string]*screen{"the cookie": byCookie, "the token": byToken} {
+				told := screen.count("data: sources")
+				if lasts := what == "the token" && name == "signed out"; lasts && told != 2 || !lasts && told != 1 {
+					t.Errorf("%s: by %s %d events came", name, what, told)
+				}
+			}
+			if name == "another token" {
+				return
+			}
+			s.SetToken(secret.New("another"))
+			time.Sleep(16 * time.Second) // a sign of life
+		})
+	}
+}
+
+// streaming has a visitor hear of sources until the server ends it.
+func streaming(t *testing.T, v *visitor, header, value string) *screen {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/stream?topic=sources", http.NoBody)
+	r.RemoteAddr = v.from
+	r.Header.Set(header, value)
+	out := &screen{begun: time.Now(), ResponseRecorder: *httptest.NewRecorder()}
+	go v.h.ServeHTTP(out, r)
+	return out
+}
+
+// Who asks for the head of a stream takes nobody's place.
+func TestHeadOfAStream(t *testing.T) {
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Live: new(web.Live)})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://"+server.Addr()+"/stream?topic=sources", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
 func TestNobodyIsLive(t *testing.T) {

@@ -61,15 +61,13 @@ func (s *Server) paging(mux *http.ServeMux) {
 	p := s.pages
 	mux.HandleFunc("GET /assets/{file}", asset)
 	if p.Live != nil {
-		mux.Handle("GET /stream", s.guard(stream{p.Live, s.ending}))
+		mux.Handle("GET /stream", s.guard(stream{p.Live, s.ending, s.admits}))
 	}
 	shown, deeds := map[string]shower{}, map[string]doer{}
 	p.sourcePages(shown, deeds)
 	p.eventPages(shown, deeds)
 	p.endpointPages(shown, deeds)
-	if p.Daemon != nil {
-		shown["/config"] = p.config
-	}
+	p.configPages(shown, deeds)
 	for path, show := range shown {
 		mux.Handle("GET "+path, s.guardPage(p.shown(show)))
 	}
@@ -258,6 +256,10 @@ func didWords(q url.Values) string {
 		return "Put back into the queue: " + cmp.Or(n, "0") + "."
 	case "replaying":
 		return "They are put back, a few at a time."
+	case "reload":
+		return "Reloaded: the configuration that is there now runs."
+	case "reloading":
+		return "It still reloads. This page says what came of it."
 	case "stop":
 		return "Stopped. What was put back is put back."
 	}

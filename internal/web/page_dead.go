@@ -56,7 +56,9 @@ func (p *pages) dead(r *http.Request) (*view, error) {
 		d.Newest = d.Address("/dead", "")
 	}
 	if p.Replays != nil {
-		d.Replays = slices.DeleteFunc(p.Replays.Jobs(), func(j emitter.ReplayJob) bool { return j.Order.Dry || j.Order.Delivery != 0 })
+		d.Replays = slices.DeleteFunc(p.Replays.Jobs(), func(j emitter.ReplayJob) bool {
+			return j.Order.Dry || j.Order.Delivery != 0 || len(j.Order.Deliveries) > 0 && j.State != emitter.ReplayRunning
+		})
 		d.Replays = d.Replays[:min(len(d.Replays), shownReplays)]
 	}
 	v.Gist = count(len(d.Letters), "dead letter") + " shown"
@@ -89,21 +91,16 @@ func (p *pages) replaySelected(r *http.Request) (string, error) {
 	if len(numbers) == 0 || len(numbers) > listRows {
 		return "", fmt.Errorf("%d dead letters are selected: expected 1 to %d: %w", len(numbers), listRows, ErrInvalid)
 	}
-	n := 0
+	order := emitter.ReplayOrder{State: emitter.Dead}
 	for _, text := range numbers {
 		number, err := strconv.ParseUint(text, 10, 64)
-		if err != nil || number == 0 {
+		if err != nil {
 			return "", fmt.Errorf("%q is not the number of a delivery: %w", clipped(text, maxShown), ErrInvalid)
 		}
-		job, err := p.replay(r.Context(), emitter.ReplayOrder{Delivery: number, State: emitter.Dead})
-		switch {
-		case errors.Is(err, emitter.ErrUnknown): // it went meanwhile
-		case err != nil:
-			return "", fmt.Errorf("%d were put back, then: %w", n, err)
-		}
-		n += job.Replayed.Replayed
+		order.Deliveries = append(order.Deliveries, number)
 	}
-	return didReplay(readFilter(r.PostForm).Address("/dead", ""), n), nil
+	job, err := p.replay(r.Context(), order)
+	return didReplay(readFilter(r.PostForm).Address("/dead", ""), job.Replayed.Replayed), err
 }
 
 // confirmPage asks whether all dead letters of a filter are to be put back.

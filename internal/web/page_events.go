@@ -14,7 +14,7 @@ import (
 // Bounds of the pages of events.
 const (
 	listRows    = 50
-	shownSends  = 20 // deliveries of one event whose attempts are shown
+	shownSends  = 20 // deliveries of one event whose attempts and payloads are shown
 	attemptRows = 20 // of each, the last ones
 )
 
@@ -91,6 +91,9 @@ func (p *pages) event(r *http.Request) (*view, error) {
 	gist := []string{record.Type}
 	for i, d := range record.Deliveries {
 		s := sent{DeliveryRecord: d}
+		if i >= shownSends {
+			s.Payload = nil
+		}
 		if i < shownSends && d.Attempts > 0 {
 			s.Tries, s.More, err = p.attempts(r.Context(), d.Number, attemptRows)
 			if err != nil {

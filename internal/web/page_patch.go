@@ -15,16 +15,23 @@ const maxLines = 200
 
 // edits are what changed between two contents, as a person reads it.
 type edits struct {
-	Lines []edit
+	Lines []Edit
 	More  int // that are not shown
 }
 
-// edit is one place that changed.
-type edit struct {
+// Edit is one place that changed, for a person to read.
+type Edit struct {
 	Sign     string // +, - or ~
 	Word     string // added, removed, changed: what the sign means
 	Path     string // last_scan.city, scans[0]
 	Old, New string // as JSON; "" where there is none
+}
+
+// Edits are what turns one content into another, as pages show it: 200 at most,
+// and how many more there are.
+func Edits(from, to json.RawMessage) ([]Edit, int) {
+	e := lines(differ.Revision{Old: from, New: to})
+	return e.Lines, e.More
 }
 
 // operation is one of a JSON Patch.
@@ -144,8 +151,8 @@ func (p *place) element(v []any, step string, rest []string) any {
 	return v
 }
 
-func (p *place) edit() edit {
-	e := edit{Sign: "~", Word: "changed", Path: p.path.String(), New: clipped(string(p.op.Value), maxValue)}
+func (p *place) edit() Edit {
+	e := Edit{Sign: "~", Word: "changed", Path: p.path.String(), New: clipped(string(p.op.Value), maxValue)}
 	switch p.op.Op {
 	case "add":
 		e.Sign, e.Word = "+", "added"

@@ -117,7 +117,7 @@ func (p *pages) poll(r *http.Request) (string, error) {
 func (p *pages) decide(r *http.Request) (string, error) {
 	state := differ.HoldState(r.PostFormValue("state"))
 	if !slices.Contains([]differ.HoldState{differ.Released, differ.ReleasedSilently, differ.Discarded}, state) {
-		return "", fmt.Errorf("a hold that is to be %q: %w", state, ErrInvalid)
+		return "", fmt.Errorf("a hold that is to be %q: %w", clipped(string(state), maxShown), ErrInvalid)
 	}
 	name := r.PathValue("name")
 	return did(sourceURL(name), string(state)), p.Holds.Decide(r.Context(), name, r.PostFormValue("watch"), state)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,9 @@ func (a *tale) Deliveries(_ context.Context, f emitter.Filter, p emitter.Page) (
 		return emitter.DeliveryPage{}, nil
 	}
 	d := a.event.Deliveries[0]
+	if f.State == emitter.StateSuperseded {
+		d = a.event.Deliveries[1]
+	}
 	d.Event, d.Payload = &a.event, nil
 	return emitter.DeliveryPage{Deliveries: []emitter.DeliveryRecord{d}, Rest: emitter.Rest{Next: "further"}}, nil
 }
@@ -69,9 +73,6 @@ func (a *tale) Attempts(_ context.Context, _ uint64, p emitter.Page) (emitter.At
 
 func (a *tale) Start(_ context.Context, o emitter.ReplayOrder) (emitter.ReplayJob, error) {
 	a.orders = append(a.orders, o)
-	if o.Delivery == 404 {
-		return emitter.ReplayJob{}, fmt.Errorf("delivery: %w", emitter.ErrUnknown)
-	}
 	if err := o.Check(); err != nil {
 		return emitter.ReplayJob{}, &emitter.OrderError{Fault: err}
 	}
@@ -79,7 +80,8 @@ func (a *tale) Start(_ context.Context, o emitter.ReplayOrder) (emitter.ReplayJo
 }
 
 func (a *tale) Job(context.Context, string) (emitter.ReplayJob, error) {
-	return emitter.ReplayJob{ID: "1", State: emitter.ReplayDone, Replayed: emitter.Replayed{Replayed: 1}}, nil
+	n := max(1, len(slices.DeleteFunc(slices.Clone(a.orders[len(a.orders)-1].Deliveries), func(d uint64) bool { return d == 404 })))
+	return emitter.ReplayJob{ID: "1", State: emitter.ReplayDone, Replayed: emitter.Replayed{Replayed: n}}, nil
 }
 
 func (a *tale) Jobs() []emitter.ReplayJob {
@@ -193,7 +195,7 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 	if text := s.get(t, to, http.StatusOK).find("#message").text(); text != "Put back into the queue: 2." {
 		t.Errorf("message %q", text)
 	}
-	want := []emitter.ReplayOrder{{Delivery: 7, State: emitter.Dead}, {Delivery: 404, State: emitter.Dead}, {Delivery: 9, State: emitter.Dead}}
+	want := []emitter.ReplayOrder{{Deliveries: []uint64{7, 404, 9}, State: emitter.Dead}}
 	if diff := cmp.Diff(want, a.orders); diff != "" {
 		t.Errorf("orders (-want +got):\n%s", diff)
 	}
@@ -265,6 +267,12 @@ func TestEndpointPage(t *testing.T) {
 	doc := s.get(t, "/endpoints/e", http.StatusOK)
 	if text := doc.find("main").text(); !strings.Contains(text, "paused since") || !strings.Contains(text, "it answered 503") || !strings.Contains(text, "resumes by itself") {
 		t.Errorf("%q", text)
+	}
+	if text := doc.find("#terms").text(); !strings.Contains(text, "slack, in order, 1 at once, at most 1/s; updates of an item that wait become one") {
+		t.Errorf("how it is sent to: %q", text)
+	}
+	if text := s.get(t, "/endpoints/e?state=superseded", http.StatusOK).find("#deliveries tbody").text(); !strings.Contains(text, "never tried: a later update tells of it too") {
+		t.Errorf("an update that was superseded: %q", text)
 	}
 	if len(doc.find("form[action='/endpoints/e/resume']")) != 1 || len(doc.find("form[action='/endpoints/e/pause']")) != 0 {
 		t.Error("a paused endpoint can be resumed, and not paused")
@@ -339,6 +347,61 @@ func TestConfigPage(t *testing.T) {
 	if signin.find("form[action='/signin'] input[name=next]").attr("value") != "/config" || len(signin.find("nav, a[href='/config']")) != 0 || strings.Contains(signin.find("body").text(), "1.2.3") {
 		t.Errorf("the sign-in page tells too much, or not where to go on: %s", signin.find("body").text())
 	}
+}
+
+// A reload is asked for by a button; the page that follows says what came of it.
+func TestReloadButton(t *testing.T) {
+	r, about := &reloader{}, &teller{}
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Daemon: about, Reloader: r})
+	s := &site{base: "http://" + server.Addr()}
+	if doc := s.get(t, "/config", http.StatusOK); doc.find("form[action='/config/reload'][method=post] button").text() != "Reload" || len(doc.find("#reloaded")) != 0 {
+		t.Error("no button, or a reload that was none")
+	}
+	about.last = &web.Reload{At: shelfTime, Changed: &web.Reloaded{
+		Sources: web.Reconfigured{Added: []string{"new", "newer"}, Removed: []string{"old"}}, Endpoints: web.Reconfigured{Changed: []string{"shop"}},
+		Renamed: map[string]string{"parcels": "packages"},
+	}}
+	status, to := s.submit(t, "/config/reload", nil)
+	if status != http.StatusSeeOther || to != "/config?did=reload" {
+		t.Fatalf("%d to %s", status, to)
+	}
+	doc := s.get(t, to, http.StatusOK)
+	for _, want := range []string{"2 sources added: new, newer", "1 source removed: old", "1 endpoint changed: shop", "packages is called parcels now"} {
+		if !strings.Contains(doc.find("#reloaded").text(), want) {
+			t.Errorf("%q has no %q", doc.find("#reloaded").text(), want)
+		}
+	}
+	if text := doc.find("#message").text(); !strings.Contains(text, "Reloaded") {
+		t.Errorf("message %q", text)
+	}
+	about.last = &web.Reload{At: shelfTime, Changed: &web.Reloaded{}}
+	if text := s.get(t, "/config", http.StatusOK).find("#reloaded").text(); !strings.Contains(text, "no source or endpoint was another") {
+		t.Errorf("nothing changed: %q", text)
+	}
+	for _, tt := range []struct {
+		err    error
+		status int
+		to     string
+	}{
+		{&web.Faulty{Faults: []string{"d.yaml:1:1: x"}}, http.StatusSeeOther, "/config#reload-failed"},
+		{context.DeadlineExceeded, http.StatusSeeOther, "/config?did=reloading"},
+		{fmt.Errorf("it ends: %w", web.ErrConflict), http.StatusConflict, ""},
+	} {
+		r.err = tt.err
+		if status, to := s.submit(t, "/config/reload", nil); status != tt.status || to != tt.to {
+			t.Errorf("%v: %d to %q, want %d to %q", tt.err, status, to, tt.status, tt.to)
+		}
+	}
+}
+
+// teller is a web.Daemon whose last reload is what it is told.
+type teller struct {
+	self
+	last *web.Reload
+}
+
+func (d *teller) About() web.About {
+	return web.About{Version: "1.2.3", Started: shelfTime, Reload: d.last}
 }
 
 func TestToldNothing(t *testing.T) {

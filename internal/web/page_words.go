@@ -18,9 +18,10 @@ import (
 
 // Bounds of what stands on a page of a text that others wrote, in bytes.
 const (
-	maxShown = 160   // in a row; the rest is in the title
-	maxTitle = 2_000 // of that
-	maxValue = 2_000 // of a value in a diff
+	maxShown = 160       // in a row; the rest is in the title
+	maxTitle = 2_000     // of that
+	maxValue = 2_000     // of a value in a diff
+	maxText  = 256 << 10 // of a content or a payload, with its indentation
 )
 
 // words are the functions of the templates.
@@ -201,13 +202,45 @@ func title(s string) string {
 	return clipped(s, maxTitle)
 }
 
-// pretty is JSON with its lines apart, and anything else as it is.
+// pretty is JSON with its lines apart, and anything else as it is. What would
+// be too long so, for it is large or nested deep, stands in one line, or its
+// beginning does.
 func pretty(b []byte) string {
+	b = bytes.TrimSpace(b)
 	var out bytes.Buffer
-	if json.Indent(&out, bytes.TrimSpace(b), "", "  ") != nil {
+	if spread(b) <= maxText && json.Indent(&out, b, "", "  ") == nil {
+		return out.String()
+	}
+	if len(b) <= maxText {
 		return strings.ToValidUTF8(string(b), "\uFFFD")
 	}
-	return out.String()
+	return strings.ToValidUTF8(string(b[:maxText]), "\uFFFD") + "…\n\n" + num(len(b)-maxText) + " more bytes are left out here; the API has all of it"
+}
+
+// spread is how many bytes JSON has with its lines apart, or that it has too
+// many: each line begins with two bytes for each array and object around it.
+func spread(b []byte) int {
+	n, depth, quoted := len(b), 0, false
+	for i := 0; i < len(b) && n <= maxText; i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{', c == '[':
+			depth++
+			n += 1 + 2*depth
+		case c == '}', c == ']':
+			depth--
+			n += 1 + 2*max(depth, 0)
+		case c == ',':
+			n += 1 + 2*depth
+		case c == ':':
+			n++
+		}
+	}
+	return n
 }
 
 // badge is how bad a state is: the class of its badge.

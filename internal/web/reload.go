@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/deltahook/deltahook/internal/secret"
@@ -38,6 +40,33 @@ type Reconfigured struct {
 	Changed []string `json:"changed"`
 }
 
+// Told is what was changed, as sentences.
+func (r *Reload) Told() (told []string) {
+	if r.Changed == nil {
+		return nil
+	}
+	say := func(what, did string, names []string) {
+		if len(names) > 0 {
+			told = append(told, count(len(names), what)+" "+did+": "+clipped(strings.Join(names, ", "), maxTitle))
+		}
+	}
+	for _, part := range []struct {
+		what string
+		Reconfigured
+	}{{"source", r.Changed.Sources}, {"endpoint", r.Changed.Endpoints}} {
+		say(part.what, "added", part.Added)
+		say(part.what, "removed", part.Removed)
+		say(part.what, "changed", part.Changed)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Changed.Renamed)) {
+		told = append(told, r.Changed.Renamed[name]+" is called "+name+" now")
+	}
+	if told == nil {
+		told = []string{"no source or endpoint was another"}
+	}
+	return told
+}
+
 // Faulty is a configuration with which nothing was done.
 type Faulty struct {
 	Faults []string // FILE:LINE:COLUMN: setting: what is wrong
@@ -55,6 +84,7 @@ func (s *Server) reloading() []route {
 
 // reload answers POST /api/v1/reload.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	allow(w, 2*reloadTimeout) // to wait so long, and to say so
 	ctx, cancel := context.WithTimeout(r.Context(), reloadTimeout)
 	defer cancel()
 	done, err := s.o.Reloader.Reload(ctx)

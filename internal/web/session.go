@@ -117,7 +117,15 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	right, wait := s.shows(r, r.PostForm.Get("token"), true)
+	token := r.PostForm.Get("token")
+	right, wait := s.shows(r, token, true)
+	session := ""
+	if right && wait == 0 {
+		session = s.sessions.begin(time.Now())
+		if right = s.isToken(token); !right { // another is asked for since
+			s.sessions.end(session)
+		}
+	}
 	switch {
 	case wait > 0:
 		tooMany(w, wait)
@@ -125,7 +133,7 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 	case !right:
 		s.signinPage(w, http.StatusUnauthorized, next, "That is not the token of server.token.")
 	default:
-		http.SetCookie(w, cookie(r, s.sessions.begin(time.Now()), int(sessionLife/time.Second)))
+		http.SetCookie(w, cookie(r, session, int(sessionLife/time.Second)))
 		http.Redirect(w, r, next, http.StatusSeeOther)
 	}
 }
@@ -187,15 +195,14 @@ func (s *Server) guarded(next http.Handler, turnAway http.HandlerFunc) http.Hand
 			return
 		}
 		passes := s.signedIn(r)
-		if header := r.Header.Get("Authorization"); header != "" {
-			scheme, shown, _ := strings.Cut(header, " ")
-			right, wait := s.shows(r, strings.TrimLeft(shown, " "), false)
+		if shown, ok := bearer(r); ok {
+			right, wait := s.shows(r, shown, false)
 			if wait > 0 {
 				tooMany(w, wait)
 				refuse(w, http.StatusTooManyRequests, "too many wrong tokens came from this address: try again in "+seconds(wait)+" s")
 				return
 			}
-			passes = right && strings.EqualFold(scheme, "Bearer")
+			passes = right
 		}
 		if !passes {
 			turnAway(w, r)
@@ -205,12 +212,34 @@ func (s *Server) guarded(next http.Handler, turnAway http.HandlerFunc) http.Hand
 	})
 }
 
-// shows reports whether text is the token, or how long this address has to
-// wait until that is told. Digests are compared, in constant time, so that not
-// even the token's length can be measured.
-func (s *Server) shows(r *http.Request, text string, form bool) (right bool, wait time.Duration) {
+// bearer is the token that a request shows by its header. Credentials of another
+// scheme are none of ours: a proxy in front may have asked for them.
+func bearer(r *http.Request) (token string, shown bool) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimLeft(token, " "), strings.EqualFold(scheme, "Bearer")
+}
+
+// admits reports whether a request that was let through would be let through
+// now: its session may be over, its token another.
+func (s *Server) admits(r *http.Request) bool {
+	if s.open() || s.signedIn(r) {
+		return true
+	}
+	shown, ok := bearer(r)
+	return ok && s.isToken(shown)
+}
+
+// isToken compares digests, in constant time, so that not even the token's
+// length can be measured.
+func (s *Server) isToken(text string) bool {
 	want, got := sha256.Sum256([]byte(s.token.Load().Reveal())), sha256.Sum256([]byte(text))
-	right = subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// shows reports whether text is the token, or how long this address has to
+// wait until that is told.
+func (s *Server) shows(r *http.Request, text string, form bool) (right bool, wait time.Duration) {
+	right = s.isToken(text)
 	if wait := s.tries.try(r.RemoteAddr, form, right, time.Now()); wait > 0 {
 		return false, wait
 	}

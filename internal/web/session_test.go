@@ -148,6 +148,47 @@ func TestCookieAndOtherSites(t *testing.T) {
 	}
 }
 
+// What a page of another site loads costs, even though it cannot read it: only
+// following a link leads here.
+func TestOtherSitesLoadNothing(t *testing.T) {
+	_, v, _ := guarded()
+	v.signIn(adminToken, "/")
+	for site, mode := range map[string]string{"cross-site": "no-cors", "same-site": "cors"} {
+		if resp := v.get("/metrics", "Sec-Fetch-Site", site, "Sec-Fetch-Mode", mode); resp.StatusCode != 403 {
+			t.Errorf("loaded %s: %d", site, resp.StatusCode)
+		}
+	}
+	resp := v.get("/metrics", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+	if resp.StatusCode != 200 || resp.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+		t.Errorf("by a link: %d %v", resp.StatusCode, resp.Header)
+	}
+	if resp := v.get("/metrics", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"); resp.StatusCode != 403 {
+		t.Errorf("in a frame: %d", resp.StatusCode)
+	}
+	if resp := v.get("/metrics", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors"); resp.StatusCode != 200 {
+		t.Errorf("from its own page: %d", resp.StatusCode)
+	}
+}
+
+// A proxy that asks for a user and a password passes on what it was shown: that
+// is no token, and no wrong one.
+func TestCredentialsOfAProxy(t *testing.T) {
+	_, v, log := guarded()
+	v.signIn(adminToken, "/")
+	for range web.TriesOfOne + 1 {
+		if resp := v.get("/metrics", "Authorization", "Basic bWU6cHc="); resp.StatusCode != 200 {
+			t.Fatalf("signed in, behind a proxy: %d", resp.StatusCode)
+		}
+	}
+	if strings.Contains(log.String(), "wrong token") {
+		t.Error("it was taken for a wrong token")
+	}
+	v.cookie = ""
+	if resp := v.get("/metrics", "Authorization", "Basic "+adminToken); resp.StatusCode != 401 {
+		t.Errorf("the token by another scheme: %d", resp.StatusCode)
+	}
+}
+
 func TestSignInGoesOnToLocalPathsOnly(t *testing.T) {
 	for next, want := range map[string]string{
 		"/a/b?c=d": "/a/b?c=d", "/a#frag": "/a", "": "/", "a": "/",

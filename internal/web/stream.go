@@ -22,13 +22,17 @@ const (
 // stream is GET /stream?topic=…: server-sent events that say which of the
 // topics moved. What moved, a page asks for.
 type stream struct {
-	live *Live
-	end  <-chan struct{} // closed when the server ends
+	live   *Live
+	end    <-chan struct{}          // closed when the server ends
+	admits func(*http.Request) bool // whether it may still be told
 }
 
 // ServeHTTP tells a page what moves until it goes, its time is over or the
 // server ends.
 func (s stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		return // there is nothing to be told
+	}
 	topics := r.URL.Query()["topic"]
 	if len(topics) == 0 || len(topics) > maxTopics || slices.Contains(topics, "") || strings.ContainsAny(strings.Join(topics, ""), "\r\n") {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("topic: expected 1 to %d of them", maxTopics))
@@ -69,11 +73,17 @@ func (s stream) tell(r *http.Request, me *viewer, out teller) {
 		case <-over.C:
 			return
 		case <-beat.C:
+			if !s.admits(r) {
+				return
+			}
 			err = out.tell(": still here\n\n")
 		case <-pause:
 			wake, pause = me.wake, nil
 		case <-wake:
 			wake, pause = nil, time.After(streamPace)
+			if !s.admits(r) {
+				return
+			}
 			if moved := s.live.take(me); len(moved) > 0 {
 				err = out.tell("event: moved\ndata: %s\n\n", strings.Join(moved, " "))
 			}

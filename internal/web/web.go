@@ -23,7 +23,7 @@
 //
 // Bounds: 100 connections a listener (over that, clients wait in the kernel's
 // queue), 16 KiB of request header, 5 s to send it, 30 s to take an answer (a
-// snapshot: 30 s for each 1,000 items), 4 scrapes at once, 10 s a scrape;
+// snapshot: 30 s for each 1,000 items, a backup for each MiB), 4 scrapes at once, 10 s a scrape;
 // 50 streams of 10 minutes each, an event a second, in connections of their own.
 package web
 
@@ -62,7 +62,7 @@ type Options struct {
 	Store string
 	// Token guards /metrics and /api as a bearer token. Empty: anybody who reaches
 	// Listen may use them.
-	Token secret.Text
+	Token secret.Text // to begin with; see SetToken
 	// Ready says why the daemon is not ready, or nil. Its text is shown to
 	// anybody who reaches Listen. nil: always ready. It must not block.
 	Ready func() error
@@ -87,6 +87,8 @@ type Options struct {
 	Replays Replays
 	// Daemon is what the process knows of itself. nil: there is no API for it.
 	Daemon Daemon
+	// Backups is who copies the store. nil: there is no API for it.
+	Backups Backups
 	// Sources is who polls sources. nil: there are no pages and no API of them.
 	Sources Sources
 	// Reloader has the configuration read anew. nil: nobody does.

@@ -291,6 +291,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d `), "CLOCK "},
 	{regexp.MustCompile(`\(in (\d+h)?(\d+m)?\d+s\)`), "(in AWHILE)"},
 	{regexp.MustCompile(`in \d+(\.\d+)?(µs|ms|s)\b`), "in AWHILE"},
+	{regexp.MustCompile(`\b\d+(\.\d+)?(µs|ms|s)\b`), "AWHILE"},
 	{regexp.MustCompile(`after=\d+s`), "after=AWHILE"},
 	{regexp.MustCompile(`\(go\d[^)]*\)`), "(GO)"},
 	// The table of check is as wide as its times.

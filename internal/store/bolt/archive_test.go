@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,11 +107,16 @@ func TestScansAreBounded(t *testing.T) {
 			c.Version, c.Events = c.Version+1, nil
 		}
 	}
-	nothing := emitter.Filter{Source: "nothing"}
-	dead := emitter.Filter{Source: "nothing", State: emitter.Dead}
+	nothing := emitter.Filter{Type: "nothing"}
+	dead := emitter.Filter{Type: "nothing", State: emitter.Dead}
+	ofSource := emitter.Filter{Source: "shop", Type: "nothing"}
 	for name, list := range map[string]func(cursor string) (found int, next string, err error){
 		"events": func(cursor string) (int, string, error) {
 			page, err := s.Events(t.Context(), nothing, emitter.Page{Cursor: cursor})
+			return len(page.Events), page.Next, err
+		},
+		"events of a source": func(cursor string) (int, string, error) {
+			page, err := s.Events(t.Context(), ofSource, emitter.Page{Cursor: cursor})
 			return len(page.Events), page.Next, err
 		},
 		"deliveries": func(cursor string) (int, string, error) {
@@ -140,6 +146,86 @@ func TestScansAreBounded(t *testing.T) {
 			t.Errorf("%s: %d pages, want 3", name, pages)
 		}
 		t.Logf("%s: %s a page", name, time.Since(began)/time.Duration(pages))
+	}
+}
+
+// TestEventsOfASourceAreFound asks for what was told long ago: of a source of
+// which nothing was since, and of an item among those of another one.
+func TestEventsOfASourceAreFound(t *testing.T) {
+	s := openTemp(t)
+	tellKey := func(source string, version uint64, ids ...string) {
+		t.Helper()
+		c := &differ.Commit{Source: source, Version: version}
+		for _, id := range ids {
+			c.Events = append(c.Events, differ.Event{ID: id, Key: id, Bodies: []differ.Body{{Endpoint: "hook", Payload: []byte("x")}}})
+		}
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tellKey("still", 0, "a", "b")
+	tellKey("shop", 0, "rare")
+	var many []string
+	for i := range maxLooked + 1 {
+		many = append(many, fmt.Sprintf("s%06d", i))
+	}
+	tellKey("shop", 1, many...)
+	tellKey("shoq", 0, "z")
+	for want, f := range map[string]emitter.Filter{
+		"b a":  {Source: "still"},
+		"a":    {Source: "still", Key: "a"},
+		"rare": {Source: "shop", Key: "rare"},
+		"z":    {Source: "shoq"},
+		"":     {Source: "sho"},
+	} {
+		var got []string
+		for cursor := ""; ; {
+			page, err := s.Events(t.Context(), f, emitter.Page{Limit: 1, Cursor: cursor})
+			if err != nil || page.Damaged > 0 {
+				t.Fatal(page.Rest, err)
+			}
+			if len(page.Events) == 0 {
+				if page.Next != "" {
+					t.Errorf("%+v: a page without any has a next one", f)
+				}
+				break
+			}
+			if got = append(got, page.Events[0].ID); page.Next == "" {
+				break
+			}
+			cursor = page.Next
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%+v: %q, want %q", f, got, want)
+		}
+	}
+}
+
+// TestSkimmedIsBounded asks for an item among more events of its source than
+// one call skims.
+func TestSkimmedIsBounded(t *testing.T) {
+	s := openTemp(t)
+	tell(t, s, 0, "a")
+	err := s.db.Update(func(btx *bbolt.Tx) error {
+		t := newTx(btx)
+		for i := range maxSkimmed {
+			if err := t.tell(fmt.Sprintf("f%06d", i), &storedEvent{unit: "shop", key: "another"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := emitter.Filter{Source: "shop", Key: "a"}
+	page, err := s.Events(t.Context(), f, emitter.Page{})
+	if err != nil || len(page.Events) != 0 || page.Next == "" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	page, err = s.Events(t.Context(), f, emitter.Page{Cursor: page.Next})
+	if err != nil || len(page.Events) != 1 || page.Next != "" || page.Damaged > 0 {
+		t.Fatalf("%+v, %v", page, err)
 	}
 }
 

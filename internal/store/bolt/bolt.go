@@ -19,7 +19,7 @@ import (
 
 // schema is the version of the file's layout that doc.go describes. Files from
 // version 1 on are brought to it when they are opened to write.
-const schema = 4
+const schema = 5
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -58,6 +58,8 @@ type Store struct {
 
 	turns turns // of what Pending gives
 	hands hands
+
+	copying sync.Mutex // held while there is a Copy
 
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
@@ -236,9 +238,10 @@ func (s *Store) mountOnce(path string, readOnly bool, opened *os.FileInfo) error
 }
 
 // initialMap is the address space that the file is given at once: while it is
-// smaller, a commit never waits for readers because the file must be mapped
-// anew. It takes no memory and makes no file larger.
-const initialMap = min(1<<30, math.MaxInt/8)
+// smaller, a commit never waits for readers, of which a backup is a long one,
+// because the file must be mapped anew; above, once for each GiB. It takes no
+// memory and makes no file larger.
+const initialMap = min(16<<30, math.MaxInt/8)
 
 // growth is by how much the file grows at a time, each time with an fsync.
 const growth = 1 << 20
@@ -259,6 +262,11 @@ func (s *Store) lay(path string) error {
 			}
 			if version > 0 && version < 3 {
 				if err := sortFresh(newTx(btx)); err != nil {
+					return err
+				}
+			}
+			if version > 0 && version < 5 {
+				if err := tellSources(newTx(btx)); err != nil {
 					return err
 				}
 			}

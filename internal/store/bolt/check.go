@@ -64,6 +64,8 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		_, err = readRevision(k, v)
 	case bucketEvents:
 		err = t.checkEvent(k, v)
+	case bucketTold:
+		err = t.checkTold(k, v)
 	case bucketBodies:
 		err = t.checkBody(k)
 	case bucketDeliveries:
@@ -124,6 +126,9 @@ func (t *tx) checkEvent(k, v []byte) error {
 	e, err := readEvent(k, v)
 	if err != nil {
 		return err
+	}
+	if key := toldKey(&e, string(k)); t.has(bucketTold) && t.get(bucketTold, key) == nil {
+		return missing(bucketTold, key)
 	}
 	for i := range e.bodies {
 		if _, err := t.payload(string(k), i); err != nil {

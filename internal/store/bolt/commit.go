@@ -289,6 +289,9 @@ func (t *tx) addEvent(e *preparedEvent) error {
 	if err := t.put(bucketEvents, key, event.record(key)); err != nil {
 		return err
 	}
+	if err := t.tell(e.id, &event); err != nil {
+		return err
+	}
 	for i, payload := range e.payloads {
 		if err := t.put(bucketBodies, bodyKey(e.id, i), payload); err != nil {
 			return err

@@ -85,7 +85,13 @@ func (s *Store) room(path string) error {
 	if err != nil {
 		return err
 	}
-	need := used + used/16 + 2*growth
+	return roomFor(path, used+used/16)
+}
+
+// roomFor is an error where so many bytes, and what the store grows by
+// meanwhile, do not fit beside a file.
+func roomFor(path string, size int64) error {
+	need := size + 2*growth
 	free, known, err := freeSpace(filepath.Dir(path))
 	if err != nil || !known {
 		return err

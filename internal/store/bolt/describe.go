@@ -53,6 +53,10 @@ func describeKey(b bucket, key []byte) string {
 		if len(key) > 8 {
 			return describeItem(key[8:])
 		}
+	case bucketTold:
+		if source, event, ok := cutPart(key); ok {
+			return fmt.Sprintf("source %q event %q", clip(source), clip(string(event)))
+		}
 	case bucketBodies:
 		if event, rest, ok := cutPart(key); ok && len(rest) == 2 {
 			return fmt.Sprintf("event %q number %d", clip(event), binary.BigEndian.Uint16(rest))

@@ -7,7 +7,7 @@
 // bodies.
 //
 //	bucket      key                                        body
-//	meta        "schema"                                   version of this page: 4
+//	meta        "schema"                                   version of this page: 5
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	meta        "name/" source                             where its name and that in keys are two (JSON)
@@ -18,6 +18,7 @@
 //	revisions   source' watch' key' revision64             change, seen, hashes, content before, life
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
+//	told        source' id                                 watch and key, hashed – an event of a source
 //	bodies      id' index16                                one distinct payload of an event
 //	deliveries  number64                                   event, endpoint, body index, state, due, …
 //	attempts    number64 index32                           one attempt of a delivery, from 1
@@ -61,6 +62,9 @@
 // it was given by Pending, or stood first in its lane when the endpoint began to
 // be sent to, and may have been sent by a process that was killed.
 //
+// The source in told is the name that the event was told under, as the events
+// of a source are asked for by that.
+//
 // Notes are put and removed by name, with a commit or a Keep. A note needs no
 // item that is there: it outlives a deletion, and a new baseline. What is noted
 // of an item goes at the latest when the sweep forgets that the item ever was;
@@ -81,7 +85,8 @@
 //	1   as this page, without the bucket notes
 //	2   with it; in due, what was never tried has no source
 //	3   without revisions, lives and updates; every source is named in keys as it is
-//	4   this page
+//	4   without told
+//	5   this page
 //
 // A file of an older version is brought to this one when it is opened to write,
 // in one transaction; an older deltahook then refuses it. Opened to read only

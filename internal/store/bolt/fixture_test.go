@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "write the fixture of the current schema anew; only while it is not released")
 
 // fixture is what an earlier build of the current schema wrote.
-const fixture = "testdata/v4.db"
+const fixture = "testdata/v5.db"
 
 // fixtureDay is when the fixtures' records were made: a bubble's first moment.
 var fixtureDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -43,7 +44,14 @@ func TestFixture(t *testing.T) {
 		testUpgradedTimeline(t, path)
 	})
 	t.Run("4", func(t *testing.T) {
+		path := copyFixture(t, "testdata/v4.db")
+		testToldOf(t, path, Options{ReadOnly: true})
+		testFixture(t, path, fixtureNotes, time.Time{})
+		testToldOf(t, path, Options{})
+	})
+	t.Run("5", func(t *testing.T) {
 		path := copyFixture(t, fixture)
+		testToldOf(t, path, Options{ReadOnly: true})
 		testFixture(t, path, fixtureNotes, time.Time{})
 		s, err := Open(path, Options{ReadOnly: true})
 		if err != nil {
@@ -108,6 +116,25 @@ func testUpgradedTimeline(t *testing.T, path string) {
 		Revision: 2, Change: differ.Updated, Seen: fixtureDay, Old: fixtureItems[0].Content, New: next.Content,
 	}}, list); diff != "" || err != nil {
 		t.Errorf("revisions (-want +got):\n%s, %v", diff, err)
+	}
+}
+
+// testToldOf holds that the events of a source are all there are that say so.
+func testToldOf(t *testing.T, path string, o Options) {
+	t.Helper()
+	s, err := Open(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	all, err := s.Events(t.Context(), emitter.Filter{}, emitter.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.DeleteFunc(all.Events, func(e emitter.EventRecord) bool { return e.Source != "shop" })
+	of, err := s.Events(t.Context(), emitter.Filter{Source: "shop"}, emitter.Page{})
+	if diff := cmp.Diff(want, of.Events); diff != "" || len(want) == 0 || err != nil {
+		t.Errorf("%d events of shop (-want +got):\n%s, %v", len(want), diff, err)
 	}
 }
 

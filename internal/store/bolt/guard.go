@@ -28,6 +28,11 @@ func (s *Store) view(f func(*tx) error) error {
 	err := s.guard(func() error {
 		return s.db.View(func(btx *bbolt.Tx) error { return f(newTx(btx)) })
 	})
+	return closedError(err)
+}
+
+// closedError is ErrClosed for what bbolt says then.
+func closedError(err error) error {
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}

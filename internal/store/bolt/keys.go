@@ -33,6 +33,7 @@ const (
 	bucketDead       bucket = "dead"
 	bucketEndpoints  bucket = "endpoints"
 	bucketUpdates    bucket = "updates"
+	bucketTold       bucket = "told"
 )
 
 // buckets lists all there are.
@@ -40,7 +41,7 @@ func buckets() []bucket {
 	return []bucket{
 		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketRevisions, bucketGone,
 		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
-		bucketLanes, bucketDue, bucketDead, bucketEndpoints, bucketUpdates,
+		bucketLanes, bucketDue, bucketDead, bucketEndpoints, bucketUpdates, bucketTold,
 	}
 }
 
@@ -51,6 +52,8 @@ func (b bucket) since() uint64 {
 		return 2
 	case bucketRevisions, bucketUpdates:
 		return 4
+	case bucketTold:
+		return 5
 	}
 	return 1
 }

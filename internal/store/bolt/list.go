@@ -35,51 +35,83 @@ func (s *Store) Events(ctx context.Context, f emitter.Filter, p emitter.Page) (p
 }
 
 func (t *tx) listEvents(f *emitter.Filter, size int, from []byte, page *emitter.EventPage) error {
-	c := t.cursor(bucketEvents)
 	if late := timeID(f.Until.Add(idSlack)); !f.Until.IsZero() && (from == nil || bytes.Compare(late, from) < 0) {
 		from = late
 	}
 	if f.Event != "" {
 		from = append([]byte(f.Event), 0) // Prev is the event, where it is there
 	}
-	looked := 0
-	for k, v := before(c, from); k != nil; k, v = c.Prev() {
-		if f.Event != "" && string(k) != f.Event {
+	list := eventList{f: f, size: size, from: from, page: page}
+	if f.Source != "" && f.Event == "" && t.has(bucketTold) {
+		return list.ofSource(t)
+	}
+	return list.all(t)
+}
+
+// eventList is a page of events in the making.
+type eventList struct {
+	f      *emitter.Filter
+	size   int
+	from   []byte // the last one that was looked at
+	page   *emitter.EventPage
+	looked int
+}
+
+// full says whether the page ends before the next event.
+func (l *eventList) full() bool {
+	if len(l.page.Events) < l.size && l.looked < maxLooked {
+		return false
+	}
+	l.page.Next = encodeCursor(cursorEvent, l.from)
+	return true
+}
+
+// all goes through all events.
+func (l *eventList) all(t *tx) error {
+	c := t.cursor(bucketEvents)
+	for k, v := before(c, l.from); k != nil; k, v = c.Prev() {
+		if l.f.Event != "" && string(k) != l.f.Event || l.full() {
 			return nil
 		}
-		if len(page.Events) == size || looked >= maxLooked {
-			page.Next = encodeCursor(cursorEvent, from)
+		l.from = bytes.Clone(k)
+		if l.look(t, k, v) {
 			return nil
-		}
-		looked, from = looked+1, bytes.Clone(k)
-		e, err := readEvent(k, v)
-		if err != nil {
-			passOver(&page.Rest, err)
-			continue
-		}
-		if !f.Since.IsZero() && e.created.Before(f.Since.Add(-idSlack)) {
-			return nil
-		}
-		record := e.shown(string(k))
-		if !f.Takes(&record) || !f.Sees(e.created) {
-			continue
-		}
-		looked += e.deliveries
-		takes := f.Endpoint == "" && f.State == ""
-		err = t.eachLast(&e, func(number uint64, d *storedDelivery) error {
-			shown := d.shown(number, &e)
-			takes = takes || f.Of(&shown)
-			record.Deliveries = append(record.Deliveries, shown)
-			return nil
-		})
-		switch {
-		case err != nil:
-			passOver(&page.Rest, err)
-		case takes:
-			page.Events = append(page.Events, record)
 		}
 	}
 	return nil
+}
+
+// look takes an event in where it is meant. older says that neither it nor any
+// before it can be.
+func (l *eventList) look(t *tx, k, v []byte) (older bool) {
+	l.looked++
+	e, err := readEvent(k, v)
+	if err != nil {
+		passOver(&l.page.Rest, err)
+		return false
+	}
+	if !l.f.Since.IsZero() && e.created.Before(l.f.Since.Add(-idSlack)) {
+		return true
+	}
+	record := e.shown(string(k))
+	if !l.f.Takes(&record) || !l.f.Sees(e.created) {
+		return false
+	}
+	l.looked += e.deliveries
+	takes := l.f.Endpoint == "" && l.f.State == ""
+	err = t.eachLast(&e, func(number uint64, d *storedDelivery) error {
+		shown := d.shown(number, &e)
+		takes = takes || l.f.Of(&shown)
+		record.Deliveries = append(record.Deliveries, shown)
+		return nil
+	})
+	switch {
+	case err != nil:
+		passOver(&l.page.Rest, err)
+	case takes:
+		l.page.Events = append(l.page.Events, record)
+	}
+	return false
 }
 
 // before gives what stands last before a key; nil: the last of all.

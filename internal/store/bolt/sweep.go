@@ -300,6 +300,9 @@ func (t *tx) dropEvent(key []byte) (n int, err error) {
 			return 0, err
 		}
 	}
+	if err := t.drop(bucketTold, toldKey(&e, string(key))); err != nil {
+		return 0, err
+	}
 	return n + e.bodies + 1, t.drop(bucketEvents, key)
 }
 

@@ -124,7 +124,7 @@ function hear() {
   const words = new URLSearchParams(topics.split(" ").map(t => ["topic", t]));
   source = new EventSource("/stream?" + words);
   source.addEventListener("moved", read);
-  source.onopen = () => mark(false);
+  source.onopen = read; // what moved since the page was made, or while nobody heard, is told by nobody
   source.onerror = () => {
     mark(true);
     if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
@@ -142,7 +142,6 @@ function wanted() { return live.ariaPressed !== "false" && !document.hidden; }
 // A hidden page gives its connection back: a browser has six for an address.
 function turn() {
   if (!wanted()) return silence();
-  read();
   hear();
 }
 
