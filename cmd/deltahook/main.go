@@ -114,7 +114,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.healthcheckCommand(), a.backupCommand(),
 	)...)
 	root.AddCommand(
-		a.runCommand(), a.demoCommand(), a.compactCommand(),
+		a.runCommand(), a.demoCommand(), a.compactCommand(), a.fsckCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
 		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),

@@ -169,7 +169,7 @@ func (s *Store) inspect(path string, readOnly bool) error {
 	if err := s.mount(path, true); err != nil {
 		return err
 	}
-	err := s.guard(func() error { return s.walkPages(path) })
+	err := s.guard(func() error { return s.walkPages(path, nil) })
 	if err == nil {
 		err = s.guard(func() error {
 			return s.db.View(func(btx *bbolt.Tx) error {
@@ -227,7 +227,7 @@ func (s *Store) mountOnce(path string, readOnly bool, opened *os.FileInfo) error
 		case errors.Is(err, berrors.ErrTimeout):
 			return ErrInUse
 		case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-			return fmt.Errorf("not a deltahook store, or %w: %w", ErrDamaged, err)
+			return fmt.Errorf("%w, or not a deltahook store: neither of the file's two heads is whole: %w", ErrDamaged, err)
 		case err != nil:
 			return err
 		}
@@ -305,7 +305,7 @@ func readSchema(btx *bbolt.Tx) (version uint64, err error) {
 	case f.short || version == 0:
 		return 0, damaged(bucketMeta, key)
 	case version > schema:
-		return 0, fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it", version, schema)
+		return 0, tooNew(version)
 	}
 	for _, b := range buckets() {
 		if b.since() <= version && btx.Bucket([]byte(b)) == nil {
@@ -313,6 +313,11 @@ func readSchema(btx *bbolt.Tx) (version uint64, err error) {
 		}
 	}
 	return version, nil
+}
+
+func tooNew(version uint64) error {
+	return fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it; "+
+		"run that one, or restore a backup from before the upgrade", version, schema)
 }
 
 // syncFolder makes a new file's name durable.

@@ -3,54 +3,12 @@ package bolt
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 )
 
 // checkStep is how many records Check reads in one transaction.
 const checkStep = 1_000
-
-// Check reads every record, verifies its checksum and what it refers to, and
-// gives the first damage. Others may write meanwhile.
-func (s *Store) Check(ctx context.Context) error {
-	for _, b := range buckets() {
-		for from := []byte{}; from != nil; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			err := s.view(func(t *tx) (err error) {
-				from, err = t.checkFrom(b, from)
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("check: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-// checkFrom checks some records and gives the key to go on at.
-func (t *tx) checkFrom(b bucket, from []byte) (next []byte, err error) {
-	if !t.has(b) {
-		return nil, nil
-	}
-	c := t.cursor(b)
-	n := 0
-	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
-		if n++; n > checkStep {
-			return bytes.Clone(k), nil
-		}
-		if _, err := unseal(b, k, v); err != nil {
-			return nil, err
-		}
-		if err := t.checkRecord(b, k, v); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
-}
 
 func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 	switch b {
@@ -128,7 +86,7 @@ func (t *tx) checkEvent(k, v []byte) error {
 		return err
 	}
 	if key := toldKey(&e, string(k)); t.has(bucketTold) && t.get(bucketTold, key) == nil {
-		return missing(bucketTold, key)
+		return misplaced(bucketEvents, k, "is not among those of its source")
 	}
 	for i := range e.bodies {
 		if _, err := t.payload(string(k), i); err != nil {

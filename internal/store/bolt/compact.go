@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"go.etcd.io/bbolt"
 )
@@ -136,19 +135,7 @@ func (s *Store) copyTo(ctx context.Context, path string, as os.FileInfo) (err er
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	if err := os.Chmod(path, as.Mode().Perm()); err != nil {
-		return err
-	}
-	if owner, ok := as.Sys().(*syscall.Stat_t); ok && (int(owner.Uid) != os.Getuid() || int(owner.Gid) != os.Getgid()) {
-		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
+	return finish(path, as)
 }
 
 // copyBucket copies the records of a bucket, and the last number it gave out.

@@ -13,13 +13,14 @@ import (
 )
 
 // walkPages reads every page that holds keys, from the file and not through
-// bbolt, and gives the first fault in how they hang together.
+// bbolt, and gives the first fault in how they hang together; with tell it gives
+// each to that, and goes on with the next page.
 //
 // It is there because of what bbolt does with such a fault while it opens a
 // file to write: it walks the pages in a goroutine of its own, follows what
 // they say, and panics where nobody can recover it, or fills the memory.
 // The format of pages is that of bbolt's internal/common, version 2.
-func (s *Store) walkPages(path string) error {
+func (s *Store) walkPages(path string, tell func(error)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -30,18 +31,25 @@ func (s *Store) walkPages(path string) error {
 		return err
 	}
 	return s.db.View(func(btx *bbolt.Tx) error {
-		size := s.db.Info().PageSize
-		if btx.Size() > info.Size() {
-			return fmt.Errorf("the file is %w: it has %d bytes of %d", ErrDamaged, info.Size(), btx.Size())
+		w := newPages(file, s.db.Info().PageSize, btx.Size())
+		w.tell = tell
+		if err := w.refuse(cut(info.Size(), btx.Size())); err != nil {
+			return err
 		}
-		w := pages{file: &chunks{of: file}, size: size, seen: make([]bool, btx.Size()/int64(size))}
-		root := uint64(btx.Cursor().Bucket().RootPage())
-		if err := w.walk(root, keyRange{}, w.bucket); err != nil {
-			return fmt.Errorf("a page is %w: %w", ErrDamaged, err)
-		}
-		return nil
+		return w.walk(uint64(btx.Cursor().Bucket().RootPage()), keyRange{}, w.bucket)
 	})
 }
+
+// cut is the fault of a file that has fewer bytes than its pages.
+func cut(has, of int64) error {
+	if has >= of {
+		return nil
+	}
+	return fmt.Errorf("the file is %w: it has %d bytes of %d", errCut, has, of)
+}
+
+// errCut is ErrDamaged of a file whose end is missing.
+var errCut = fmt.Errorf("%w", ErrDamaged)
 
 // The layout of a page: a head of id (8), flags (2), count (2) and overflow
 // (4), then an element for each key, then keys and values. An element is 16
@@ -65,6 +73,39 @@ type pages struct {
 	depth int
 	below bool      // it walks a bucket, and not the tree of those
 	leaf  []element // of the leaf that is looked at
+
+	// Each may be nil.
+	tell   func(error)                          // gets each fault, and the walk goes on
+	begin  func(bucket string, sequence uint64) // a bucket that is walked next
+	record func(p *page, e element) error       // of it; its error ends the walk
+}
+
+// newPages is for a file of so many bytes.
+func newPages(file io.ReaderAt, size int, all int64) *pages {
+	return &pages{file: &chunks{of: file}, size: size, seen: make([]bool, all/int64(size))}
+}
+
+// halt is an error that is no fault of a page.
+type halt struct{ error }
+
+// Unwrap is the error.
+func (h halt) Unwrap() error { return h.error }
+
+// refuse is what becomes of a fault: where it is told, it ends nothing.
+func (w *pages) refuse(err error) error {
+	if _, ends := err.(halt); err == nil || ends || w.tell == nil { //nolint:errorlint // it is never wrapped
+		return err
+	}
+	w.tell(err)
+	return nil
+}
+
+// torn names the page of a fault, unless it says already what is damaged.
+func torn(page uint64, err error) error {
+	if _, ends := err.(halt); err == nil || ends || errors.Is(err, ErrDamaged) { //nolint:errorlint // it is never wrapped
+		return err
+	}
+	return fmt.Errorf("page %d is %w: %w", page, ErrDamaged, err)
 }
 
 // keyRange is which keys may stand in a page. A nil bound is none.
@@ -86,12 +127,12 @@ type element struct {
 // walk reads a page and those below it. each gets a leaf's elements.
 func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error) error {
 	if w.depth++; w.depth > maxDepth {
-		return fmt.Errorf("page %d: too deep", id)
+		return w.refuse(torn(id, errors.New("too deep")))
 	}
 	defer func() { w.depth-- }()
 	p, err := w.page(id)
 	if err != nil {
-		return err
+		return w.refuse(torn(id, err))
 	}
 	// What lies below is read while the keys of a branch are needed, and while
 	// those of a leaf are that has buckets.
@@ -104,12 +145,12 @@ func (w *pages) walk(id uint64, within keyRange, each func(*page, element) error
 		w.leaf = elements
 	}
 	if err != nil {
-		return fmt.Errorf("page %d: %w", id, err)
+		return w.refuse(torn(id, err))
 	}
 	for i, e := range elements {
 		if p.flags == leafFlag {
-			if err := each(p, e); err != nil {
-				return fmt.Errorf("page %d: %w", id, err)
+			if err := w.refuse(torn(id, each(p, e))); err != nil {
+				return err
 			}
 			continue
 		}
@@ -134,10 +175,13 @@ func (w *pages) bucket(p *page, e element) error {
 	if err != nil {
 		return err
 	}
+	if w.begin != nil {
+		w.begin(string(e.key), binary.NativeEndian.Uint64(value[8:]))
+	}
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
 		w.below = true
 		defer func() { w.below = false }()
-		return w.walk(root, keyRange{}, plain)
+		return w.walk(root, keyRange{}, w.plain)
 	}
 	inline, err := parsePage(value[head:], len(value)-head)
 	if err != nil {
@@ -146,14 +190,22 @@ func (w *pages) bucket(p *page, e element) error {
 	if inline.flags != leafFlag {
 		return errors.New("a bucket within a page is no leaf")
 	}
-	_, err = inline.elements(nil, keyRange{})
+	elements, err := inline.elements(nil, keyRange{})
+	for i := 0; err == nil && i < len(elements); i++ {
+		err = w.plain(inline, elements[i])
+	}
 	return err
 }
 
 // plain refuses buckets within buckets, of which there are none.
-func plain(_ *page, e element) error {
+func (w *pages) plain(p *page, e element) error {
 	if e.flags != 0 {
 		return errors.New("no plain value")
+	}
+	if w.record != nil {
+		if err := w.record(p, e); err != nil {
+			return halt{err}
+		}
 	}
 	return nil
 }
@@ -171,26 +223,26 @@ type page struct {
 // page reads a page that nothing else referred to.
 func (w *pages) page(id uint64) (*page, error) {
 	if id < 2 || id >= uint64(len(w.seen)) {
-		return nil, fmt.Errorf("page %d of %d", id, len(w.seen))
+		return nil, fmt.Errorf("the file has %d pages", len(w.seen))
 	}
 	at := int64(id) * int64(w.size)
 	start, err := w.file.view(at, w.size)
 	if err != nil {
-		return nil, fmt.Errorf("page %d: %w", id, err)
+		return nil, err
 	}
 	p, err := parsePage(start, (len(w.seen)-int(id))*w.size)
 	if err != nil {
-		return nil, fmt.Errorf("page %d: %w", id, err)
+		return nil, err
 	}
 	if p.length > w.size {
 		p.file = io.NewSectionReader(w.file.of, at, int64(p.length))
 	}
 	if p.id != id || p.flags != branchFlag && p.flags != leafFlag || p.flags == branchFlag && p.count == 0 {
-		return nil, fmt.Errorf("page %d: says that it is page %d, kind %x, %d keys", id, p.id, p.flags, p.count)
+		return nil, fmt.Errorf("it says that it is page %d, kind %x, %d keys", p.id, p.flags, p.count)
 	}
 	for i := range p.length / w.size {
 		if w.seen[int(id)+i] {
-			return nil, fmt.Errorf("page %d: used twice", int(id)+i)
+			return nil, fmt.Errorf("page %d is used twice", int(id)+i)
 		}
 		w.seen[int(id)+i] = true
 	}

@@ -127,5 +127,8 @@ func missing(b bucket, key []byte) error {
 
 // misplaced is the damage of records that contradict each other.
 func misplaced(b bucket, key []byte, why string) error {
-	return fmt.Errorf("%s %s: the store is %w", describe(b, key), why, ErrDamaged)
+	return fmt.Errorf("%s %s: the store is %w", describe(b, key), why, errContradiction)
 }
+
+// errContradiction is ErrDamaged of records that are whole, each by itself.
+var errContradiction = fmt.Errorf("%w", ErrDamaged)

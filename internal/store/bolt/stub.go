@@ -47,12 +47,14 @@ func isStub(file *os.File) (bool, error) {
 	return len(begin) <= len(whole) && zero || len(begin) < len(whole) && bytes.HasPrefix(whole, begin), nil
 }
 
+// What the heads of a bbolt file begin with.
+const boltMagic, boltVersion = 0xED0CDAED, 2
+
 // seed is what bbolt writes first of all, in one piece: two heads of the
 // database, a page of the freelist and an empty leaf, all of pageSize.
 func seed(pageSize int) []byte {
 	const (
 		metaFlag, freelistFlag = 0x04, 0x10
-		magic, version         = 0xED0CDAED, 2
 		freelist, root, end    = 2, 3, 4
 	)
 	file := make([]byte, end*pageSize)
@@ -64,7 +66,7 @@ func seed(pageSize int) []byte {
 			continue
 		}
 		meta := page[pageHead:]
-		for j, v := range []uint32{magic, version, uint32(pageSize), 0} {
+		for j, v := range []uint32{boltMagic, boltVersion, uint32(pageSize), 0} {
 			binary.NativeEndian.PutUint32(meta[4*j:], v)
 		}
 		for j, v := range []uint64{root, 0, freelist, end, uint64(i)} {
