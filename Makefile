@@ -20,10 +20,10 @@ RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 ENGINE ?= $(firstword $(foreach e,docker podman buildah,$(if $(shell command -v $(e)),$(e))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fmt lint vet tidy vuln bench fuzz container clean
+.PHONY: help run build test check fmt lint vet tidy vuln bench fuzz screenshots container clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build, then the demo: parcels move, webhooks arrive (ARGS="--for 20s" ends it)
 	$(BIN)/deltahook demo $(ARGS)
@@ -104,6 +104,10 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; \
 		done; \
 	done
+
+screenshots: ## each page as a picture, light, dark and at 400 pixels, in dist/screenshots; three go into the README
+	cd test/browser && DELTAHOOK_REQUIRE_BROWSER=1 DELTAHOOK_SCREENSHOTS=$(CURDIR)/dist/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./...
+	cp $(addprefix dist/screenshots/,overview-light.png item-dark.png source-held-400.png) docs/screenshots/
 
 container: ## the image deltahook:VERSION, by docker, podman or buildah (ENGINE=podman)
 	@test -n "$(ENGINE)" || { echo "container: neither docker, podman nor buildah is here"; exit 1; }

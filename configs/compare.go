@@ -11,7 +11,7 @@ import (
 
 // fixed are the settings that take effect at a start only: what they name is
 // opened once.
-var fixed = []string{"store", "server.listen", "log.format"}
+var fixed = []string{"store", "server.listen", "log.format", "tracing"}
 
 // Difference is what another configuration makes of sources and endpoints. All
 // names are sorted.
@@ -48,7 +48,7 @@ func Compare(before, after *Config) Difference {
 		}
 	}
 	for _, path := range fixed {
-		if before.fixed(path) != after.fixed(path) {
+		if !reflect.DeepEqual(before.fixed(path), after.fixed(path)) {
 			at := after.places[path]
 			d.Restart = append(d.Restart, Located{at.file, at.line, at.column, path, "takes effect at a start only: restart the daemon, or set it back"})
 		}
@@ -56,8 +56,10 @@ func Compare(before, after *Config) Difference {
 	return d
 }
 
-func (c *Config) fixed(path string) string {
-	return map[string]string{"store": c.Store, "server.listen": c.Server.Listen, "log.format": c.Log.Format}[path]
+func (c *Config) fixed(path string) any {
+	return map[string]any{
+		"store": c.Store, "server.listen": c.Server.Listen, "log.format": c.Log.Format, "tracing": c.Tracing,
+	}[path]
 }
 
 // names compares what stands under a key, by name.

@@ -93,6 +93,7 @@ func TestCompare(t *testing.T) {
 			"~>shop ~>slack"},
 		"the store":   {edit("state.db", "other.db"), "!store"},
 		"the address": {edit("127.0.0.1:8080", "127.0.0.1:8081", "store:", "log: {format: json}\nstore:"), "!server.listen !log.format"},
+		"tracing":     {edit("store:", "tracing: {endpoint: 'http://localhost:4318'}\nstore:"), "!tracing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -36,6 +36,8 @@ type Config struct {
 	Reload Reload `yaml:"reload"`
 	// What is logged, and how.
 	Log Log `yaml:"log"`
+	// What a collector of OpenTelemetry is told of polls and attempts.
+	Tracing Tracing `yaml:"tracing"`
 	// Settings that are merged under every source and every endpoint.
 	Defaults Defaults `yaml:"defaults"`
 	// Budgets that sources share, by name: they belong to an account.
@@ -162,6 +164,7 @@ func standard() *Config {
 		Server:    Server{Listen: "127.0.0.1:8080"},
 		Reload:    Reload{Watch: true},
 		Log:       Log{Level: "info", Format: "text"},
+		Tracing:   Tracing{Sample: 1, Timeout: units.Duration(10 * 1e9)},
 		Alerts:    differ.AlertSettings{SourceFailingAfter: 3, SourceStaleAfter: day},
 		Egress:    Egress{Sources: Reach{AllowPrivate: true}},
 		Retention: Retention{Events: 7 * day, Attempts: 7 * day, Dead: 30 * day},

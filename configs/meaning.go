@@ -49,6 +49,7 @@ func (l *loader) checkMeaning(cfg *Config) {
 	l.checkReceivers(r.At("alerts", "to"), cfg.Alerts.To)
 	checkStore(r.At("store"), l.root.get("store"))
 	checkServer(r.At("server"), cfg.Server)
+	checkTracing(r, cfg)
 	checkEgress(r, cfg)
 	checkRetention(r.At("retention"), cfg.Retention)
 	l.take(r)

@@ -39,6 +39,7 @@ func TestReferenceIsFresh(t *testing.T) {
 		{"server", "Server", ""},
 		{"reload", "Reload", ""},
 		{"log", "Log", ""},
+		{"tracing", "Tracing", "See [operations/tracing.md](operations/tracing.md)."},
 		{"defaults", "Defaults", ""},
 		{"limits.NAME", "Limit", "NAME: as that of a source."},
 		{"auth.NAME", "Auth", "NAME: as that of a source. The same may stand in `sources.NAME.request.auth`, in the place of a name. See [authentication.md](authentication.md)."},

@@ -199,6 +199,7 @@ func (d *Differ) Take(ctx context.Context, a *poller.Answer) error {
 	if err != nil {
 		return err
 	}
+	traced(ctx, outs)
 	defer setBack(a, outs)
 	if len(outs) == 1 {
 		return d.finish(ctx, outs[0])

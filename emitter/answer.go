@@ -2,6 +2,7 @@ package emitter
 
 import (
 	"io"
+	"net/http"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,6 +23,9 @@ const (
 // without secrets, in valid UTF-8; nil where it is empty. A body that breaks
 // off is kept as far as it came: the status has been answered.
 func (e *Endpoint) keep(body io.Reader) []byte {
+	if body == http.NoBody {
+		return nil
+	}
 	head, err := io.ReadAll(io.LimitReader(body, maxKept+tail))
 	if err == nil {
 		_, _ = io.CopyN(io.Discard, body, maxRead-int64(len(head)))

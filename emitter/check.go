@@ -213,6 +213,8 @@ func (s Settings) checkHeaders(r fault.Report) {
 			r.At(name).Errorf("%q is not the name of a header", name)
 		case isReserved(name):
 			r.At(name).Errorf("%s is set by deltahook itself", name)
+		case s.Traceparent && strings.EqualFold(name, headerTraceparent):
+			r.At(name).Errorf("is set by deltahook itself, as traceparent: true says")
 		case !request.ValidValue(value.Reveal()):
 			r.At(name).Errorf("the value has a line end or another control character")
 		}

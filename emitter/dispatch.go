@@ -9,7 +9,14 @@ import (
 const (
 	// aheadOfSettling bounds, in multiples of the concurrency, how many
 	// outcomes may wait to be settled before nothing new is sent.
-	aheadOfSettling = 8
+	aheadOfSettling = 16
+
+	// What has ended while there is more to send is settled together: as soon
+	// as settleTogether times the concurrency has, and settleWait after the
+	// first that did at the latest. A transaction costs about as much as ten
+	// attempts.
+	settleTogether = 8
+	settleWait     = 5 * time.Millisecond
 
 	// After slowAfter attempts in a row that did not arrive one is made at a
 	// time, slowly, until one arrives: what can't be taken is not to be
@@ -27,9 +34,15 @@ func (o *outlet) room() int {
 	if o.writing.bad() || o.dropping {
 		return 0 // what is sent now could be sent again after a crash
 	}
-	limit := o.endpoint.concurrency
-	if o.gate.Pause != "" || o.slow() {
-		limit = 1
+	limit, each := 1, 1
+	switch {
+	case o.hurries():
+		limit, each = 2*o.endpoint.concurrency, (o.endpoint.concurrency+1)/2
+	case o.gate.Pause == "" && !o.slow():
+		limit = o.endpoint.concurrency
+	}
+	if o.more && limit-o.flying < each {
+		return 0 // the queue is asked for several at a time
 	}
 	return min(limit-o.flying, aheadOfSettling*o.endpoint.concurrency-len(o.taken))
 }
@@ -53,8 +66,9 @@ func (o *outlet) free(now time.Time) (at time.Time) {
 // dispatch starts attempts of what is due, if it may.
 func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 	if o.gate.holds(now) || !o.hurries() {
-		o.forget()
+		o.recall()
 	}
+	o.employ(ctx, attempts)
 	for o.look && !o.gate.holds(now) && !now.Before(o.reading.until) && !now.Before(o.aging.until) {
 		room := o.room()
 		if o.endpoint.limit != nil {
@@ -67,56 +81,32 @@ func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 }
 
 // hurries says whether nothing but what is in flight keeps the outlet from
-// sending: then it reads ahead.
+// sending. Then as many as may be in flight are started ahead: whose attempt
+// arrived goes on with one of those, and asks nobody.
 func (o *outlet) hurries() bool {
-	return o.endpoint.limit == nil && o.gate.Pause == "" && !o.slow() && !o.dropping
+	return o.endpoint.limit == nil && o.gate.Pause == "" && !o.slow() && !o.dropping && !o.writing.bad()
 }
 
-// forget drops what was read ahead: what is due may be something else now.
-func (o *outlet) forget() { o.ready, o.ahead = nil, 0 }
+// recall takes back what was started ahead: something else may be due now, or
+// nothing may be sent.
+func (o *outlet) recall() {
+	o.more = false
+	for {
+		select {
+		case d := <-o.ahead:
+			delete(o.taken, d.Number)
+			o.flying--
+			o.look = true
+		default:
+			return
+		}
+	}
+}
 
 // start starts up to room attempts of what is due. It is false where the queue
 // can't be read.
 func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) bool {
-	read := len(o.ready) == 0
-	if read && !o.read(ctx, now, room) {
-		return false
-	}
-	found := len(o.ready) > 0
-	o.expiring = false
-	for len(o.ready) > 0 {
-		d := &o.ready[0]
-		switch old := o.endpoint.outdates(d, now); {
-		case old && o.gate.Pause != "":
-			o.expireAll(ctx, now)
-		case old:
-			o.expire(now, *d)
-			o.expiring = true
-		case room > 0:
-			o.launch(attempts, now, *d)
-			room--
-		default: // the slot that frees next goes on
-			o.look = false
-			return true
-		}
-		*d = Delivery{}
-		o.ready = o.ready[1:]
-	}
-	// With a rate, room is less than there are slots. What was read ahead may
-	// have been less than there is room for.
-	o.look = o.expiring || found && o.endpoint.limit != nil || !read && room > 0
-	return true
-}
-
-// read asks the queue for what is due: for so many as there is room for and, as
-// long as it has so many and nothing new comes, for ever more of what follows,
-// up to the concurrency.
-func (o *outlet) read(ctx context.Context, now time.Time, room int) bool {
-	want := room
-	if o.hurries() {
-		want += o.ahead
-	}
-	batch, err := o.find(ctx, now, want)
+	batch, err := o.find(ctx, now, room)
 	if ctx.Err() != nil {
 		return false
 	}
@@ -124,11 +114,24 @@ func (o *outlet) read(ctx context.Context, now time.Time, room int) bool {
 	if err != nil {
 		return false
 	}
-	o.ready, o.next = batch.Due, batch.Next
+	o.next = batch.Next
 	o.harm.note(batch)
-	if o.ahead = 0; len(batch.Due) >= want {
-		o.ahead = min(2*want, o.endpoint.concurrency)
+	o.more, o.expiring = len(batch.Due) >= room && o.hurries(), false
+	for i := range batch.Due {
+		d := &batch.Due[i]
+		switch old := o.endpoint.outdates(d, now); {
+		case old && o.gate.Pause != "":
+			o.expireAll(ctx, now)
+		case old:
+			o.expire(now, *d)
+			o.expiring = true
+		case room > 0:
+			o.launch(ctx, attempts, now, *d)
+			room--
+		}
 	}
+	// With a rate, room is less than there are slots.
+	o.look = o.expiring || len(batch.Due) > 0 && o.endpoint.limit != nil
 	return true
 }
 
@@ -163,13 +166,54 @@ func (o *outlet) spend(ctx context.Context, now time.Time) (context.Context, fun
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent() }}), sent
 }
 
-func (o *outlet) launch(attempts context.Context, now time.Time, d Delivery) {
+// launch has a delivery sent: at once, or ahead.
+func (o *outlet) launch(ctx, attempts context.Context, now time.Time, d Delivery) {
 	o.taken[d.Number], o.last = true, now
 	o.flying++
-	ctx, sent := o.spend(attempts, now)
+	if o.workers == o.endpoint.concurrency {
+		o.ahead <- d
+		return
+	}
+	o.work(ctx, attempts, now, d)
+}
+
+// employ has somebody send what was started ahead of attempts that did not
+// arrive, or that ended before it was.
+func (o *outlet) employ(ctx, attempts context.Context) {
+	for o.workers < o.endpoint.concurrency {
+		select {
+		case d := <-o.ahead:
+			o.work(ctx, attempts, time.Now(), d)
+		default:
+			return
+		}
+	}
+}
+
+// work sends a delivery and, as long as they arrive and ctx lasts, those that
+// were started ahead.
+func (o *outlet) work(ctx, attempts context.Context, now time.Time, d Delivery) {
+	o.workers++
+	attempts, sent := o.spend(attempts, now)
 	o.helpers.Go(func() {
-		a := o.endpoint.Send(ctx, d)
-		sent() // where there was no connection
-		o.finished <- Outcome{Delivery: d, Attempt: a}
+		for last := false; !last; {
+			tried := landed{Outcome: Outcome{Delivery: d, Attempt: o.endpoint.Send(attempts, d)}, last: true}
+			sent() // where there was no connection
+			if tried.Attempt.plain() && ctx.Err() == nil {
+				select {
+				case d = <-o.ahead:
+					tried.last = false
+				default:
+				}
+			}
+			last = tried.last
+			o.finished <- tried
+		}
 	})
+}
+
+// landed is an attempt that has ended.
+type landed struct {
+	Outcome
+	last bool // who made it makes no other one
 }

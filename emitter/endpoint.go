@@ -14,6 +14,7 @@ import (
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/expr"
 	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/trace"
 	"github.com/deltahook/deltahook/internal/units"
 )
 
@@ -30,6 +31,7 @@ type EndpointOptions struct {
 	Egress   egress.Policy    // whom the endpoint may be
 	Auth     *credential.Book // credentials that the endpoint may name; nil: it has none
 	Redactor *secret.Redactor // cuts further secrets out of what is kept of answers; nil: none
+	Tracer   *trace.Tracer    // is told of each attempt that was judged, as a span; nil: nobody is
 	// Transport makes the requests instead of the endpoint's own, which
 	// guards addresses. For tests.
 	Transport http.RoundTripper
@@ -58,6 +60,8 @@ type Endpoint struct {
 	client      *retryablehttp.Client
 	closeIdle   func()
 	redactor    *secret.Redactor
+	tracer      *trace.Tracer // nil: none
+	parent      *trace.Tracer // whose traceparent the requests have; nil: they have none
 }
 
 // NewEndpoint makes an endpoint of settings that Check has nothing against.
@@ -86,6 +90,10 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 		pauseAfter:  defaultPauseAfter,
 		disabled:    s.Disabled,
 		redactor:    o.Redactor.And(s.confidential(u)...),
+		tracer:      o.Tracer,
+	}
+	if s.Traceparent {
+		e.parent = o.Tracer
 	}
 	if s.PauseAfter != nil {
 		e.pauseAfter = s.PauseAfter.Std()

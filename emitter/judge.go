@@ -92,6 +92,11 @@ func (a Attempt) why() string {
 	}
 }
 
+// plain says that the receiver took the event and asked for nothing.
+func (a *Attempt) plain() bool {
+	return isSuccess(a.Status) && a.Reason == "" && a.Directive == "" && a.RetryAfter == 0
+}
+
 // describe is a status that is not 2xx in words. The receiver's own reason
 // phrase is left out: it is free text.
 func describe(status int) string {

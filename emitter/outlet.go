@@ -33,24 +33,27 @@ type outlet struct {
 	wake     chan struct{}
 	asked    chan func(context.Context, *outlet) // what a person wants
 	gone     chan struct{}                       // closed when run has ended
-	finished chan Outcome                        // capacity: the concurrency, so that no attempt waits here
+	ahead    chan Delivery                       // what is started ahead; capacity: the concurrency
+	finished chan landed                         // capacity: as many as are started, so that no attempt waits here
 	settled  chan error                          // capacity 1
 	helped   chan func()                         // what a helper brings home, called by run; capacity: as many as there can be
 	helpers  sync.WaitGroup
 
 	taken    map[uint64]bool
-	flying   int       // attempts in flight
-	ended    []Outcome // not handed to Settle yet
-	settling []Outcome // handed to Settle
-	saving   bool      // Settle or SetHealth is under way
+	flying   int              // attempts that were started, some of them ahead
+	workers  int              // who make them
+	ended    []Outcome        // not handed to Settle yet
+	settling []Outcome        // handed to Settle
+	spare    []Outcome        // what was handed to Settle before, to be used again
+	patience <-chan time.Time // when ended is settled at the latest; nil: at once
+	saving   bool             // Settle or SetHealth is under way
 
-	look      bool       // the queue may have something
-	ready     []Delivery // read ahead: due and not sent yet, forgotten when anything new may be due
-	ahead     int        // how many more are read than there is room for
-	next      time.Time  // when something waiting is due; zero: nothing is known to wait
-	last      time.Time  // when the last attempt was started
-	expiring  bool       // the last look found what is older than ttl
-	dropping  bool       // for a person or for their age: nothing new is sent meanwhile
+	look      bool      // the queue may have something
+	more      bool      // the queue had as many as it was asked for
+	next      time.Time // when something waiting is due; zero: nothing is known to wait
+	last      time.Time // when the last attempt was started
+	expiring  bool      // the last look found what is older than ttl
+	dropping  bool      // for a person or for their age: nothing new is sent meanwhile
 	hastening bool
 	gate      gate
 	stored    Health       // what is durable of the gate, or being stored
@@ -72,7 +75,8 @@ func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters, tell func(cont
 		wake:      make(chan struct{}, 1),
 		asked:     make(chan func(context.Context, *outlet)),
 		gone:      make(chan struct{}),
-		finished:  make(chan Outcome, e.concurrency),
+		ahead:     make(chan Delivery, e.concurrency),
+		finished:  make(chan landed, 2*e.concurrency),
 		settled:   make(chan error, 1),
 		helped:    make(chan func(), 3),
 		taken:     map[uint64]bool{},
@@ -118,7 +122,7 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 			o.hasten(ctx, now)
 			o.dispatch(ctx, attempts, now)
 			o.settle(settles, now) // what has expired
-		} else if len(o.taken) == 0 && !o.saving && !o.dirty() {
+		} else if o.recall(); len(o.taken) == 0 && !o.saving && !o.dirty() {
 			return
 		}
 		o.news.send(attempts, o)
@@ -126,22 +130,24 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 		// taken for past.
 		timer.Reset(o.sleep(now) - time.Since(now))
 		select {
-		case out := <-o.finished:
-			o.finish(attempts, out)
+		case tried := <-o.finished:
+			o.finish(attempts, tried)
 			o.gather(attempts)
 		case err := <-o.settled:
 			o.afterSettle(err)
+		case <-o.patience:
+			o.patience = nil
 		case do := <-o.helped:
 			do()
 		case do := <-o.asked:
+			o.recall()
 			do(ctx, o)
-			o.forget()
 		case <-o.wake:
 			o.look = true
-			o.forget()
+			o.recall()
 		case <-timer.C:
 			o.look = true
-			o.forget()
+			o.recall()
 		case <-stopping:
 			stopping = nil
 		case <-settles.Done():

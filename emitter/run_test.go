@@ -212,12 +212,13 @@ func TestRunEndpointsDontDelayEachOther(t *testing.T) {
 	})
 }
 
+// What ends while more waits is settled together, though settling takes no
+// time; where nothing more waits, it is settled at once.
 func TestRunSettlesTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
-		b.queue.slow = 5 * time.Millisecond
 		b.wire.set("shop", status(200, time.Millisecond))
-		for i := range 64 {
+		for i := range 1_000 {
 			b.queue.add("shop", strconv.Itoa(i), 1)
 		}
 		s := unsigned
@@ -227,11 +228,88 @@ func TestRunSettlesTogether(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		b.queue.set(func(q *memory) {
-			if len(q.waiting) != 0 || len(q.batches) > 16 {
+			if len(q.waiting) != 0 || len(q.batches) > 1_000/20 {
 				t.Errorf("%d wait, settled in %d batches %v", len(q.waiting), len(q.batches), q.batches)
 			}
 		})
+		b.queue.add("shop", "last", 1)
+		b.emitter.Wake("shop")
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		b.queue.set(func(q *memory) {
+			if len(q.waiting) != 0 {
+				t.Error("one that is alone is not settled when it has arrived")
+			}
+		})
 	})
+}
+
+// While the queue is asked, what was started ahead is sent.
+func TestRunGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.reading = 100 * time.Millisecond
+		b.wire.set("shop", status(200, 10*time.Millisecond))
+		for i := range 100 {
+			b.queue.add("shop", strconv.Itoa(i), 1)
+		}
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(150 * time.Millisecond) // four at 100 ms; the queue is asked again when they end
+		synctest.Wait()
+		if n := len(b.wire.requests()); n != 8 {
+			t.Errorf("%d requests, want 4 and the 4 that were started ahead", n)
+		}
+	})
+}
+
+// What was started ahead is not sent when the receiver asks for quiet, a person
+// pauses the endpoint, or the end has come; and nobody has it in hand then.
+func TestRunRecalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		do     func(t *testing.T, b *bench)
+	}{
+		"quiet": {http.StatusTooManyRequests, func(*testing.T, *bench) {}},
+		"pause": {http.StatusOK, func(t *testing.T, b *bench) {
+			if err := b.emitter.Pause(t.Context(), "shop"); err != nil {
+				t.Error(err)
+			}
+		}},
+		"end": {http.StatusOK, func(_ *testing.T, b *bench) { b.stop() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				b.wire.set("shop", func(r *http.Request) (*http.Response, error) {
+					if r.Header.Get("webhook-id") == "evt_shop_0_1" {
+						return status(c.status, 2*time.Second, "Retry-After", "3600")(r)
+					}
+					return status(http.StatusOK, 5*time.Second)(r)
+				})
+				for i := range 4 {
+					b.queue.add("shop", strconv.Itoa(i), 1)
+				}
+				s := unsigned
+				s.Concurrency = 2
+				b.start(t, endpoints{"shop": s}, emitter.Options{})
+				time.Sleep(time.Second)
+				c.do(t, b)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := len(b.wire.requests()); n != 2 {
+					t.Errorf("%d requests, want the 2 that were under way", n)
+				}
+				if name == "end" {
+					return
+				}
+				defer b.stop()
+				if n, err := b.emitter.Drop(t.Context(), "shop", time.Time{}, false); n < 2 || err != nil {
+					t.Errorf("%d dropped, %v, want at least the 2 that were not sent", n, err)
+				}
+			})
+		})
+	}
 }
 
 // What has ended while the outlet was busy is settled at once and together.
@@ -274,8 +352,8 @@ func TestRunBoundsWhatIsUnsettled(t *testing.T) {
 		defer b.stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(b.wire.requests()); n != 24 {
-			t.Errorf("%d requests while none is settled, want 8 times the concurrency of 3", n)
+		if n := len(b.wire.requests()); n != 48 {
+			t.Errorf("%d requests while none is settled, want 16 times the concurrency of 3", n)
 		}
 	})
 }

@@ -73,21 +73,32 @@ func (e *Endpoint) post(r *http.Request, body []byte) (*http.Response, error) {
 	return e.client.Do(request)
 }
 
+// HeaderID and the like as an http.Header has them.
+const (
+	canonicalID        = "Webhook-Id"
+	canonicalTimestamp = "Webhook-Timestamp"
+	canonicalSignature = "Webhook-Signature"
+)
+
 // unsendable is why a request could not be made.
 type unsendable struct{ error }
 
 func (e *Endpoint) request(ctx context.Context, d Delivery, now time.Time) *http.Request {
-	header := maps.Clone(e.header)
-	header.Set(HeaderID, d.Event)
-	header.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
+	header := make(http.Header, len(e.header)+4)
+	maps.Copy(header, e.header)
+	header[canonicalID] = []string{d.Event}
+	header[canonicalTimestamp] = []string{strconv.FormatInt(now.Unix(), 10)}
 	if signature := Sign(e.signers, d.Event, now, d.Body); signature != "" {
-		header.Set(HeaderSignature, signature)
+		header[canonicalSignature] = []string{signature}
 	}
 	if e.github != nil {
 		header.Set(headerGitHub, "sha256="+hex.EncodeToString(mac(e.github, d.Body)))
 	}
 	if e.format.head != nil {
 		e.format.head(header, d)
+	}
+	if e.parent != nil {
+		header.Set(headerTraceparent, e.parent.Parent(spanOf(&d, now)))
 	}
 	r := &http.Request{
 		Method: http.MethodPost, URL: e.url, Host: e.url.Host, Header: header,

@@ -59,6 +59,9 @@ type Settings struct {
 	// When it has failed for so long, the endpoint is paused and probed; what
 	// is told to it waits. 0s: never. Default: 24h.
 	PauseAfter *units.Duration `yaml:"pause_after" json:"pause_after,omitempty"`
+	// True: each attempt has a header traceparent, W3C Trace Context, that
+	// names its trace and span. Needs tracing. Default: false.
+	Traceparent bool `yaml:"traceparent" json:"traceparent,omitempty"`
 	// True: nothing is sent; what is told to it waits.
 	Disabled bool `yaml:"disabled" json:"disabled,omitempty"`
 }

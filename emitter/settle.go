@@ -14,8 +14,8 @@ import (
 func (o *outlet) gather(attempts context.Context) {
 	for {
 		select {
-		case out := <-o.finished:
-			o.finish(attempts, out)
+		case tried := <-o.finished:
+			o.finish(attempts, tried)
 		default:
 			return
 		}
@@ -23,8 +23,12 @@ func (o *outlet) gather(attempts context.Context) {
 }
 
 // finish judges an attempt that has ended.
-func (o *outlet) finish(attempts context.Context, out Outcome) {
+func (o *outlet) finish(attempts context.Context, tried landed) {
+	out := tried.Outcome
 	o.flying--
+	if tried.last {
+		o.workers--
+	}
 	o.look = true
 	if out.Attempt.Status == 0 && attempts.Err() != nil {
 		delete(o.taken, out.Delivery.Number) // cut short by the drain: nothing was learnt
@@ -40,8 +44,25 @@ func (o *outlet) finish(attempts context.Context, out Outcome) {
 	out.Delivery.Body = nil // it may wait for the disk, and is not needed for that
 	o.gate.pass(now, &out.Attempt, &out.Verdict, rand.Float64())
 	o.meters.count(o.endpoint.name, out)
+	o.endpoint.traced(&out)
 	o.reporting.note(now, out)
+	o.end(out)
+}
+
+// end has an outcome settled.
+func (o *outlet) end(out Outcome) {
+	if len(o.ended) == 0 && o.more {
+		o.patience = time.After(settleWait)
+	}
 	o.ended = append(o.ended, out)
+}
+
+// gathers says whether what has ended waits for more that is to be settled
+// with it. Where nothing more is known to wait, or to be in flight, or the
+// endpoint fares otherwise than is stored, it doesn't.
+func (o *outlet) gathers() bool {
+	return o.patience != nil && o.more && o.flying > 0 && len(o.ended) < settleTogether*o.endpoint.concurrency &&
+		len(o.waiters) == 0 && !o.dirty()
 }
 
 // expire ends a delivery that is too old to be sent.
@@ -50,7 +71,7 @@ func (o *outlet) expire(now time.Time, d Delivery) {
 	drop := o.outdated(now)
 	end, why := drop.End(wall(now))
 	d.Body = nil
-	o.ended = append(o.ended, Outcome{Delivery: d, Attempt: why, Verdict: Verdict{State: end, Reason: why.Reason}})
+	o.end(Outcome{Delivery: d, Attempt: why, Verdict: Verdict{State: end, Reason: why.Reason}})
 	o.countExpired(1)
 }
 
@@ -97,9 +118,10 @@ func (o *outlet) countExpired(n int) {
 func (o *outlet) dirty() bool { return o.unsure || o.gate.Health != o.stored }
 
 // settle hands over what has ended, all at once, and what changed of the gate,
-// unless a hand-over is under way or the last one failed a moment ago.
+// unless a hand-over is under way, the last one failed a moment ago, or more is
+// to be handed over with it.
 func (o *outlet) settle(ctx context.Context, now time.Time) {
-	if o.saving || now.Before(o.writing.until) {
+	if o.saving || now.Before(o.writing.until) || o.gathers() {
 		return
 	}
 	batch, health, waiters := o.ended, o.gate.Health, o.waiters
@@ -121,7 +143,8 @@ func (o *outlet) settle(ctx context.Context, now time.Time) {
 		}
 		save = func() error { return o.queue.Settle(ctx, batch) }
 	}
-	o.saving, o.settling, o.ended = true, batch, nil
+	o.saving, o.settling, o.ended, o.spare = true, batch, o.spare[:0], nil
+	o.patience = nil
 	o.stored, o.unsure = health, false
 	o.helpers.Go(func() { o.settled <- done(save()) })
 }
@@ -132,12 +155,15 @@ func (o *outlet) afterSettle(err error) {
 	o.writing.note(time.Now(), err)
 	o.saving = false
 	if err != nil {
+		o.recall()
 		o.ended = append(o.settling, o.ended...)
 		o.unsure = true
 	} else {
-		for _, out := range o.settling {
-			delete(o.taken, out.Delivery.Number)
+		for i := range o.settling {
+			delete(o.taken, o.settling[i].Delivery.Number)
 		}
+		clear(o.settling)
+		o.spare = o.settling
 		o.news.note(o.stored)
 	}
 	o.settling, o.look = nil, true

@@ -42,11 +42,13 @@ func (e *Endpoint) Try(ctx context.Context, message string) (Trial, error) {
 	if err != nil {
 		return Trial{}, err
 	}
-	attempt := e.Send(ctx, Delivery{
+	d := Delivery{
 		Event: event.ID, Type: event.Type, Source: event.Source, Key: event.Key, Revision: event.Revision, Time: event.Time,
 		Endpoint: e.Name(), Body: body,
-	})
+	}
+	attempt := e.Send(ctx, d)
 	verdict := Judge(attempt, e.policy, 1, time.Now(), 0.5)
+	e.traced(&Outcome{Delivery: d, Attempt: attempt, Verdict: verdict})
 	t := Trial{
 		Event: event.ID, Endpoint: e.Name(), Host: e.Host(), Payload: Payload(e.redactor.Text(string(body))),
 		Delivered: verdict.State == Delivered, Attempt: attempt.Record(1),

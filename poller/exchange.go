@@ -24,7 +24,9 @@ func (s *Source) exchange(ctx context.Context, w *wire, given validators) (resp 
 		if w.away {
 			over = s.client.transport // a client's certificate is a credential, too
 		}
+		span := tracedRequest(ctx, req)
 		resp, err = over.RoundTrip(req)
+		tracedAnswer(ctx, span, resp, err)
 		sent()
 		if err != nil || !redirects(resp) {
 			return resp, w, err

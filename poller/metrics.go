@@ -73,11 +73,15 @@ func (m *metrics) succeeded(source, result string, took time.Duration) {
 
 // failed counts a poll that failed.
 func (m *metrics) failed(source string, class Class, took time.Duration) {
-	result := string(class)
+	m.polled(source, resultOf(class), took)
+}
+
+// resultOf is the result of a poll that failed.
+func resultOf(class Class) string {
 	if class == ClassOK {
-		result = resultNotOK
+		return resultNotOK
 	}
-	m.polled(source, result, took)
+	return string(class)
 }
 
 func (m *metrics) polled(source, result string, took time.Duration) {

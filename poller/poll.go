@@ -3,6 +3,8 @@ package poller
 import (
 	"context"
 	"time"
+
+	"github.com/deltahook/deltahook/internal/trace"
 )
 
 // poll polls a source once and plans its next run. What fell due meanwhile is
@@ -24,23 +26,29 @@ func (p *Poller) poll(ctx context.Context, j *job) {
 			return // they were removed while it was due
 		}
 	}
-	answer, err := j.source.AskFor(withTurn(asking, &j.turn), j.marks, keys)
+	span := p.tracing(j, keys)
+	answer, err := j.source.AskFor(trace.With(withTurn(asking, &j.turn), span), j.marks, keys)
 	j.unused()
 	if !p.settle(asking, j) {
 		return
 	}
 	if err == nil {
 		answer.Bookmarks.Next = j.next(answer, answer.Received)
-		err = p.take(ctx, j, answer)
+		taking := span.Child("take")
+		err = p.take(trace.With(ctx, span), j, answer)
+		taking.End()
 	}
 	now := time.Now()
 	switch {
 	case err == nil:
 		p.succeeded(j, answer, now, now.Sub(started))
+		traced(span, answer, nil)
 	case ctx.Err() != nil:
 		// Cut off at the end of the drain: that says nothing about the source.
 	default:
-		p.failed(j, keys, j.source.client.failure(err), now, now.Sub(started))
+		f := j.source.client.failure(err)
+		p.failed(j, keys, f, now, now.Sub(started))
+		traced(span, answer, f)
 	}
 }
 

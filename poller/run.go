@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/deltahook/deltahook/internal/budget"
+	"github.com/deltahook/deltahook/internal/trace"
 )
 
 const (
@@ -48,6 +49,8 @@ type Options struct {
 	Watches Watches
 	// Who is told how sources fare. nil: nobody.
 	Witness Witness
+	// Who is told of each poll, and of its requests, as spans. nil: nobody.
+	Tracer *trace.Tracer
 }
 
 // Poller polls sources on their schedules. Make it with New.
@@ -55,6 +58,7 @@ type Poller struct {
 	roll        atomic.Pointer[roll] // the sources that there are
 	watches     Watches
 	witness     Witness
+	tracer      *trace.Tracer
 	sink        Sink
 	log         *slog.Logger
 	metrics     *metrics
@@ -105,6 +109,7 @@ func New(sources []*Source, marks map[string]Bookmarks, sink Sink, o Options) *P
 		ledger:      o.Ledger,
 		watches:     o.Watches,
 		witness:     o.Witness,
+		tracer:      o.Tracer,
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

@@ -10,6 +10,7 @@ import (
 	"github.com/deltahook/deltahook/internal/auth"
 	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/secret"
+	"github.com/deltahook/deltahook/internal/trace"
 	"github.com/deltahook/deltahook/poller"
 )
 
@@ -28,6 +29,7 @@ type surroundings struct {
 	tokens   auth.Store
 	log      *slog.Logger
 	access   func(credential.Access) // nil: nobody is told
+	tracer   *trace.Tracer           // nil: nothing is traced
 }
 
 // assemble compiles a configuration that was loaded without a fault.
@@ -59,7 +61,7 @@ func compile(cfg *configs.Config, in surroundings, client *poller.Client) (*part
 	names := sortedNames(cfg.Endpoints)
 	for _, name := range names {
 		e, err := emitter.NewEndpoint(name, cfg.Endpoints[name], emitter.EndpointOptions{
-			Version: version, Egress: endpoints, Auth: p.client.Credentials(), Redactor: in.redactor,
+			Version: version, Egress: endpoints, Auth: p.client.Credentials(), Redactor: in.redactor, Tracer: in.tracer,
 		})
 		if err != nil {
 			return nil, err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 	"github.com/deltahook/deltahook/internal/web"
 )
@@ -49,14 +48,10 @@ To restore it: stop the daemon, put the file in the store's place, start. It
 holds what APIs answered, and refresh tokens: keep it as the store is kept.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.load()
-			if err != nil {
-				return err
-			}
 			if args[0] == "-" {
-				return a.backupTo(cmd.Context(), cfg, a.out)
+				return a.backupTo(cmd.Context(), a.out)
 			}
-			done, err := a.backup(cmd.Context(), cfg, args[0], force)
+			done, err := a.backup(cmd.Context(), args[0], force)
 			if done == nil {
 				return err
 			}
@@ -86,8 +81,8 @@ func (a *app) showBackup(s *saved, format string) error {
 
 // backup copies the store to a file. Where that has all that the store has, but
 // some of it is damaged, both are given.
-func (a *app) backup(ctx context.Context, cfg *configs.Config, path string, force bool) (*saved, error) {
-	if err := mayWrite(path, cfg.Store, force); err != nil {
+func (a *app) backup(ctx context.Context, path string, force bool) (*saved, error) {
+	if err := mayWrite(path, a.storePath(), force); err != nil {
 		return nil, err
 	}
 	part, err := newPart(path)
@@ -96,7 +91,7 @@ func (a *app) backup(ctx context.Context, cfg *configs.Config, path string, forc
 	}
 	defer part.discard()
 	sum := sha256.New()
-	if err := a.backupTo(ctx, cfg, io.MultiWriter(part, sum)); err != nil {
+	if err := a.backupTo(ctx, io.MultiWriter(part, sum)); err != nil {
 		return nil, err
 	}
 	n, err := part.sync()
@@ -139,13 +134,13 @@ func mayWrite(path, store string, force bool) error {
 }
 
 // backupTo writes a copy of the store: of the daemon that runs, or of the file.
-func (a *app) backupTo(ctx context.Context, cfg *configs.Config, w io.Writer) error {
+func (a *app) backupTo(ctx context.Context, w io.Writer) error {
 	shown := a.progress("backup", size)
 	defer shown.end()
-	client, err := web.Dial(ctx, cfg.Store)
+	client, cfg, err := a.dial(ctx)
 	if err == nil {
 		defer client.Close()
-		return client.Backup(ctx, w, shown.at)
+		return a.explain(ctx, client, client.Backup(ctx, w, shown.at))
 	}
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return err

@@ -111,10 +111,10 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 		a.statusCommand(), a.sourcesCommand(), a.itemsCommand(), a.pollNowCommand(), a.watchCommand(),
 		a.holdsCommand(), a.releaseCommand(), a.discardCommand(),
 		a.endpointsCommand(), a.pauseCommand(), a.resumeCommand(), a.dropCommand(), a.reloadCommand(),
-		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.healthcheckCommand(),
+		a.eventsCommand(), a.deliveriesCommand(), a.replayCommand(), a.healthcheckCommand(), a.backupCommand(),
 	)...)
 	root.AddCommand(
-		a.runCommand(), a.demoCommand(), a.backupCommand(), a.compactCommand(),
+		a.runCommand(), a.demoCommand(), a.compactCommand(),
 		a.initCommand(), a.checkCommand(), a.pollCommand(), a.diffCommand(), a.schemaCommand(),
 		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),

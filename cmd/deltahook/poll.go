@@ -23,7 +23,9 @@ func (a *app) pollCommand() *cobra.Command {
 		Long: `Ask a source once, from its stored cursor on if it has one, and show the request
 (secrets hidden), the shape of the answer, its items, what differs from the
 stored snapshot, why each item makes an event or none, rule by rule, and the
-events and payloads that would be sent. Nothing is stored and nothing is sent. It works beside a running daemon.
+events and payloads that would be sent. Nothing is stored and nothing is sent.
+It works beside a running daemon; 'deltahook poll-now' has that one poll, and
+tell.
 
 There is one exception: where the source's token is asked for with a refresh
 token, and the answer has a new one, that is stored, or access would be lost.

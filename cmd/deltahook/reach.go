@@ -52,14 +52,7 @@ func (a *app) dial(ctx context.Context) (client *web.Client, cfg *configs.Config
 		return nil, nil, a.usage("--token-file goes with --server: the socket beside the store takes no token")
 	}
 	cfg, err = a.loadQuiet()
-	store := ""
-	if faulty, ok := errors.AsType[*configs.Error](err); ok {
-		// The daemon runs on what was there before: an edit that went wrong
-		// since is no reason not to ask it.
-		store = faulty.Store
-	} else if err == nil {
-		store = cfg.Store
-	}
+	store := storeOf(cfg, err)
 	if store == "" {
 		return nil, nil, err
 	}
@@ -68,6 +61,28 @@ func (a *app) dial(ctx context.Context) (client *web.Client, cfg *configs.Config
 		return nil, cfg, cmp.Or(err, unreached)
 	}
 	return client, cfg, nil
+}
+
+// storeOf is the store of a configuration that was loaded, or could not be: the
+// daemon runs on what was there before, and an edit that went wrong since is no
+// reason not to ask it. "": not even that much of it can be read.
+func storeOf(cfg *configs.Config, err error) string {
+	if faulty, ok := errors.AsType[*configs.Error](err); ok {
+		return faulty.Store
+	}
+	if err != nil {
+		return ""
+	}
+	return cfg.Store
+}
+
+// storePath is the store beside which the daemon that is asked listens; "": it is
+// asked elsewhere, or the configuration doesn't say.
+func (a *app) storePath() string {
+	if a.remote.server != "" {
+		return ""
+	}
+	return storeOf(a.loadQuiet())
 }
 
 // connect is a client of the admin address.

@@ -67,6 +67,9 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	defer func() { err = errors.Join(err, store.Close()) }()
 	alerting := newAlerts(registry)
 	in.tokens, in.access = store, alerting.access
+	if in.tracer, err = newTracer(cfg.Tracing, log, in.redactor, registry); err != nil {
+		return err
+	}
 	parts, err := assemble(cfg, in)
 	if err != nil {
 		return err
@@ -99,7 +102,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 		return errors.Join(err, admin.Close())
 	}
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
-		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}})
+		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}, Tracer: in.tracer})
 	keys.poller.Store(polling)
 	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, last})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints), "store", cfg.Store, "listen", admin.Addr())
@@ -121,6 +124,7 @@ func (r *reloader) together(ctx context.Context, beating *heart, hangup <-chan o
 		return err
 	})
 	service.Go(func() error { return r.diffing.Run(background) })
+	service.Go(func() error { return r.in.tracer.Run(background) })
 	service.Go(func() error { return sweep(background, r.store, &r.running, log) })
 	service.Go(func() error {
 		return beating.run(background, beats{"store": r.store.Beat, "schedule": r.polling.Beat, "clock": r.diffing.Beat})

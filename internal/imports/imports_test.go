@@ -82,6 +82,7 @@ var table = map[string]row{
 	"internal/ordered":    {why: leaf},
 	"internal/retryafter": {why: leaf},
 	"internal/secret":     {why: leaf},
+	"internal/trace":      {why: leaf},
 	"internal/units":      {why: leaf},
 	"internal/zone":       {why: leaf},
 }

@@ -14,9 +14,9 @@ import (
 // agree on TLS.
 const connectTimeout = 10 * time.Second
 
-// answerTimeout is how long it may take to begin its answer: a minute more than
-// it takes for what takes long.
-const answerTimeout = longTime + time.Minute
+// answerTimeout is how long it may take to begin its answer. What takes longest
+// is a backup, of which there is a copy first.
+const answerTimeout = time.Hour
 
 // Connect is a client of the daemon whose admin address is at a URL such as
 // http://127.0.0.1:8080, which may have a path; token is that of server.token,

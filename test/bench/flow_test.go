@@ -53,7 +53,7 @@ func (f *flow) commit(b *testing.B, source, endpoint string, n int) (ids []strin
 		ids = append(ids, id)
 		c.Events = append(c.Events, differ.Event{
 			ID: id, Type: source + ".updated", Source: source, Key: fmt.Sprintf("%d-%d", version, i), Change: differ.Updated, Revision: 1, Time: time.Now(),
-			Bodies: []differ.Body{{Endpoint: endpoint, Payload: make([]byte, 500)}},
+			Bodies: []differ.Body{{Endpoint: endpoint, Payload: payload()}},
 		})
 	}
 	if err := f.store.Commit(b.Context(), c); err != nil {
@@ -62,6 +62,9 @@ func (f *flow) commit(b *testing.B, source, endpoint string, n int) (ids []strin
 	f.versions[source]++
 	return ids
 }
+
+// payload is the body of each event.
+func payload() []byte { return make([]byte, 500) }
 
 // newFlow is a flow with the endpoints live and, at url, down.
 func newFlow(b *testing.B, url string) *flow {

@@ -63,12 +63,12 @@ func (b *tab) heard(event any) {
 			what = fmt.Sprintf("console.%s", e.Type)
 		}
 	case *log.EventEntryAdded:
-		// A status of a page is its test's matter; that of anything else is below.
+		// A status of a page, also read anew, is its test's matter; that of anything else is below.
 		if (e.Entry.Level == "error" || e.Entry.Level == "warning") && e.Entry.Source != "network" {
 			what = fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text)
 		}
 	case *network.EventResponseReceived:
-		if e.Type != network.ResourceTypeDocument && e.Response.Status >= http.StatusBadRequest {
+		if e.Type != network.ResourceTypeDocument && e.Type != network.ResourceTypeFetch && e.Response.Status >= http.StatusBadRequest {
 			what = fmt.Sprintf("%s answered %d", e.Response.URL, e.Response.Status)
 		}
 	case *network.EventRequestWillBeSent:

@@ -111,7 +111,8 @@ type daemon struct {
 }
 
 // start runs a configuration until the end of the test. {api} in it is the
-// address of a, {whsec} a signing secret.
+// address of a, {proxy} the same by another name, for that is a secret, and
+// {whsec} a signing secret.
 func start(tb testing.TB, a *api, config string) *daemon {
 	tb.Helper()
 	path, err := binary()
@@ -119,7 +120,7 @@ func start(tb testing.TB, a *api, config string) *daemon {
 		tb.Fatal(err)
 	}
 	dir := tb.TempDir()
-	config = strings.NewReplacer("{api}", a.URL, "{whsec}", whsec).Replace(config)
+	config = strings.NewReplacer("{api}", a.URL, "{whsec}", whsec, "{proxy}", strings.Replace(a.URL, "127.0.0.1", "localhost", 1)).Replace(config)
 	if err := os.WriteFile(filepath.Join(dir, "deltahook.yaml"), []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}

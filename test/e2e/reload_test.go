@@ -127,6 +127,7 @@ func TestReloadOfFaults(t *testing.T) {
 		"the store":  {"store: other.db\n" + good, "store: takes effect at a start only"},
 		"a number":   {strings.Replace(good, "127.0.0.1:0", "127.0.0.1:1", 1), "server.listen: takes effect at a start only"},
 		"the log":    {"log: {format: json}\n" + good, "log.format: takes effect at a start only"},
+		"traces":     {"tracing: {endpoint: 'http://127.0.0.1:1'}\n" + good, "tracing: takes effect at a start only"},
 	} {
 		write(t, dir, "deltahook.yaml", c.text)
 		status, stdout, stderr := deltahook(t, dir, "reload")

@@ -93,6 +93,22 @@ func TestPlantedSecretsStayHidden(t *testing.T) {
 		}
 		fmt.Fprintf(w, `{"session":"%[1]s-session-%[1]s"}`, mark)
 	})
+	var told heardOf // by traces
+	exported := make(chan struct{}, 1000)
+	mux.HandleFunc("/otlp/v1/traces", func(w http.ResponseWriter, r *http.Request) {
+		said := heard.listen(r.Clone(r.Context()))
+		_, body, _ := strings.Cut(said, `{"resourceSpans"`)
+		told.mu.Lock()
+		fmt.Fprintln(&told.all, body)
+		told.mu.Unlock()
+		exported <- struct{}{}
+		if len(exported) > 1 { // the first time it takes them, then it repeats them
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, said)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"partialSuccess":{"rejectedSpans":"1","errorMessage":%q}}`, said)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		said := heard.listen(r)
 		if strings.HasPrefix(r.URL.Path, "/api/") && healthy.Load() {
@@ -118,6 +134,7 @@ func TestPlantedSecretsStayHidden(t *testing.T) {
 	write(t, dir, "plain", mark+"-plain-"+mark)
 	write(t, dir, "deltahook.yaml", fmt.Sprintf(`
 log: {level: debug}
+tracing: {endpoint: "%[1]s/otlp", headers: {X-Team: "${file:plain}-otlp", Authorization: "Bearer %[3]s-otlp-%[3]s"}}
 server: {listen: "127.0.0.1:0", token: %[3]s-admin-%[3]s}
 auth:
   client: {oauth2: {grant: client_credentials, token_url: "%[1]s/token", client_id: me, client_secret: "${CLIENT_SECRET}", style: body, params: {api_key: "${PARAM}"}}}
@@ -174,6 +191,16 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	for _, name := range []string{"json", "form", "path"} {
 		run("poll", name)
 	}
+	<-exported
+	<-exported // of all sources and endpoints
+	told.mu.Lock()
+	seen["traces"] = []byte(told.all.String())
+	told.mu.Unlock()
+	for _, name := range []string{"json", "path", "gone", "hook", "own", "proxied"} {
+		if !bytes.Contains(seen["traces"], []byte(`"stringValue":"`+name+`"`)) {
+			t.Errorf("no span is about %s", name)
+		}
+	}
 	d.signal(t, syscall.SIGQUIT) // as a crash: it prints every stack
 	d.exit(t, patience)
 	seen["run"] = []byte(d.stdout.String() + d.stderr.String())
@@ -187,7 +214,7 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	run("check", "-c", "faulty.yaml")
 
 	// There was something to hide.
-	for _, what := range []string{"CLIENT_SECRET", "PARAM", "REFRESH", "PIN", "SHOP_PASSWORD", "KEY", "query", "body", "endpoint", "-access-", "-session-", "-literal-", "-PW-", "-plain-"} {
+	for _, what := range []string{"CLIENT_SECRET", "PARAM", "REFRESH", "PIN", "SHOP_PASSWORD", "KEY", "query", "body", "endpoint", "-access-", "-session-", "-literal-", "-PW-", "-plain-", "-otlp"} {
 		if !heard.of(what) {
 			t.Errorf("nobody heard the secret %s", what)
 		}

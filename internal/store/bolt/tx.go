@@ -15,6 +15,9 @@ type tx struct {
 	btx *bbolt.Tx
 	now time.Time
 
+	buckets map[bucket]*bbolt.Bucket // those in use
+	readers map[bucket]*bbolt.Cursor // what get seeks with
+
 	// endpoints holds the endpoints that were changed, until flush: a
 	// batch changes a few of them very often.
 	endpoints map[string]*storedEndpoint
@@ -26,17 +29,25 @@ type tx struct {
 }
 
 func newTx(btx *bbolt.Tx) *tx {
-	return &tx{btx: btx, now: time.Now().UTC(), endpoints: map[string]*storedEndpoint{}}
+	return &tx{
+		btx: btx, now: time.Now().UTC(), endpoints: map[string]*storedEndpoint{},
+		buckets: map[bucket]*bbolt.Bucket{}, readers: map[bucket]*bbolt.Cursor{},
+	}
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {
-	bb := t.btx.Bucket([]byte(b))
+	bb := t.buckets[b]
+	if bb != nil {
+		return bb
+	}
+	bb = t.btx.Bucket([]byte(b))
 	switch b {
 	case bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts:
 		// Keys come in order: a page that is split is not written to
 		// again.
 		bb.FillPercent = 0.9
 	}
+	t.buckets[b] = bb
 	return bb
 }
 
@@ -46,10 +57,24 @@ func (t *tx) has(b bucket) bool { return t.btx.Bucket([]byte(b)) != nil }
 
 func (t *tx) cursor(b bucket) *bbolt.Cursor { return t.bucket(b).Cursor() }
 
-func (t *tx) get(b bucket, key []byte) []byte          { return t.bucket(b).Get(key) }
 func (t *tx) put(b bucket, key []byte, r record) error { return t.bucket(b).Put(key, r) }
 func (t *tx) mark(b bucket, key []byte) error          { return t.put(b, key, entry(b, key)) }
 func (t *tx) drop(b bucket, key []byte) error          { return t.bucket(b).Delete(key) }
+
+// get is the value of a key; nil: there is none. Bucket.Get does the same, and
+// makes a cursor each time.
+func (t *tx) get(b bucket, key []byte) []byte {
+	c := t.readers[b]
+	if c == nil {
+		c = t.cursor(b)
+		t.readers[b] = c
+	}
+	k, v := c.Seek(key)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	return v
+}
 
 // source reads the record under the key of a unit; the zero value where there
 // is none.
