@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -35,6 +36,22 @@ type recorder struct {
 	kept    atomic.Int64 // bookmarks that a flush wrote
 	before  error        // returned by Commit, which then does nothing
 	after   error        // returned by Commit, which has then done it
+	unread  error        // given by Load
+}
+
+func (r *recorder) Load(ctx context.Context, units ...string) iter.Seq2[differ.State, error] {
+	if r.unread != nil {
+		return func(yield func(differ.State, error) bool) { yield(differ.State{}, r.unread) }
+	}
+	return r.Store.Load(ctx, units...)
+}
+
+func (r *recorder) Units(ctx context.Context, source string) ([]string, error) {
+	return r.Store.(differ.Lister).Units(ctx, source)
+}
+
+func (r *recorder) Rename(ctx context.Context, from, to string) error {
+	return r.Store.(differ.Renamer).Rename(ctx, from, to)
 }
 
 func (r *recorder) Commit(ctx context.Context, c *differ.Commit) error {

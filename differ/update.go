@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/deltahook/deltahook/poller"
@@ -348,8 +349,17 @@ func (d *Differ) judgeBy(c *Setup) {
 		d.mu.Unlock()
 		d.metrics.dropSubject(unit)
 	}
-	for unit := range a.access {
-		d.clock.set(task{unit: unit}, d.now().UnixMilli(), true)
+	source := func(name string) bool { return d.sources[name] != nil }
+	endpoint := func(name string) bool { return there[name] }
+	for unit, of := range a.access {
+		if slices.ContainsFunc(of.Sources, source) || slices.ContainsFunc(of.Endpoints, endpoint) {
+			d.clock.set(task{unit: unit}, d.now().UnixMilli(), true)
+			continue
+		}
+		delete(a.access, unit) // who had it is gone
+		d.mu.Lock()
+		d.drop(unit)
+		d.mu.Unlock()
 	}
 }
 

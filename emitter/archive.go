@@ -16,9 +16,10 @@ import (
 // the caller's to keep.
 //
 // A list is given newest first, page by page. One call looks at a bounded
-// number of records (10,000 in bolt): a filter that matches little may give a
-// page that is short, or empty, and a cursor to go on. Bounds of time rely on
-// event ids being what differ.Event.ID says.
+// number of records (10,000 in bolt, which has an index of the events of a
+// source): a filter that matches little may give a page that is short, or empty,
+// and a cursor to go on. Bounds of time rely on event ids being what
+// differ.Event.ID says.
 type Archive interface {
 	// Events lists events by their ids, which are in the order of time.
 	Events(ctx context.Context, f Filter, p Page) (EventPage, error)

@@ -108,6 +108,7 @@ func TestOutage(t *testing.T) {
 			b.queue.add("other", fmt.Sprint(i), 1)
 			b.emitter.Wake()
 		}
+		synctest.Wait() // what was told last to the other one is sent
 		got := h.told()
 		if len(got) != 1 || !strings.HasPrefix(got[0], "shop: paused, was failing, outage, since 02 00:00:") {
 			t.Errorf("told %q", got)

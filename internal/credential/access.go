@@ -39,7 +39,7 @@ func (c *Credential) tellAccess(in *shelf, expired bool) {
 	a.Setting = at + ".oauth2.refresh_token"
 	if expired {
 		b.o.Logger.Error("auth expired", "auth", c.name, "advice", "the refresh token is no longer taken: allow access again, "+
-			"put the new token into "+a.Setting+", and start again; until then whoever uses it rests")
+			"put the new token into "+a.Setting+", and reload; until then whoever uses it rests")
 	}
 	if b.o.Access != nil {
 		b.o.Access(a)

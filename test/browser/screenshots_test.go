@@ -30,7 +30,7 @@ func TestScreenshots(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, p.name+"-"+name+".png"), picture, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, p.name+"-"+name+".png"), picture, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -58,7 +58,7 @@ func showcase(t *testing.T) *daemon {
 	t.Helper()
 	a := newAPI(t)
 	a.set("/parcels", parcels(0))
-	a.set("/stock", list(40, "in stock"))
+	a.set("/stock", list(14, "in stock"))
 	a.set("/rates", `{"base":"EUR","rates":{"USD":1.0842,"GBP":0.8571,"CHF":0.9388}}`)
 	a.set("/track", `{"status":"in transit"}`)
 	a.fail("/prices", http.StatusServiceUnavailable, `{"error":"maintenance until 22:00"}`)
@@ -80,7 +80,7 @@ func showcase(t *testing.T) *daemon {
 	}
 	a.set("/rates", `{"base":"EUR","rates":{"USD":1.0913,"GBP":0.8571,"CHF":0.9388,"JPY":163.21}}`)
 	a.set("/track", `{"status":"out for delivery"}`)
-	a.set("/stock", list(12, "in stock"))
+	a.set("/stock", list(4, "in stock"))
 	b.shows("#source-prices .badge", "failing")
 	b.shows("#source-stock .badge", "held")
 	b.until("document.querySelector('.tiles .bad strong') && /[1-9]/.test(document.querySelector('.tiles a[href=\"/dead\"] strong').innerText)")

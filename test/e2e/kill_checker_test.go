@@ -248,6 +248,8 @@ func readTold(s sighting) (told, error) {
 	}
 	d := body.Data
 	source, kind, _ := strings.Cut(body.Type, ".")
+	d.Source, _, _ = strings.Cut(d.Source, "-r") // whatever name edits gave it
+	d.Key, _, _ = strings.Cut(d.Key, "-r")       // a document has that of its source, as it was named at first
 	if source != d.Source || !slices.Contains([]string{"any", "enter", "third"}, kind) || d.Revision < 1 {
 		return told{}, fmt.Errorf("no rule makes %s", s.body)
 	}

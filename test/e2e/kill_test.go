@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -25,8 +26,9 @@ const (
 const (
 	killSources = 36
 	latestKill  = 400 * time.Millisecond
-	checkEvery  = 20 // kills after which the store's own check runs
-	mostShown   = 50 // violations
+	toReload    = 300 * time.Millisecond // that a run lives longer where it is to reload
+	checkEvery  = 20                     // kills after which the store's own check runs
+	mostShown   = 50                     // violations
 )
 
 // TestKill kills the program by kill -9, hundreds of times, while the world
@@ -38,7 +40,13 @@ const (
 // the system keeps. So this is about the order of writes in the program; a
 // power cut is what storetest's crash test is about.
 func TestKill(t *testing.T) {
-	c := newCampaign(t)
+	newCampaign(t).endure()
+}
+
+// endure is the whole of a campaign.
+func (c *campaign) endure() {
+	t := c.t
+	t.Helper()
 	began := time.Now()
 	for i := range c.kills {
 		c.strike(i)
@@ -95,7 +103,8 @@ type campaign struct {
 	rng      *rand.Rand
 	world    *world
 	receiver *moody
-	run      int // of the program: its starts are counted from 1
+	edits    *edits // nil: the configuration stays as it is
+	run      int    // of the program: its starts are counted from 1
 }
 
 func newCampaign(t *testing.T) *campaign {
@@ -104,7 +113,7 @@ func newCampaign(t *testing.T) *campaign {
 	c := &campaign{t: t, dir: t.TempDir(), seed: seed, kills: kills, rng: rand.New(rand.NewPCG(seed, 3))}
 	c.world = newWorld(t, seed, killSources)
 	c.receiver = newMoody(t, seed)
-	write(t, c.dir, "deltahook.yaml", c.world.config(c.receiver.URL))
+	c.configure()
 	return c
 }
 
@@ -169,7 +178,16 @@ func (c *campaign) strike(i int) {
 	forget(c.receiver.came)
 	p := c.launch()
 	defer func() { c.inspect(p) }()
-	latest := time.After(c.lifetime(i))
+	most := c.lifetime(i)
+	if c.edits != nil {
+		most += toReload
+	}
+	life, end := context.WithTimeout(c.t.Context(), most)
+	defer end()
+	latest := life.Done()
+	if c.edits != nil {
+		c.edit(p, latest)
+	}
 	switch c.rng.IntN(8) {
 	case 0, 1, 2:
 		c.count(p, c.world.news, 1+c.rng.IntN(6), latest)
@@ -204,7 +222,7 @@ func (c *campaign) lifetime(i int) time.Duration {
 
 // count waits for n moments, and then for up to 1.5 ms: that is about what a
 // commit takes.
-func (c *campaign) count(p *process, moments <-chan struct{}, n int, latest <-chan time.Time) {
+func (c *campaign) count(p *process, moments <-chan struct{}, n int, latest <-chan struct{}) {
 	for range n {
 		select {
 		case <-moments:
@@ -224,7 +242,7 @@ func (c *campaign) count(p *process, moments <-chan struct{}, n int, latest <-ch
 func (c *campaign) inspect(p *process) {
 	c.t.Helper()
 	said := p.stderr.String()
-	for _, word := range []string{"level=ERROR", "panic", "could not be evaluated", "dead letter", "store:"} {
+	for _, word := range []string{"level=ERROR", "panic", "could not be evaluated", "dead letter", "store:", "former name"} {
 		if strings.Contains(said, word) {
 			c.t.Errorf("run %d says %q:\n%s", c.run, word, tail(said))
 		}
@@ -237,6 +255,10 @@ func (c *campaign) rest() {
 	c.t.Helper()
 	c.world.settle()
 	c.receiver.soothe()
+	if c.edits != nil {
+		c.edits.rest()
+		c.configure()
+	}
 	p := c.launch()
 	c.await(p, "all sources to be polled", c.world.asks)
 	c.world.touch()

@@ -312,7 +312,8 @@ func (w *world) truth() truth {
 // number of the start that sent it, for what a killed program sent may lie in a
 // socket when its successor is at work already. A poll doesn't: what depends on
 // the start would make it another request, which no ETag stands for.
-func (w *world) config(receiverURL string) string {
+// Edits may have made another one of it.
+func (w *world) config(receiverURL string, e *edits) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `store: deltahook.db
 server: {listen: "127.0.0.1:0"}
@@ -328,10 +329,14 @@ defaults:
 egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:
   shop: {url: "%[3]s/shop"}
-  audit: {url: "%[3]s/audit", concurrency: 2}
+  audit: {url: "%[3]s/audit", %[4]s}
 sources:
-`, whsec, strings.Repeat("50ms, ", 60), receiverURL)
-	for _, name := range slices.Sorted(maps.Keys(w.sources)) {
+`, whsec, strings.Repeat("50ms, ", 60), receiverURL, e.endpoint())
+	for _, name := range w.names() {
+		now, settings, there := e.source(name)
+		if !there {
+			continue
+		}
 		k := w.sources[name].kind
 		baseline, items := "silent", "items: list, id: id, "
 		if k.emit {
@@ -340,15 +345,15 @@ sources:
 		if k.document {
 			items = ""
 		}
-		fmt.Fprintf(&b, `  %[1]s:
-    request: {url: "%[2]s/%[1]s"}
+		fmt.Fprintf(&b, `  %[6]s:
+%[7]s    request: {url: "%[2]s/%[1]s"}
     response: {%[3]spick: {n: is.n, price: is.price, note: is.note}}
     changes: {baseline: %[4]s, confirm_deletes: %[5]d}
     events:
       %[1]s.any: {}
       %[1]s.enter: {when: (new.n ?? 1) %% 2 == 0, trigger: enter, to: [audit]}
       %[1]s.third: {on: [created, updated], when: new.n %% 3 == 0, to: [audit]}
-`, name, w.URL, items, baseline, k.confirm)
+`, name, w.URL, items, baseline, k.confirm, now, settings)
 	}
 	return b.String()
 }

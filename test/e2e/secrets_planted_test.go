@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -172,9 +173,7 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 		d.says(t, d.stderr, `msg="poll failed" source=`+source)
 	}
 	seen := map[string][]byte{}
-	for _, page := range []string{"/metrics", "/api/v1/holds", "/healthz", "/readyz"} {
-		seen[page] = []byte(adminPage(t, d, page, mark+"-admin-"+mark))
-	}
+	walkAdmin(t, d, mark+"-admin-"+mark, seen)
 	run := func(args ...string) {
 		p := startEnv(t, binary(t), dir, env, args...)
 		p.exit(t, patience)
@@ -232,23 +231,84 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	}
 }
 
-// adminPage is a page that a token is needed for.
+// walkAdmin follows the links of the pages from the overview on, 60 of them at
+// most, asks the API for all that it shows, and has it do things.
+func walkAdmin(t *testing.T, d *process, token string, seen map[string][]byte) {
+	t.Helper()
+	read := func(path string) string {
+		text := adminPage(t, d, path, token)
+		seen[path] = []byte(text)
+		return text
+	}
+	link := regexp.MustCompile(`href="(/[^"#]*)`)
+	for queue := []string{"/", "/config"}; len(queue) > 0 && len(seen) < 60; queue = queue[1:] {
+		path := html.UnescapeString(queue[0])
+		if seen[path] != nil {
+			continue
+		}
+		for _, to := range link.FindAllStringSubmatch(read(path), -1) {
+			queue = append(queue, to[1])
+		}
+	}
+	for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+		read(path)
+	}
+	const api = "/api/v1"
+	for _, path := range []string{"/status", "/config", "/openapi.json", "/holds", "/replays", "/sources", "/endpoints"} {
+		read(api + path)
+	}
+	for _, m := range regexp.MustCompile(`"id":"(evt_[^"]+)"`).FindAllStringSubmatch(read(api+"/events?limit=5"), -1) {
+		read(api + "/events/" + m[1])
+	}
+	for _, m := range regexp.MustCompile(`"number":(\d+)`).FindAllStringSubmatch(read(api+"/deliveries?limit=5"), -1) {
+		read(api + "/deliveries/" + m[1])
+		read(api + "/deliveries/" + m[1] + "/attempts")
+	}
+	do := func(path string) { _, seen["POST "+path] = adminAsk(t, d, http.MethodPost, path, token) }
+	for _, name := range []string{"json", "form", "path", "person", "gone"} {
+		read(api + "/sources/" + name)
+		do(api + "/sources/" + name + "/poll")
+		do("/sources/" + name + "/poll")
+	}
+	for _, name := range []string{"hook", "custom", "oauth", "own", "proxied"} {
+		read(api + "/endpoints/" + name)
+		do(api + "/endpoints/" + name + "/test")
+		do("/endpoints/" + name + "/test")
+	}
+	do(api + "/reload")
+	do("/config/reload")
+	if len(seen) < 60 {
+		t.Errorf("only %d places were looked at", len(seen))
+	}
+}
+
+// adminPage is a page that a token is needed for, and that is there.
 func adminPage(t *testing.T, d *process, path, token string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.Addr(t)+path, nil)
+	status, text := adminAsk(t, d, http.MethodGet, path, token)
+	if status >= 300 {
+		t.Errorf("%s answers %d", path, status)
+	}
+	return string(text)
+}
+
+// adminAsk gives what is answered, with its header.
+func adminAsk(t *testing.T, d *process, method, path, token string) (status int, text []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+d.Addr(t)+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Close = true
-	res, err := http.DefaultClient.Do(req)
+	res, err := http.DefaultTransport.RoundTrip(req) // a redirect is an answer
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode >= 300 {
-		t.Errorf("%s answers %d (%v)", path, res.StatusCode, err)
+	text, err = io.ReadAll(res.Body)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
 	}
-	return string(text) + fmt.Sprint(res.Header)
+	return res.StatusCode, fmt.Append(text, res.Header)
 }
