@@ -168,7 +168,9 @@ func TestGeneratedClient(t *testing.T) {
 	ask(t, "document", func() (client.GetOpenAPIOK, error) { return c.GetOpenAPI(ctx) }, func(d client.GetOpenAPIOK) bool { return string(d["openapi"]) == `"3.1.0"` })
 	ask(t, "sources", func() (*client.SourcePage, error) {
 		return c.ListSources(ctx, client.ListSourcesParams{Limit: client.NewOptInt(1)})
-	}, func(p *client.SourcePage) bool { return len(p.Sources) == 1 && p.Sources[0].Name == "keyed" && p.Next.Value == "keyed" })
+	}, func(p *client.SourcePage) bool {
+		return len(p.Sources) == 1 && p.Sources[0].Name == "keyed" && p.Next.Value == "keyed"
+	})
 	ask(t, "source", func() (*client.Source, error) { return c.GetSource(ctx, client.GetSourceParams{Name: "parcels"}) },
 		func(s *client.Source) bool { return s.State == "ok" && s.Items == 2 && len(s.Pulse) > 1 })
 	ask(t, "items", func() (*client.ItemPage, error) { return c.ListItems(ctx, client.ListItemsParams{Name: "parcels"}) },
@@ -188,7 +190,9 @@ func TestGeneratedClient(t *testing.T) {
 		return c.GetWatch(ctx, client.GetWatchParams{Name: "keyed", Key: "y/z"})
 	}, func(w *client.Watch) bool { return w.Key == "y/z" && !w.Retired })
 	ask(t, "event", func() (*client.Event, error) { return c.GetEvent(ctx, client.GetEventParams{ID: event.ID}) },
-		func(e *client.Event) bool { return len(e.Deliveries) == 1 && strings.Contains(string(e.Deliveries[0].Payload), `"step"`) })
+		func(e *client.Event) bool {
+			return len(e.Deliveries) == 1 && strings.Contains(string(e.Deliveries[0].Payload), `"step"`)
+		})
 	ask(t, "deliveries", func() (*client.DeliveryPage, error) {
 		return c.ListDeliveries(ctx, client.ListDeliveriesParams{Event: client.NewOptString(event.ID)})
 	}, func(p *client.DeliveryPage) bool { return len(p.Deliveries) == 1 && p.Deliveries[0].Endpoint == "hook" })
