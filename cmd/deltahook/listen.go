@@ -65,7 +65,8 @@ func (a *app) listenCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:9000", "address to listen on")
-	cmd.Flags().StringArrayVar(&secrets, "secret", nil, "secret to verify with: whsec_… or whsk_…, a public key whpk_…, or any text with signature: github (may be given several times)")
+	cmd.Flags().StringArrayVar(&secrets, "secret", nil,
+		"secret to verify with: whsec_… or whsk_…, a public key whpk_…, or any text with signature: github (may be given several times)")
 	cmd.Flags().IntVar(&fail, "fail", http.StatusOK, "answer every webhook with this status")
 	cmd.Flags().DurationVar(&delay, "delay", 0, "wait so long before each answer")
 	return cmd

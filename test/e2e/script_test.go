@@ -26,7 +26,7 @@ import (
 //	json                  the output of the last command is one JSON document
 //	daemon ARG...         run the daemon with these, until the script ends, and wait until it answers; $ADMIN
 //	                      is then the URL of its admin address
-//	end                   end that daemon
+//	end                   tell that daemon to end
 //	until PATTERN ARG...  run deltahook until its standard output matches
 //	lines FILE N          write a file of so many lines, each another one
 //	[fixtures]            the recorded answers are there, at $FIXTURES
