@@ -40,7 +40,7 @@ endif
 	@command -v promtool >/dev/null || echo "test: no promtool here, so the alert rules are not played"
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 		echo "test: no chromium here, so the pages are not seen in a browser"
-	$(GO) test $(RACE) -shuffle=on $(PKGS)
+	$(GO) test $(RACE) -shuffle=on -timeout 20m $(PKGS)
 ifeq ($(PKGS),./...)
 	cd test/cloudevents && $(GO) test -mod=mod $(RACE) -shuffle=on ./...
 	cd test/openapi && $(GO) generate ./... && $(GO) test ./...

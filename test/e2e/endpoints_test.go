@@ -158,9 +158,9 @@ func TestPersonSteersAnEndpoint(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"pause", "nobody"}, "no such endpoint"},
-		{[]string{"resume", "nobody"}, "no such endpoint"},
-		{[]string{"drop", "nobody", "--yes"}, "no such endpoint"},
+		{[]string{"pause", "nobody"}, `no endpoint is called "nobody"; there are: hook`},
+		{[]string{"resume", "nobody"}, `no endpoint is called "nobody"; there are: hook`},
+		{[]string{"drop", "nobody", "--yes"}, `no endpoint is called "nobody"; there are: hook`},
 	} {
 		if status, _, stderr := deltahook(t, dir, c.args...); status != 1 || !strings.Contains(stderr, c.says) {
 			t.Errorf("%v: status %d, %s", c.args, status, stderr)

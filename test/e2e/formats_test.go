@@ -72,9 +72,9 @@ var formatSequences = []struct {
     changes: {baseline: emit}
 `,
 		steps: []step{
-			{name: "not_found.xml", failed: "ok"},
+			{name: "not_found.xml", failed: "not_ok"},
 			{name: "delivered.xml", told: []string{`parcels.created 00340434161094015902 1 null -> {"code":"ZU","delivered":"1","first":"ES"}`}},
-			{name: "not_found.xml", failed: "ok"},
+			{name: "not_found.xml", failed: "not_ok"},
 			{name: "delivered.xml"},
 		},
 	},

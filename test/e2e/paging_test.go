@@ -273,10 +273,10 @@ func TestGraphQLInPages(t *testing.T) {
 		}}
 	}
 	playRounds(t, d, a, hooks, []round{
-		{name: "throttled at once", pages: []turned{{"/graphql.json", throttled}}, failed: "ok"},
+		{name: "throttled at once", pages: []turned{{"/graphql.json", throttled}}, failed: "not_ok"},
 		{name: "two pages", pages: []turned{page("", "a", "10.00", true), page("c-a", "b", "20.00", false)},
 			told: []string{"orders.created a 1", "orders.created b 1"}},
-		{name: "throttled on the second", pages: []turned{page("", "a", "11.00", true), {"/graphql.json", throttled}}, failed: "ok"},
+		{name: "throttled on the second", pages: []turned{page("", "a", "11.00", true), {"/graphql.json", throttled}}, failed: "not_ok"},
 		{name: "two pages again", pages: []turned{page("", "a", "11.00", true), page("c-a", "b", "20.00", false)}, told: []string{"orders.updated a 2"}},
 	})
 	d.says(t, d.stderr, `the answer has errors: .*Throttled`)

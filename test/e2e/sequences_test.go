@@ -127,9 +127,9 @@ var sequences = []struct {
     changes: {baseline: emit, confirm_deletes: 1}
 `,
 		steps: []step{
-			{name: "graphql_throttled.json", failed: "ok"},
+			{name: "graphql_throttled.json", failed: "not_ok"},
 			{name: "orders.json", told: []string{`orders.created 123456 1 null -> {"total":"10.00"}`}},
-			{name: "graphql_throttled.json", failed: "ok"},
+			{name: "graphql_throttled.json", failed: "not_ok"},
 			{name: "orders.json"},
 		},
 	},

@@ -243,13 +243,22 @@ type listedKey struct {
 	Retired bool
 }
 
-func (c *keyCampaign) list(p *process) []listedKey {
-	_, body := p.get(c.t, "/api/v1/sources/keyed/watches")
-	var list struct{ Keys []listedKey }
-	if err := json.Unmarshal([]byte(body), &list); err != nil {
-		c.t.Fatal(err)
+func (c *keyCampaign) list(p *process) (keys []listedKey) {
+	for query := (url.Values{"limit": {"100"}}); ; {
+		_, body := p.get(c.t, "/api/v1/sources/keyed/watches?"+query.Encode())
+		var page struct {
+			Keys []listedKey
+			Next string
+		}
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			c.t.Fatal(err)
+		}
+		keys = append(keys, page.Keys...)
+		if page.Next == "" {
+			return keys
+		}
+		query.Set("cursor", page.Next)
 	}
-	return list.Keys
 }
 
 func (c *keyCampaign) watched(p *process) (keys []string) {
