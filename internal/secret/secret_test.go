@@ -215,7 +215,8 @@ func TestLearnWhileRead(t *testing.T) {
 func FuzzRedactor(f *testing.F) {
 	f.Add("hunter2-hunter2", "a ", " b")
 	f.Fuzz(func(t *testing.T, value, before, after string) {
-		if len(value) < 6 || strings.Contains(secret.Mask, value) || strings.Contains(value, secret.Mask) {
+		// What stands in for the mask below must not make up a value with what is beside it.
+		if len(value) < 6 || strings.Contains(value, "\x00") || strings.Contains(secret.Mask, value) || strings.Contains(value, secret.Mask) {
 			t.Skip()
 		}
 		if got := secret.NewRedactor(value).Text(before + value + after); strings.Contains(strings.ReplaceAll(got, secret.Mask, "\x00"), value) {
