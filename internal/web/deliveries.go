@@ -118,10 +118,8 @@ func readList(q url.Values) (f emitter.Filter, p emitter.Page, err error) {
 		return f, p, invalid("state is %q: expected one of %v", f.State, states)
 	}
 	for word, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		if text := q.Get(word); text != "" {
-			if *at, err = time.Parse(time.RFC3339, text); err != nil {
-				return f, p, invalid("%s is %q: expected a time such as 2026-11-23T10:00:00Z", word, text)
-			}
+		if *at, err = queryTime(q, word); err != nil {
+			return f, p, err
 		}
 	}
 	p.Limit, err = readLimit(q)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,26 +56,31 @@ type served struct {
 
 func (e endpoints) list(w http.ResponseWriter, r *http.Request) {
 	all, err := e.of.Endpoints(r.Context())
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	answer(w, http.StatusOK, served{append([]emitter.EndpointStatus{}, all...)})
+	give(w, served{append([]emitter.EndpointStatus{}, all...)}, err)
 }
 
 func (e endpoints) get(w http.ResponseWriter, r *http.Request) {
-	all, err := e.of.Endpoints(r.Context())
-	if err != nil {
-		failed(w, err)
+	name := r.PathValue("name")
+	one, found, err := statusOf(r.Context(), e.of, name)
+	if err == nil && !found {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("no endpoint is called %q", name))
 		return
 	}
-	for _, one := range all {
-		if one.Endpoint == r.PathValue("name") {
-			answer(w, http.StatusOK, one)
-			return
-		}
+	give(w, one, err)
+}
+
+// statusOf is how one endpoint fares; found is false where there is none of the
+// name.
+func statusOf(ctx context.Context, of Endpoints, name string) (status emitter.EndpointStatus, found bool, err error) {
+	all, err := of.Endpoints(ctx)
+	if err != nil {
+		return status, false, err
 	}
-	refuse(w, http.StatusNotFound, fmt.Sprintf("no endpoint is called %q", r.PathValue("name")))
+	i := slices.IndexFunc(all, func(e emitter.EndpointStatus) bool { return e.Endpoint == name })
+	if i < 0 {
+		return status, false, nil
+	}
+	return all[i], true, nil
 }
 
 // test sends a test event. That is no failure of the request where the
@@ -110,26 +116,19 @@ const longTime = 10 * time.Minute
 
 func (e endpoints) drop(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	var before time.Time
-	if text := query.Get("before"); text != "" {
-		var err error
-		if before, err = time.Parse(time.RFC3339, text); err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Sprintf("before is %q: expected a time like 2026-11-23T10:00:00Z", text))
-			return
-		}
-	}
-	dry, err := readBool(query, "dry_run")
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	allow(w, longTime)
-	n, err := e.of.Drop(r.Context(), r.PathValue("name"), before, dry)
+	before, err := queryTime(query, "before")
 	if err != nil {
 		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, dropped{n, dry})
+	dry, err := readBool(query, "dry_run")
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	allow(w, longTime)
+	n, err := e.of.Drop(r.Context(), r.PathValue("name"), before, dry)
+	give(w, dropped{n, dry}, err)
 }
 
 // Endpoints asks the daemon how the endpoints fare.

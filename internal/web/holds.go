@@ -45,7 +45,7 @@ type held struct {
 func (h holds) release(w http.ResponseWriter, r *http.Request) {
 	silently, err := readBool(r.URL.Query(), "silently")
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		failed(w, err)
 		return
 	}
 	state := differ.Released

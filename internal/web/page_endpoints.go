@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/deltahook/deltahook/emitter"
 )
@@ -46,15 +45,14 @@ func (e *endpointPage) Steerable() bool {
 
 func (p *pages) endpoint(r *http.Request) (*view, error) {
 	name := r.PathValue("name")
-	all, err := p.Endpoints.Endpoints(r.Context())
+	status, found, err := statusOf(r.Context(), p.Endpoints, name)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(e emitter.EndpointStatus) bool { return e.Endpoint == name })
-	if i < 0 {
+	if !found {
 		return nil, fmt.Errorf("endpoint %s: %w", clipped(name, maxShown), ErrNotFound)
 	}
-	e := &endpointPage{EndpointStatus: all[i], HasArchive: p.Archive != nil, Filter: filter{State: r.URL.Query().Get("state")}}
+	e := &endpointPage{EndpointStatus: status, HasArchive: p.Archive != nil, Filter: filter{State: r.URL.Query().Get("state")}}
 	v := &view{page: "endpoint", Title: name, Nav: "endpoints", Topics: []string{"endpoints/" + name}, Data: e}
 	v.Gist = fmt.Sprintf("%s: %s, %d waiting, %d dead", name, e.State, e.Waiting, e.Dead)
 	if p.Archive == nil {

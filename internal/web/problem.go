@@ -3,10 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
@@ -74,17 +71,4 @@ func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
-}
-
-// readBool reads a word of a query; false where it is not there.
-func readBool(query url.Values, word string) (bool, error) {
-	text := query.Get(word)
-	if text == "" {
-		return false, nil
-	}
-	v, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, fmt.Errorf("%s is %q: expected true or false", word, text)
-	}
-	return v, nil
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/deltahook/deltahook/emitter"
 )
@@ -60,6 +62,32 @@ func readLimit(q url.Values) (int, error) {
 	return n, nil
 }
 
+// readBool reads a word of a query; false where it is not there.
+func readBool(query url.Values, word string) (bool, error) {
+	text := query.Get(word)
+	if text == "" {
+		return false, nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, invalid("%s is %q: expected true or false", word, text)
+	}
+	return v, nil
+}
+
+// queryTime reads a word of a query; the zero time where it is not there.
+func queryTime(query url.Values, word string) (time.Time, error) {
+	text := query.Get(word)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, invalid("%s is %q: expected a time such as 2026-11-23T10:00:00Z", word, text)
+	}
+	return t, nil
+}
+
 // readJSON reads a body of at most so many bytes into v, and nothing behind it.
 func readJSON(w http.ResponseWriter, r *http.Request, most int64, v any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, most))
@@ -82,15 +110,7 @@ func paged[T any](list []T, name func(T) string, after string, limit int) (page 
 	if limit == 0 {
 		limit = emitter.DefaultPage
 	}
-	at, found := slices.BinarySearchFunc(list, after, func(e T, after string) int {
-		switch n := name(e); {
-		case n < after:
-			return -1
-		case n > after:
-			return 1
-		}
-		return 0
-	})
+	at, found := slices.BinarySearchFunc(list, after, func(e T, after string) int { return strings.Compare(name(e), after) })
 	if found {
 		at++
 	}

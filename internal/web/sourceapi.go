@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -48,7 +47,7 @@ func (h sources) list(w http.ResponseWriter, r *http.Request) {
 	all, state := h.of.Sources(), Condition(q.Get("state"))
 	if state != "" {
 		if !slices.Contains(conditions(), state) {
-			refuse(w, http.StatusBadRequest, fmt.Sprintf("state is %q: expected one of %v", state, conditions()))
+			failed(w, invalid("state is %q: expected one of %v", state, conditions()))
 			return
 		}
 		all = slices.DeleteFunc(slices.Clone(all), func(s SourceState) bool { return s.State != state })
@@ -111,11 +110,7 @@ func (h sources) items(w http.ResponseWriter, r *http.Request) {
 func (h sources) item(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	item, err := h.of.Item(r.Context(), r.PathValue("name"), q.Get("watch"), r.PathValue("key"))
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	answer(w, http.StatusOK, shownItem(item))
+	give(w, shownItem(item), err)
 }
 
 // RevisionPage is a part of an item's changes, the last one first.
@@ -148,7 +143,7 @@ func (h sources) revisions(w http.ResponseWriter, r *http.Request) {
 	var before uint64
 	if text := q.Get("cursor"); text != "" {
 		if before, err = strconv.ParseUint(text, 10, 64); err != nil || before == 0 {
-			refuse(w, http.StatusBadRequest, fmt.Sprintf("cursor is %q: expected the next of the page before", text))
+			failed(w, invalid("cursor is %q: expected the next of the page before", text))
 			return
 		}
 	}

@@ -71,11 +71,7 @@ func (h watches) list(w http.ResponseWriter, r *http.Request) {
 
 func (h watches) get(w http.ResponseWriter, r *http.Request) {
 	key, err := h.of.WatchedKey(r.PathValue("name"), r.PathValue("key"))
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	answer(w, http.StatusOK, key)
+	give(w, key, err)
 }
 
 func (h watches) put(w http.ResponseWriter, r *http.Request) {
