@@ -14,6 +14,12 @@ func TestCompactUnderKills(t *testing.T) {
 	c := newCampaign(t)
 	c.kills = min(c.kills, 20)
 	path := filepath.Join(c.dir, "deltahook.db")
+	c.settleIn()
+	began := time.Now()
+	if status, _, stderr := c.command("compact"); status != 0 {
+		t.Fatalf("compact: status %d\n%s", status, stderr)
+	}
+	latest := max(2*time.Since(began), 20*time.Millisecond)
 	ended, killed := 0, 0
 	for i := range c.kills {
 		c.strike(i)
@@ -21,7 +27,7 @@ func TestCompactUnderKills(t *testing.T) {
 		select {
 		case <-p.done:
 			ended++
-		case <-time.After(time.Duration(c.rng.Int64N(int64(100 * time.Millisecond)))):
+		case <-time.After(time.Duration(c.rng.Int64N(int64(latest)))):
 			p.kill()
 			<-p.done
 			killed++

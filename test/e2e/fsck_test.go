@@ -14,6 +14,7 @@ import (
 func TestFsckKilled(t *testing.T) {
 	c := newCampaign(t)
 	c.kills = 6
+	c.settleIn()
 	for i := range c.kills {
 		c.strike(i)
 	}

@@ -162,6 +162,15 @@ func launch(t *testing.T, dir string, n int) *process {
 	return p
 }
 
+// settleIn lets the program live until a webhook came, and kills it: there is a
+// store then, and events are in it.
+func (c *campaign) settleIn() {
+	c.t.Helper()
+	p := c.launch()
+	c.await(p, "the first webhook", func() bool { return len(c.receiver.sightings()) > 0 })
+	p.kill()
+}
+
 // launch starts the program's next run.
 func (c *campaign) launch() *process {
 	c.t.Helper()
