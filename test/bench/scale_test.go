@@ -266,7 +266,10 @@ func (d *running) spent(b *testing.B) (sum time.Duration) {
 }
 
 // memory is what the daemon has in memory that is not of a file, in MiB.
-func (d *running) memory(b *testing.B) int { return d.status(b, "RssAnon") }
+func (d *running) memory(b *testing.B) int {
+	b.Helper()
+	return d.status(b, "RssAnon")
+}
 
 // status is a size that the kernel gives of the daemon, in MiB.
 func (d *running) status(b *testing.B, name string) int {
