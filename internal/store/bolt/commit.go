@@ -13,14 +13,17 @@ import (
 // Commit applies c. See differ.Store. An event whose id is there already is
 // refused, and all of c with it.
 func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
-	stem, err := s.stem(c.Unit())
-	var p *prepared
-	if err == nil {
-		p, err = prepare(c, stem)
-	}
-	if err == nil {
-		err = s.do(ctx, &request{check: p.check, apply: p.apply, size: p.size})
-	}
+	err := s.afterForgetting(ctx, func() error {
+		stem, err := s.stem(c.Unit())
+		if err != nil {
+			return err
+		}
+		p, err := prepare(c, stem)
+		if err != nil {
+			return err
+		}
+		return s.do(ctx, &request{check: p.check, apply: p.apply, size: p.size})
+	})
 	if err != nil {
 		return fmt.Errorf("commit source %s: %w", c.Source, err)
 	}
