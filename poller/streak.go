@@ -54,7 +54,7 @@ var advice = map[Class]string{
 	ClassFormat:   "look at the answer with `deltahook poll`",
 	ClassRequire:  "look at the answer with `deltahook poll`",
 	ClassOK:       "look at the answer with `deltahook poll`",
-	ClassItems:    "look at the answer with `deltahook poll`, and check items and id",
+	ClassItems:    "look at the answer with `deltahook poll`, and check items and id; of XML, name the list in response.xml.lists",
 	ClassPages:    "look at the answer with `deltahook poll`, and check request.paginate",
 	ClassLimit:    "raise the limit, or poll less",
 	ClassStore:    "check the disk",
