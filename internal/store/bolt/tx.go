@@ -24,6 +24,9 @@ type tx struct {
 	// batch changes a few of them very often.
 	endpoints map[string]*storedEndpoint
 
+	// superseded counts the deliveries whose place others took, by endpoint.
+	superseded map[string]int
+
 	// hands are those of the store, and held those of them that are locked
 	// until the transaction has ended; nil where it only reads.
 	hands *hands
