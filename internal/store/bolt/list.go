@@ -178,14 +178,22 @@ func (l *deliveryList) ofDead(t *tx, from []byte) error {
 		start = append(bytes.Clone(prefix), from...)
 	}
 	c := t.cursor(b)
+	skimmed := 0
 	for k, v := before(c, start); k != nil; k, v = c.Prev() {
 		at, ok := bytes.CutPrefix(k, prefix)
 		if !ok || l.full(from) {
 			return nil
 		}
+		if skimmed++; skimmed > maxSkimmed {
+			l.page.Next = encodeCursor(l.kind, from)
+			return nil
+		}
 		from = bytes.Clone(at)
 		_, err := unseal(b, k, v)
 		number, _ := lastNumber(k)
+		if l.f.Source != "" && t.indexed() && !t.ofSource(l.f, true, nil).has(number) {
+			continue
+		}
 		var d storedDelivery
 		found := true
 		if err == nil {

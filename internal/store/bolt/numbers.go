@@ -183,6 +183,15 @@ func (x *ofSource) near(n uint64, up bool) (number uint64, takes, found bool) {
 	return max(o.first, 1) - 1, false, found // what has that number follows
 }
 
+// has says whether a number is in it, or cannot be told. It is the first that is
+// asked for.
+func (x *ofSource) has(n uint64) bool {
+	harmed := false
+	x.harm = func(error) { harmed = true }
+	number, takes, found := x.near(n, false)
+	return harmed || found && takes && number == n
+}
+
 // at reads an entry.
 func (x *ofSource) at(k, v []byte) (o entryOfSource, takes, found bool) {
 	if !bytes.HasPrefix(k, x.prefix) {

@@ -48,6 +48,7 @@ func testListsRare(t *testing.T, s Store) {
 		{"that wait", emitter.Filter{State: emitter.Waiting}, "e1 waiting, e2 waiting"},
 		{"that are dead there", emitter.Filter{Endpoint: "rare", State: emitter.Dead}, "e3 dead"},
 		{"of the source", emitter.Filter{Source: "quiet"}, "e1 waiting, e3 dead, e2 delivered, e2 waiting, e1 delivered"},
+		{"of the source that are dead", emitter.Filter{Source: "quiet", State: emitter.Dead}, "e3 dead"},
 		{"of an item of it", emitter.Filter{Source: "quiet", Key: "b"}, "e2 delivered, e2 waiting"},
 		{"of a type of it", emitter.Filter{Source: "quiet", Type: "quiet.lost"}, "e3 dead"},
 		{"of the source to the other endpoint", emitter.Filter{Source: "quiet", Endpoint: "hook"}, "e2 delivered"},
