@@ -24,6 +24,9 @@ type tx struct {
 
 	lists *bool // what indexed says; nil: it was not asked
 
+	// superseded counts the deliveries whose place others took, by endpoint.
+	superseded map[string]int
+
 	// hands are those of the store, and held those of them that are locked
 	// until the transaction has ended; nil where it only reads.
 	hands *hands
