@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
@@ -150,7 +149,7 @@ func (t *tx) addDelivery(e *preparedEvent, p *preparedDelivery) error {
 		return err
 	}
 	if p.dead != "" {
-		return t.addDead(number, &d, p.dead, e.event.created)
+		return t.addDead(number, &d, p.dead, &e.event)
 	}
 	return t.enqueue(number, &d, &e.event)
 }
@@ -166,6 +165,9 @@ func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}
+	if err := t.file(number, d, e); err != nil {
+		return err
+	}
 	lane := d.lane(e, number)
 	_, behind, err := t.laneHead(lane)
 	if err != nil {
@@ -179,9 +181,13 @@ func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 
 // addDead puts a delivery that cannot be made among the dead letters. Why
 // stands in the record of an attempt, as with any other.
-func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time) error {
+func (t *tx) addDead(number uint64, d *storedDelivery, why string, e *storedEvent) error {
+	now := e.created
 	d.state, d.settled, d.attempts, d.unmade = stateDead, now, 1, true
 	if err := t.putDelivery(number, d); err != nil {
+		return err
+	}
+	if err := t.file(number, d, e); err != nil {
 		return err
 	}
 	key := attemptKey(number, 1)
@@ -193,5 +199,5 @@ func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time
 		return err
 	}
 	endpoint.Dead++
-	return t.mark(bucketDead, deadKey(d.settled, number))
+	return t.bury(number, d)
 }
