@@ -145,7 +145,7 @@ func (a *app) backupTo(ctx context.Context, w io.Writer) error {
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return err
 	}
-	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
+	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true, Version: version})
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (a *app) backupTo(ctx context.Context, w io.Writer) error {
 // readThrough reads every page and record of a copy. What is damaged of the
 // store it is of is no error; that it can't be opened is.
 func (a *app) readThrough(ctx context.Context, path string) (damage, err error) {
-	store, err := bolt.Open(path, bolt.Options{ReadOnly: true})
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, Version: version})
 	if err != nil {
 		return nil, fmt.Errorf("the copy cannot be opened: %w", err)
 	}

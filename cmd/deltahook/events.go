@@ -117,7 +117,7 @@ func (a *app) archive(ctx context.Context, do func(context.Context, web.Archive)
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return err
 	}
-	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
+	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true, Version: version})
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: nothing was told yet", err)
 	}

@@ -35,7 +35,7 @@ func freeze(ctx context.Context, cfg *configs.Config, source string) (*frozen, e
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return nil, err
 	}
-	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
+	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true, Version: version})
 	if errors.Is(err, fs.ErrNotExist) {
 		return newFrozen(differ.State{Source: source}, nil, ""), nil
 	}

@@ -60,7 +60,7 @@ nothing, and the log says what is wrong with it.`,
 // configuration came from, and is given the rest.
 func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *reloader, hangup <-chan os.Signal) (err error) {
 	log, registry := in.log, newRegistry()
-	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log, Metrics: registry})
+	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log, Metrics: registry, Version: version})
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (v *vault) open() (store *bolt.Store, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.store == nil {
-		if v.store, err = bolt.Open(v.path, bolt.Options{}); errors.Is(err, bolt.ErrInUse) {
+		if v.store, err = bolt.Open(v.path, bolt.Options{Version: version}); errors.Is(err, bolt.ErrInUse) {
 			err = fmt.Errorf("%w: the daemon that runs keeps refresh tokens to itself", err)
 		}
 	}

@@ -135,7 +135,7 @@ func knownKeys(ctx context.Context, cfg *configs.Config, parts *parts, name stri
 	if !errors.Is(err, web.ErrNoDaemon) {
 		return nil, err
 	}
-	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true})
+	store, err := bolt.Open(cfg.Store, bolt.Options{ReadOnly: true, Version: version})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

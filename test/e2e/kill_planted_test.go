@@ -94,6 +94,71 @@ func TestViolationsFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
+// TestViolationsFindsWhatCoalescesWrongly is the same for the endpoint at which
+// updates coalesce: there the second and third revision of a came as one.
+func TestViolationsFindsWhatCoalescesWrongly(t *testing.T) {
+	const second, third = "evt_a2any", "evt_a3any"
+	for _, planted := range []struct {
+		name string
+		want string // "": nothing
+		do   func(truth, []sighting) []sighting
+	}{
+		{"nothing", "", func(_ truth, all []sighting) []sighting { return all }},
+		{"the store doesn't say that one took its place", "lost: ", func(w truth, all []sighting) []sighting {
+			delete(w.superseded, second)
+			return all
+		}},
+		{"superseded and sent", "both: ", func(_ truth, all []sighting) []sighting {
+			return insertBefore(all, "wiki a 3", notice{1, "wiki", "a", 2, "any", `{"n":1}`, `{"n":2}`}.sighting())
+		}},
+		{"old of the last one", "torn: ", wiki(third, `"old":{"n":1}`, `"old":{"n":2}`)},
+		{"new of the first one", "torn: ", wiki(third, `"new":{"n":3}`, `"new":{"n":2}`)},
+		{"a new id", "torn: ", func(_ truth, all []sighting) []sighting {
+			all[where(all, "wiki a 3")].id = "evt_merged"
+			return all
+		}},
+		{"two bodies", "altered: ", func(_ truth, all []sighting) []sighting {
+			return insertAfter(all, "wiki a 3", notice{2, "wiki", "a", 3, "any", `{"n":2}`, `{"n":3}`}.sighting())
+		}},
+		{"last one superseded", "lost: ", func(w truth, all []sighting) []sighting {
+			w.superseded["evt_a4any"] = true
+			return without("wiki a 4")(all)
+		}},
+		{"creation superseded", "lost: ", func(w truth, all []sighting) []sighting {
+			w.superseded["evt_a1any"] = true
+			return without("wiki a 1")(wiki(third, `"old":{"n":1}`, `"old":null`)(w, all))
+		}},
+		{"by a deletion", "lost: ", func(w truth, all []sighting) []sighting {
+			w.superseded["evt_c1any"] = true
+			return without("wiki c 1")(all)
+		}},
+		{"elsewhere", "lost: ", func(w truth, all []sighting) []sighting { return without("shop a 2")(all) }},
+	} {
+		t.Run(planted.name, func(t *testing.T) {
+			w, all := story()
+			all = without("wiki a 2")(all)
+			w.superseded = map[string]bool{second: true}
+			wiki(third, `"old":{"n":2}`, `"old":{"n":1}`)(w, all)
+			found := violations(w, inOrder(planted.do(w, all)))
+			switch {
+			case planted.want == "" && len(found) > 0:
+				t.Errorf("found what is not there: %s", strings.Join(found, "\n"))
+			case planted.want != "" && !slices.ContainsFunc(found, func(v string) bool { return strings.HasPrefix(v, planted.want) }):
+				t.Errorf("did not find %q: %q", planted.want, found)
+			}
+		})
+	}
+}
+
+// wiki changes the text of an event there.
+func wiki(id, before, after string) func(truth, []sighting) []sighting {
+	return func(_ truth, all []sighting) []sighting {
+		i := slices.IndexFunc(all, func(s sighting) bool { return s.endpoint == "wiki" && s.id == id })
+		all[i].body = strings.Replace(all[i].body, before, after, 1)
+		return all
+	}
+}
+
 // TestViolationsFindsAnETagAhead is the same for an ETag: it may be sent only
 // when what it stands for was taken in.
 func TestViolationsFindsAnETagAhead(t *testing.T) {

@@ -41,6 +41,10 @@ type Options struct {
 	// Logger gets the stack of a damaged page, where one was met. Nil: it
 	// is not logged.
 	Logger *slog.Logger
+	// Version is that of the program. It is noted in a file that is opened to
+	// write, so that an older one, which can't, says which one can. "": it is
+	// not.
+	Version string
 	// Metrics is where a file that is opened to write registers its
 	// metrics; one of a Registerer at most. Nil: nothing is measured.
 	Metrics prometheus.Registerer
@@ -60,6 +64,8 @@ type Store struct {
 	hands hands
 
 	copying sync.Mutex // held while there is a Copy
+
+	version string // of the program
 
 	step int // about how many records of what is forgotten a transaction removes
 
@@ -81,7 +87,7 @@ func Open(path string, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands(), step: sweepStep}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands(), version: o.Version, step: sweepStep}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -180,7 +186,7 @@ func (s *Store) inspect(path string, readOnly bool) error {
 	if err == nil {
 		err = s.guard(func() error {
 			return s.db.View(func(btx *bbolt.Tx) error {
-				_, err := readSchema(btx)
+				_, err := readSchema(btx, s.version)
 				return err
 			})
 		})
@@ -258,9 +264,13 @@ const growth = 1 << 20
 func (s *Store) lay(path string) error {
 	return s.guard(func() error {
 		return s.db.Update(func(btx *bbolt.Tx) error {
-			version, err := readSchema(btx)
-			if err != nil && !errors.Is(err, errNew) || version == schema {
+			was, err := readSchema(btx, s.version)
+			if err != nil && !errors.Is(err, errNew) {
 				return err
+			}
+			version, now := was.schema, maker{schema, s.version}
+			if version == schema {
+				return was.followed(btx, now)
 			}
 			for _, b := range buckets() {
 				if _, err := btx.CreateBucketIfNotExists([]byte(b)); err != nil {
@@ -279,50 +289,9 @@ func (s *Store) lay(path string) error {
 				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
 					"store", path, "schema", version, "to", schema)
 			}
-			key := []byte(schemaKey)
-			return btx.Bucket([]byte(bucketMeta)).Put(key, newRecord(1).uint(schema).seal(bucketMeta, key))
+			return now.put(btx)
 		})
 	})
-}
-
-const schemaKey = "schema"
-
-var errNew = errors.New("the store has no content yet")
-
-// readSchema gives the schema of a file, and refuses one that this version
-// can't work with. One without any bucket is new: its maker was stopped before
-// lay.
-func readSchema(btx *bbolt.Tx) (version uint64, err error) {
-	if k, _ := btx.Cursor().First(); k == nil {
-		return 0, errNew
-	}
-	meta := btx.Bucket([]byte(bucketMeta))
-	if meta == nil {
-		return 0, errors.New("a bbolt file of another program")
-	}
-	key := []byte(schemaKey)
-	f, err := unseal(bucketMeta, key, meta.Get(key))
-	if err != nil {
-		return 0, err
-	}
-	version = f.uint()
-	switch {
-	case f.short || version == 0:
-		return 0, damaged(bucketMeta, key)
-	case version > schema:
-		return 0, tooNew(version)
-	}
-	for _, b := range buckets() {
-		if b.since() <= version && btx.Bucket([]byte(b)) == nil {
-			return 0, fmt.Errorf("bucket %s is missing: the store is %w", b, ErrDamaged)
-		}
-	}
-	return version, nil
-}
-
-func tooNew(version uint64) error {
-	return fmt.Errorf("it has schema version %d and this deltahook knows versions up to %d: a newer deltahook wrote it; "+
-		"run that one, or restore a backup from before the upgrade", version, schema)
 }
 
 // syncFolder makes a new file's name durable.

@@ -7,7 +7,7 @@
 // bodies.
 //
 //	bucket      key                                        body
-//	meta        "schema"                                   version of this page: 6
+//	meta        "schema"                                   version of this page: 6, and of the program that wrote last
 //	meta        "upgrade"                                  how far an upgrade has come: a bucket and a key in it
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)

@@ -117,7 +117,7 @@ func (s *Store) examine(ctx context.Context, path string, f *Findings, progress 
 	}
 	err = s.guard(func() error {
 		return s.db.View(func(btx *bbolt.Tx) error {
-			_, err := readSchema(btx)
+			_, err := readSchema(btx, "")
 			return err
 		})
 	})

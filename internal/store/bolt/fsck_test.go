@@ -388,7 +388,7 @@ func TestRepairRefused(t *testing.T) {
 		"repair":  func() error { _, err := Repair(t.Context(), path, nil); return err },
 		"examine": func() error { _, err := Examine(t.Context(), path, nil); return err },
 	} {
-		if err := do(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("schema version %d", schema+1)) {
+		if err := do(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("schema %d", schema+1)) {
 			t.Errorf("%s a newer one: %v", name, err)
 		}
 	}

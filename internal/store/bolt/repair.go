@@ -203,8 +203,8 @@ func (c *salvage) record(p *page, e element) error {
 	}
 	if c.of == bucketMeta && string(key) == schemaKey {
 		f, _ := unseal(c.of, key, value)
-		if v := f.uint(); v > schema {
-			return tooNew(v)
+		if m, _ := readMaker(f); m.schema > schema {
+			return m.tooNew("")
 		}
 	}
 	if c.of == bucketMeta && string(key) == upgradeKey {
@@ -251,8 +251,7 @@ func (c *salvage) lay() error {
 				return err
 			}
 		}
-		key := []byte(schemaKey)
-		return btx.Bucket([]byte(bucketMeta)).Put(key, newRecord(1).uint(schema).seal(bucketMeta, key))
+		return maker{schema: schema}.put(btx)
 	})
 }
 
