@@ -103,7 +103,7 @@ func (m *moody) take(w http.ResponseWriter, r *http.Request, s sighting) {
 }
 
 // fate is what becomes of an attempt: 30 of 100 fail, 8 of the others are
-// slow. At wiki each fiftieth begins an outage.
+// slow. At wiki each fiftieth begins an outage, in which it takes long to fail.
 func (m *moody) fate(endpoint string) (string, time.Duration) {
 	slow := time.Duration(20+m.rng.IntN(280)) * time.Millisecond
 	if endpoint == "wiki" && m.out == 0 && m.rng.IntN(50) == 0 {
@@ -114,7 +114,7 @@ func (m *moody) fate(endpoint string) (string, time.Duration) {
 		return "taken", 0
 	case endpoint == "wiki" && m.out > 0:
 		m.out--
-		return "500", 0
+		return "slow 500", 2 * slow
 	case n < 110:
 		return "500", 0
 	case n < 150:

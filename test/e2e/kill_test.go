@@ -35,7 +35,7 @@ const (
 // TestKill kills the program by kill -9, hundreds of times, while the world
 // changes and the receiver fails 30 % of the time, and starts it again on the
 // same store at once. Then it lets it come to rest, and holds what was received
-// against what the world was.
+// against what the world was. At one endpoint updates coalesce, and often wait.
 //
 // A killed process loses what it did not write; what it wrote and did not sync
 // the system keeps. So this is about the order of writes in the program; a
