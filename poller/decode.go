@@ -91,10 +91,29 @@ func (s ResponseSettings) compileReader(r fault.Report) *reader {
 			r.At(key).Errorf("has no part in format: %s; it needs format: %s", read.format, key)
 		}
 	}
+	if read.format == formatXML {
+		s.checkXMLItems(r)
+	}
 	idle(formatXML, len(s.XML.Lists)+len(s.XML.Namespaces) > 0, formatXML, formatAuto)
 	idle(formatCSV, s.CSV.Delimiter+s.CSV.Comment != "" || len(s.CSV.Header) > 0, formatCSV, formatAuto)
 	idle(formatHTML, s.HTML.Rows+s.HTML.Empty != "" || len(s.HTML.Fields) > 0, formatHTML)
 	return read
+}
+
+// checkXMLItems reports items that are never a list: an element by its path
+// from the root, which is not among those that always are.
+func (s ResponseSettings) checkXMLItems(r fault.Report) {
+	path, err := decode.XMLPath(s.Items)
+	number := func(name string) bool { return strings.Trim(name, "0123456789") == "" }
+	if err != nil || slices.ContainsFunc(path, number) {
+		return // it may be anything
+	}
+	for _, text := range s.XML.Lists {
+		if list, err := decode.XMLPath(text); err == nil && slices.Equal(list, path) {
+			return
+		}
+	}
+	r.At("items").Errorf("is an element and no list, however many there are: add xml: {lists: [%s]}", s.Items)
 }
 
 func (s XMLSettings) compile(r fault.Report) *decode.XML {

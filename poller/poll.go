@@ -132,7 +132,7 @@ func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took t
 	p.mu.Lock()
 	j.due, j.marks, j.last = m.Next, m, ending{now.UnixNano(), took}
 	p.mu.Unlock()
-	j.tell(func(s *streak) { s.failed(p.log, j.source.name, f, m, now) })
+	j.tell(func(s *streak) { s.failed(p.log, j.source.name, keys, f, m, now) })
 	p.keepMarks(j, keys)
 	p.unanswered(j, f, now)
 }

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -23,7 +24,8 @@ type Status struct {
 	Waiting string        // what it waits for though it is due: its limit, its host; "": it isn't, or doesn't
 
 	// Of the last poll, where it failed. Of watch keys it is those that fail:
-	// the most failures of one, the earliest beginning, and the last error.
+	// the most failures of one, the earliest beginning, and the last error,
+	// with one of the keys that have it and how many others fail.
 	Failures     int // in a row
 	FailingSince time.Time
 	LastError    string // class and text
@@ -68,21 +70,54 @@ func (p *Poller) status(m *member) Status {
 		defer f.mu.RUnlock()
 		s.Watches = len(f.place)
 		p.mu.Lock()
+		var failing keysThatFail
 		for i, j := range f.slots {
-			if s.add(j); i%statusesAtOnce == statusesAtOnce-1 {
+			failing.add(j, s.add(j))
+			if i%statusesAtOnce == statusesAtOnce-1 {
 				p.mu.Unlock()
 				p.mu.Lock()
 			}
 		}
 		p.mu.Unlock()
+		s.LastError += failing.String()
 	}
 	class, _, _ := strings.Cut(s.LastError, ":")
 	s.Class = Class(class)
 	return s
 }
 
-// add adds how a job is. p.mu is held.
-func (s *Status) add(j *job) {
+// keysThatFail names one of the watch keys that fail, and counts them.
+type keysThatFail struct {
+	one string
+	n   int
+}
+
+// add adds the keys of a job; last says that the last error is its. fan.mu and
+// p.mu are held.
+func (k *keysThatFail) add(j *job, last bool) {
+	if j.marks.Failures == 0 || len(j.keys) == 0 {
+		return
+	}
+	if k.n += len(j.keys); last {
+		k.one = j.keys[0]
+	}
+}
+
+// String is what is said of them after an error.
+func (k *keysThatFail) String() string {
+	switch k.n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" (watch key %s)", k.one)
+	default:
+		return fmt.Sprintf(" (watch key %s and %d others)", k.one, k.n-1)
+	}
+}
+
+// add adds how a job is, and reports whether the last error is its. p.mu is
+// held.
+func (s *Status) add(j *job) (last bool) {
 	s.Polling = s.Polling || j.polling
 	if !j.polling && !j.due.IsZero() && (s.Next.IsZero() || j.due.Before(s.Next)) {
 		s.Next, s.Waiting = j.due, ""
@@ -96,13 +131,14 @@ func (s *Status) add(j *job) {
 	}
 	m := &j.marks
 	if m.Failures == 0 {
-		return
+		return false
 	}
 	if s.FailingSince.IsZero() || m.FailingSince.Before(s.FailingSince) {
 		s.FailingSince = m.FailingSince
 	}
-	if newer || s.LastError == "" {
+	if last = newer || s.LastError == ""; last {
 		s.LastError = m.LastError
 	}
 	s.Failures = max(s.Failures, m.Failures)
+	return last
 }

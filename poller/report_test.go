@@ -2,7 +2,10 @@ package poller_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +76,7 @@ func TestStatus(t *testing.T) {
 			}, 10*time.Second, 0),
 			{
 				Source: "keys", Schedule: "@every 10m", Host: "http://x.example:80", Watches: 3,
-				Failures: 1, LastError: "status: status 500 Internal Server Error", Class: poller.ClassStatus,
+				Failures: 1, LastError: "status: status 500 Internal Server Error (watch key bad)", Class: poller.ClassStatus,
 			},
 			{Source: "off", Schedule: "@daily", Host: "http://x.example:80", Disabled: true},
 			took(poller.Status{Source: "ok", Schedule: "0 9 * * *", Timezone: "Europe/Berlin", Next: at(8 * time.Hour)}, 10*time.Second+30*ms, 30*ms),
@@ -90,6 +93,33 @@ func TestStatus(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestStatusNamesTheKeysThatFail, one of them, and counts the others.
+func TestStatusNamesTheKeysThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s, err := poller.NewSource("s", poller.Settings{
+			Schedule: "@every 1m", Watch: poller.WatchSettings{Keys: []string{"a", "b", "c", "d"}, Batch: 2},
+			Request: poller.RequestSettings{URL: "http://x.example/", Query: map[string]string{"ids": "{{ join(keys, \",\") }}"}},
+		}, poller.ResponseSettings{}, poller.NewClientOver(roundTripper(func(*http.Request) (*http.Response, error) {
+			return reply(500, "")
+		}), poller.ClientOptions{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := poller.New([]*poller.Source{s}, nil, &sink{}, poller.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		while(t, p, 10*time.Minute, func() {
+			time.Sleep(5 * time.Minute)
+			got, _ := p.Status("s")
+			if ok, _ := regexp.MatchString(`^status: status 500 .* \(watch key [ac] and 3 others\)$`, got.LastError); !ok {
+				t.Errorf("its status is %q", got.LastError)
+			}
+		})
+		if ok, _ := regexp.MatchString(`msg="poll failed" source=s watch=[ac] others=1 `, log.String()); !ok {
+			t.Errorf("the log is\n%s", log.String())
 		}
 	})
 }

@@ -16,13 +16,21 @@ type streak struct {
 	at    time.Time
 }
 
-// failed tells of a failure where there is news in it.
-func (s *streak) failed(log *slog.Logger, source string, f *Failure, m Bookmarks, now time.Time) {
+// failed tells of a failure where there is news in it; keys are the watch keys
+// that were asked for.
+func (s *streak) failed(log *slog.Logger, source string, keys []string, f *Failure, m Bookmarks, now time.Time) {
 	if f.Class == s.class || s.class != "" && now.Sub(s.at) < logPause {
 		return
 	}
 	s.class, s.at = f.Class, now
-	log.Warn("poll failed", "source", source, "err", f.Error(), "failures", m.Failures,
+	whose := []any{"source", source}
+	if len(keys) > 0 {
+		whose = append(whose, "watch", keys[0])
+	}
+	if len(keys) > 1 {
+		whose = append(whose, "others", len(keys)-1)
+	}
+	log.With(whose...).Warn("poll failed", "err", f.Error(), "failures", m.Failures,
 		"next", m.Next.Format(time.RFC3339), "advice", f.Class.Advice())
 }
 
@@ -46,7 +54,7 @@ var advice = map[Class]string{
 	ClassFormat:   "look at the answer with `deltahook poll`",
 	ClassRequire:  "look at the answer with `deltahook poll`",
 	ClassOK:       "look at the answer with `deltahook poll`",
-	ClassItems:    "look at the answer with `deltahook poll`, and check items and id",
+	ClassItems:    "look at the answer with `deltahook poll`, and check items and id; of XML, name the list in response.xml.lists",
 	ClassPages:    "look at the answer with `deltahook poll`, and check request.paginate",
 	ClassLimit:    "raise the limit, or poll less",
 	ClassStore:    "check the disk",

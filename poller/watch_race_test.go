@@ -227,6 +227,11 @@ func TestWatchFailingKeyIsRemoved(t *testing.T) {
 		if n := strings.Count(log.String(), `msg="poll failed"`); n != 2 {
 			t.Errorf("%d failures were told, want 2:\n%s", n, log.String())
 		}
+		for _, key := range []string{"bad1", "bad2"} {
+			if !strings.Contains(log.String(), `msg="poll failed" source=s watch=`+key) {
+				t.Errorf("the failure of %s is not told by its name:\n%s", key, log.String())
+			}
+		}
 	})
 }
 

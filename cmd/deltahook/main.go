@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var faulty *configs.Error
 	switch {
 	case err == nil:
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	case !a.started:
-		fmt.Fprintf(stderr, "deltahook: %s\nRun 'deltahook --help' for usage.\n", visibleLines(err.Error()))
+		fmt.Fprintf(stderr, "deltahook: %s\nRun '%s --help' for usage.\n", visibleLines(err.Error()), cmd.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "deltahook: %s\n", visibleLines(err.Error()))
@@ -119,5 +119,7 @@ Start with 'deltahook demo': it needs no network and no configuration.`,
 		a.listenCommand(), a.sendCommand(), a.secretCommand(),
 		a.versionCommand(),
 	)
+	root.InitDefaultCompletionCmd()
+	sayArguments(root)
 	return root
 }

@@ -193,7 +193,7 @@ func TestStreamEndsWithTheSession(t *testing.T) {
 			s := web.New(web.Options{Listen: "deltahook.test:80", Token: secret.New(adminToken), Sources: filledShelf(), Live: live, Logger: slog.New(slog.DiscardHandler)})
 			v := &visitor{h: s.Admin(), from: "192.0.2.1:1000"}
 			v.signIn(adminToken, "/")
-			byCookie, byToken := streaming(t, v, "Cookie", "deltahook="+v.cookie), streaming(t, v, "Authorization", "Bearer "+adminToken)
+			byCookie, byToken := streaming(t, v, "Cookie", v.cookie), streaming(t, v, "Authorization", "Bearer "+adminToken)
 			synctest.Wait()
 			live.Moved("sources/x")
 			synctest.Wait()

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,8 +15,6 @@ import (
 )
 
 const (
-	// cookieName is the cookie of a browser that signed in.
-	cookieName = "deltahook"
 	// sessionLife is how long a browser stays signed in.
 	sessionLife = 12 * time.Hour
 	// maxSessions is how many may be signed in at once; one more signs the
@@ -84,9 +84,19 @@ func (s *sessions) endAll() {
 	clear(s.ends)
 }
 
+// cookieName is the cookie of a browser that signed in. Browsers send cookies
+// to all ports of a host, so each daemon there has one of its own: the name goes
+// by the port that the browser sees and, for a proxy may not pass that on, by
+// what two daemons of a machine do not share.
+func (s *Server) cookieName(r *http.Request) string {
+	_, port, _ := net.SplitHostPort(r.Host) // "" is that of the scheme
+	sum := sha256.Sum256([]byte(port + "\n" + s.Addr() + "\n" + s.store))
+	return "deltahook_" + hex.EncodeToString(sum[:6])
+}
+
 // signedIn reports whether a request shows the cookie of a session.
 func (s *Server) signedIn(r *http.Request) bool {
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(s.cookieName(r))
 	return err == nil && s.sessions.holds(c.Value, time.Now())
 }
 
@@ -133,25 +143,25 @@ func (s *Server) signin(w http.ResponseWriter, r *http.Request) {
 	case !right:
 		s.signinPage(w, http.StatusUnauthorized, next, "That is not the token of server.token.")
 	default:
-		http.SetCookie(w, cookie(r, session, int(sessionLife/time.Second)))
+		http.SetCookie(w, s.cookie(r, session, int(sessionLife/time.Second)))
 		http.Redirect(w, r, next, http.StatusSeeOther)
 	}
 }
 
 func (s *Server) signout(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
+	if c, err := r.Cookie(s.cookieName(r)); err == nil {
 		s.sessions.end(c.Value)
 	}
-	http.SetCookie(w, cookie(r, "", -1))
+	http.SetCookie(w, s.cookie(r, "", -1))
 	http.Redirect(w, r, "/signin", http.StatusSeeOther)
 }
 
 // cookie is out of reach of scripts, and of what other sites ask for. Secure
 // goes by how the browser came: a proxy says so, and who lies about it harms
 // nobody else.
-func cookie(r *http.Request, value string, age int) *http.Cookie {
+func (s *Server) cookie(r *http.Request, value string, age int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure is set where it can be
-		Name: cookieName, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: s.cookieName(r), Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
@@ -26,13 +27,13 @@ const adminToken = "admin-token-of-the-test"
 type visitor struct {
 	h      http.Handler
 	from   string
-	cookie string
+	cookie string // as it is sent, name=value
 }
 
 func (v *visitor) ask(r *http.Request) *http.Response {
 	r.RemoteAddr = v.from
 	if v.cookie != "" {
-		r.Header.Set("Cookie", "deltahook="+v.cookie)
+		r.Header.Set("Cookie", v.cookie)
 	}
 	w := httptest.NewRecorder()
 	v.h.ServeHTTP(w, r)
@@ -57,7 +58,7 @@ func (v *visitor) signIn(token, next string, header ...string) *http.Response {
 	}
 	resp := v.ask(r)
 	for _, c := range resp.Cookies() {
-		v.cookie = c.Value
+		v.cookie = c.Name + "=" + c.Value
 	}
 	return resp
 }
@@ -124,6 +125,55 @@ func TestSignOutEndsTheSession(t *testing.T) {
 	}
 	if resp := other.get("/metrics"); resp.StatusCode != 401 {
 		t.Errorf("a copy of the cookie after signing out: %d", resp.StatusCode)
+	}
+}
+
+// TestDaemonsOfAHostKeepTheirSessions: a browser's cookies know no ports. Behind
+// a proxy that does not pass the port on, the daemons' stores tell them apart.
+func TestDaemonsOfAHostKeepTheirSessions(t *testing.T) {
+	daemon := func(store string) http.Handler {
+		return web.New(web.Options{Listen: "127.0.0.1:80", Store: store, Token: secret.New(adminToken)}).Admin()
+	}
+	withoutPort := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Host = "deltahook.test"
+			h.ServeHTTP(w, r)
+		})
+	}
+	for name, both := range map[string][2]http.Handler{
+		"by their ports":  {daemon("/data/d.db"), daemon("/data/d.db")},
+		"by their stores": {withoutPort(daemon("/a/d.db")), withoutPort(daemon("/b/d.db"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			jar, err := cookiejar.New(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			var at [2]string
+			for i, h := range both {
+				server := httptest.NewServer(h)
+				defer server.Close()
+				at[i] = server.URL
+				resp, err := browser.PostForm(at[i]+"/signin", url.Values{"token": {adminToken}})
+				if err != nil || resp.StatusCode != http.StatusSeeOther {
+					t.Fatal(resp, err)
+				}
+				resp.Body.Close()
+			}
+			resp, err := browser.Post(at[1]+"/signout", "", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp, err = browser.Get(at[0] + "/signin"); err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusSeeOther {
+				t.Errorf("signing in and out at one signed out of the other: %d", resp.StatusCode)
+			}
+		})
 	}
 }
 

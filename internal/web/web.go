@@ -103,6 +103,7 @@ type Options struct {
 // server that listens and is never run must be closed.
 type Server struct {
 	o        Options
+	store    string // Options.Store as it is wherever one looks from
 	sides    []side
 	token    atomic.Pointer[secret.Text] // Options.Token, or what SetToken said last
 	sessions sessions
@@ -120,7 +121,7 @@ type side struct {
 // New is a server that does not listen yet.
 func New(o Options) *Server {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	s := &Server{o: o, ending: make(chan struct{})}
+	s := &Server{o: o, store: resolve(o.Store), ending: make(chan struct{})}
 	s.token.Store(&o.Token)
 	s.pages = newPages(o)
 	s.pages.open = s.open

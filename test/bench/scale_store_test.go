@@ -121,8 +121,8 @@ func manyStore(b *testing.B, dir string) {
 	b.Logf("the store was made in %s", time.Since(began).Round(time.Second))
 }
 
-// manyEvents has a differ take in what all sources answered.
-func manyEvents(b *testing.B, cfg *configs.Config, store *bolt.Store) {
+// differOf is the differ of a configuration, over a store.
+func differOf(b *testing.B, cfg *configs.Config, store *bolt.Store) *differ.Differ {
 	b.Helper()
 	var endpoints []*emitter.Endpoint
 	var names []string
@@ -141,7 +141,13 @@ func manyEvents(b *testing.B, cfg *configs.Config, store *bolt.Store) {
 		}
 		sources = append(sources, one)
 	}
-	d := differ.New(sources, store, emitter.New(endpoints, store, emitter.Options{}), differ.Options{})
+	return differ.New(sources, store, emitter.New(endpoints, store, emitter.Options{}), differ.Options{})
+}
+
+// manyEvents has a differ take in what all sources answered.
+func manyEvents(b *testing.B, cfg *configs.Config, store *bolt.Store) {
+	b.Helper()
+	d := differOf(b, cfg, store)
 	take := func(source string, items, round int) error {
 		return d.Take(b.Context(), &poller.Answer{Source: source, Received: time.Now(), Status: http.StatusOK, Pages: [][]byte{manyList(source, items, round, 0)}})
 	}

@@ -67,16 +67,34 @@ func BenchmarkScale(b *testing.B) {
 type running struct {
 	process *os.Process
 	url     string
+	ended   func() error // waits for it
 }
 
-// runDaemon builds the program and runs it in a folder until the benchmark
-// ends, and waits until all sources were polled once.
+// runDaemon runs the program in a folder until the benchmark ends, and waits
+// until all sources were polled once.
 func runDaemon(b *testing.B, dir string) *running {
+	b.Helper()
+	d, took := startDaemon(b, buildDaemon(b), dir)
+	b.Cleanup(func() { d.end(syscall.SIGTERM) })
+	b.Logf("the daemon runs after %s", took.Round(10*time.Millisecond))
+	time.Sleep(25 * time.Second) // all are polled, and what waits for them is told
+	return d
+}
+
+// buildDaemon builds the program as it is released.
+func buildDaemon(b *testing.B) string {
 	b.Helper()
 	program := filepath.Join(b.TempDir(), "deltahook")
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", program, "github.com/deltahook/deltahook/cmd/deltahook").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
+	return program
+}
+
+// startDaemon runs the program in a folder, and says how long it took until
+// the daemon said that it runs.
+func startDaemon(b *testing.B, program, dir string) (d *running, took time.Duration) {
+	b.Helper()
 	said, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		b.Fatal(err)
@@ -88,23 +106,24 @@ func runDaemon(b *testing.B, dir string) *running {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	d := &running{process: cmd.Process}
-	for listen := regexp.MustCompile(`listen=(\S+)`); d.url == ""; time.Sleep(50 * time.Millisecond) {
+	d = &running{process: cmd.Process, ended: cmd.Wait}
+	for listen := regexp.MustCompile(`listen=(\S+)`); ; time.Sleep(5 * time.Millisecond) {
 		text, err := os.ReadFile(said.Name())
 		if err != nil || time.Since(began) > 3*time.Minute {
+			d.end(syscall.SIGKILL)
 			b.Fatalf("%v\n%s", err, text)
 		}
 		if found := listen.FindSubmatch(text); found != nil {
 			d.url = "http://" + string(found[1])
+			return d, time.Since(began)
 		}
 	}
-	b.Logf("the daemon runs after %s", time.Since(began).Round(10*time.Millisecond))
-	time.Sleep(25 * time.Second) // all are polled, and what waits for them is told
-	return d
+}
+
+// end has the daemon end by a signal, and waits until it did.
+func (d *running) end(how os.Signal) {
+	_ = d.process.Signal(how)
+	_ = d.ended()
 }
 
 // ask gives an answer, and how long it took.
@@ -249,11 +268,17 @@ func (d *running) spent(b *testing.B) (sum time.Duration) {
 // memory is what the daemon has in memory that is not of a file, in MiB.
 func (d *running) memory(b *testing.B) int {
 	b.Helper()
+	return d.status(b, "RssAnon")
+}
+
+// status is a size that the kernel gives of the daemon, in MiB.
+func (d *running) status(b *testing.B, name string) int {
+	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.process.Pid))
 	if err != nil {
 		b.Fatal(err)
 	}
-	found := regexp.MustCompile(`RssAnon:\s+(\d+)`).FindSubmatch(text)
+	found := regexp.MustCompile(name + `:\s+(\d+)`).FindSubmatch(text)
 	if found == nil {
 		return 0
 	}

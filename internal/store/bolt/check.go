@@ -22,15 +22,17 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		_, err = readRevision(k, v)
 	case bucketEvents:
 		err = t.checkEvent(k, v)
-	case bucketTold:
-		err = t.checkTold(k, v)
+	case bucketBySource:
+		err = t.checkOfSource(k, v)
+	case bucketByEndpoint:
+		err = t.checkOfEndpoint(k, v)
 	case bucketBodies:
 		err = t.checkBody(k)
 	case bucketDeliveries:
 		err = t.checkDelivery(k, v)
 	case bucketAttempts:
 		_, err = readAttempt(k, v)
-	case bucketLanes, bucketDue, bucketDead:
+	case bucketLanes, bucketDue, bucketDead, bucketLetters:
 		err = t.checkIndex(b, k)
 	case bucketUpdates:
 		err = t.checkUpdate(k, v)
@@ -85,7 +87,7 @@ func (t *tx) checkEvent(k, v []byte) error {
 	if err != nil {
 		return err
 	}
-	if key := toldKey(&e, string(k)); t.has(bucketTold) && t.get(bucketTold, key) == nil {
+	if key := toldKey(&e, string(k)); t.indexed() && t.get(bucketBySource, key) == nil {
 		return misplaced(bucketEvents, k, "is not among those of its source")
 	}
 	for i := range e.bodies {
@@ -138,7 +140,7 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	case dead != d.letter():
 		return misplaced(bucketDeliveries, k, "and the dead letters contradict each other")
 	}
-	return nil
+	return t.checkFiled(k, number, &d, &e)
 }
 
 // checkChain holds that a delivery is one of those that its event knows of, and
@@ -176,7 +178,10 @@ func (t *tx) checkIndex(b bucket, k []byte) error {
 	if b == bucketDue && !bytes.Equal(k, d.dueKey(&e, number)) {
 		return misplaced(b, k, "has another time or source than its delivery")
 	}
-	if b == bucketDead && !d.letter() || b != bucketDead && d.state != stateWaiting {
+	if b == bucketLetters && !bytes.Equal(k, letterKey(d.endpoint, d.settled, number)) {
+		return misplaced(b, k, "has another time or endpoint than its delivery")
+	}
+	if dead := b == bucketDead || b == bucketLetters; dead && !d.letter() || !dead && d.state != stateWaiting {
 		return misplaced(b, k, "has a delivery in another state")
 	}
 	return nil

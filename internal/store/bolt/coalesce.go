@@ -116,6 +116,7 @@ func (t *tx) supersede(e *preparedEvent, p *preparedDelivery, by uint64) (old []
 		return nil, false, err
 	}
 	d.state, d.coalesce, d.by, d.byEvent = stateSuperseded, false, by, e.id
+	t.superseded[d.endpoint]++
 	return bytes.Clone(u.old), true, t.finish(number, &d, &of, first)
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
@@ -157,7 +156,7 @@ func (t *tx) addDelivery(e *preparedEvent, p *preparedDelivery) error {
 		return err
 	}
 	if p.dead != "" {
-		return t.addDead(number, &d, p.dead, e.event.created)
+		return t.addDead(number, &d, p.dead, &e.event)
 	}
 	return t.enqueue(number, &d, &e.event)
 }
@@ -173,6 +172,9 @@ func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}
+	if err := t.file(number, d, e); err != nil {
+		return err
+	}
 	lane := d.lane(e, number)
 	_, behind, err := t.laneHead(lane)
 	if err != nil {
@@ -186,9 +188,13 @@ func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 
 // addDead puts a delivery that cannot be made among the dead letters. Why
 // stands in the record of an attempt, as with any other.
-func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time) error {
+func (t *tx) addDead(number uint64, d *storedDelivery, why string, e *storedEvent) error {
+	now := e.created
 	d.state, d.settled, d.attempts, d.unmade = stateDead, now, 1, true
 	if err := t.putDelivery(number, d); err != nil {
+		return err
+	}
+	if err := t.file(number, d, e); err != nil {
 		return err
 	}
 	key := attemptKey(number, 1)
@@ -200,5 +206,5 @@ func (t *tx) addDead(number uint64, d *storedDelivery, why string, now time.Time
 		return err
 	}
 	endpoint.Dead++
-	return t.mark(bucketDead, deadKey(d.settled, number))
+	return t.bury(number, d)
 }

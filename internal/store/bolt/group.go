@@ -111,7 +111,9 @@ func (s *Store) Beat(ctx context.Context) error {
 func (s *Store) commit(batch []*request) {
 	answers := make([]error, len(batch))
 	began, changed := time.Now(), false
+	superseded := map[string]int{}
 	applied, err := s.update(func(t *tx) error {
+		t.superseded = superseded
 		for i, r := range batch {
 			if answers[i] = r.check(t); answers[i] != nil {
 				continue
@@ -131,7 +133,7 @@ func (s *Store) commit(batch []*request) {
 	}
 	if applied {
 		s.failing.Store(err != nil)
-		s.metrics.committed(time.Since(began), err)
+		s.metrics.committed(time.Since(began), superseded, err)
 	}
 	if err != nil && !applied && len(batch) > 1 {
 		for _, r := range batch {

@@ -9,10 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// metrics are those of an open file. They have no labels.
+// metrics are those of an open file. A label is the name of an endpoint.
 type metrics struct {
-	took   prometheus.Histogram
-	failed prometheus.Counter
+	took       prometheus.Histogram
+	failed     prometheus.Counter
+	superseded *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics of the file at path; a nil r registers none.
@@ -41,14 +42,23 @@ func newMetrics(r prometheus.Registerer, path string, writes func() bool) *metri
 			Name: "deltahook_store_commit_failures_total",
 			Help: "Transactions that the disk refused.",
 		}),
+		superseded: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "deltahook_deliveries_superseded_total",
+			Help: "Deliveries that were not sent because a later update of their item took their place.",
+		}, []string{"endpoint"}),
 	}
 }
 
-// committed counts a transaction that was to be written; err is the disk's.
-func (m *metrics) committed(took time.Duration, err error) {
+// committed counts a transaction that was to be written, and what it superseded
+// at the endpoints; err is the disk's.
+func (m *metrics) committed(took time.Duration, superseded map[string]int, err error) {
 	m.took.Observe(took.Seconds())
 	if err != nil {
 		m.failed.Inc()
+		return
+	}
+	for endpoint, n := range superseded {
+		m.superseded.WithLabelValues(endpoint).Add(float64(n))
 	}
 }
 

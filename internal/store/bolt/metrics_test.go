@@ -1,6 +1,8 @@
 package bolt_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,6 +43,42 @@ func TestMetrics(t *testing.T) {
 	} {
 		if value, ok := got[name]; !ok || value != want {
 			t.Errorf("%s is %v (%t), want %v", name, value, ok, want)
+		}
+	}
+}
+
+// What is superseded is counted once it is committed, and only then.
+func TestMetricsOfSuperseded(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "deltahook.db"), bolt.Options{Metrics: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const name = "deltahook_deliveries_superseded_total"
+	at := differ.Place{Key: "a", Type: "shop.updated", Endpoint: "hook"}
+	for n := range uint64(4) {
+		waits, err := s.Untried(t.Context(), "shop", []differ.Place{at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := differ.Body{Endpoint: "hook", Payload: []byte("alone"), Coalesce: true}
+		if u, ok := waits[at]; ok {
+			body.Merged = &differ.Merged{Delivery: u.Delivery, Payload: []byte("together")}
+		}
+		c := &differ.Commit{Source: "shop", Version: n, Events: []differ.Event{{
+			ID: fmt.Sprintf("e%d", n), Type: at.Type, Source: "shop", Key: "a", Change: differ.Updated, Revision: n + 1,
+			Old: []byte("1"), New: []byte("2"), Bodies: []differ.Body{body},
+		}}}
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		c.Events[0].ID += "again"
+		if err := s.Commit(t.Context(), c); !errors.Is(err, differ.ErrConflict) {
+			t.Fatal(err)
+		}
+		if got := measured(t, registry)[name]; got != float64(n) {
+			t.Errorf("after %d updates: %s is %v, want %d", n+1, name, got, n)
 		}
 	}
 }
