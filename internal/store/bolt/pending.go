@@ -79,23 +79,23 @@ type pick struct {
 
 	prefix []byte // of all keys of the endpoint
 	fresh  ring
-	again  *place // in what is due again; nil: nothing more is
+	again  *spot // in what is due again; nil: nothing more is
 }
 
-// place is where one goes on in due.
-type place struct {
+// spot is where one goes on in due.
+type spot struct {
 	cursor *bbolt.Cursor
 	k, v   []byte
 }
 
-func (t *tx) place(from []byte) *place {
-	p := &place{cursor: t.cursor(bucketDue)}
+func (t *tx) spot(from []byte) *spot {
+	p := &spot{cursor: t.cursor(bucketDue)}
 	p.k, p.v = p.cursor.Seek(from)
 	return p
 }
 
 // step gives the entry, if its key begins so, and goes on to the next one.
-func (p *place) step(prefix []byte) (k, v []byte, ok bool) {
+func (p *spot) step(prefix []byte) (k, v []byte, ok bool) {
 	k, v = p.k, p.v
 	if !bytes.HasPrefix(k, prefix) {
 		return nil, nil, false
@@ -108,7 +108,7 @@ func (p *place) step(prefix []byte) (k, v []byte, ok bool) {
 func (p *pick) all(endpoint string, n int) error {
 	p.prefix = duePrefix(endpoint)
 	p.fresh.begin(p.tx, endpoint, p.turn.source)
-	p.again = p.place(againKey(endpoint, time.Unix(0, math.MinInt64+1))) // the first but zero
+	p.again = p.spot(againKey(endpoint, time.Unix(0, math.MinInt64+1))) // the first but zero
 	for len(p.batch.Due) < n {
 		first, second := p.pickFresh, p.pickAgain
 		if p.turn.again {

@@ -20,7 +20,7 @@ type ring struct {
 
 // shelf is what waits of one source.
 type shelf struct {
-	*place
+	*spot
 	source string
 	prefix []byte
 }
@@ -60,7 +60,7 @@ func (r *ring) drop() {
 // find looks for the next source; nil: all are known.
 func (r *ring) find() *shelf {
 	for {
-		p := r.tx.place(r.from)
+		p := r.tx.spot(r.from)
 		if !bytes.HasPrefix(p.k, r.prefix) {
 			if r.wrapped {
 				return nil
@@ -78,6 +78,6 @@ func (r *ring) find() *shelf {
 			return nil
 		}
 		r.from = after(prefix)
-		return &shelf{place: p, source: source, prefix: prefix}
+		return &shelf{spot: p, source: source, prefix: prefix}
 	}
 }
