@@ -15,6 +15,8 @@ type tx struct {
 	btx *bbolt.Tx
 	now time.Time
 
+	step int // of the store
+
 	buckets map[bucket]*bbolt.Bucket // those in use
 	readers map[bucket]*bbolt.Cursor // for one record at a time
 
