@@ -87,7 +87,10 @@ func Open(path string, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands(), version: o.Version, step: sweepStep}
+	s := &Store{
+		log: log, version: o.Version, queue: make(chan *request, maxWaiting), closed: make(chan struct{}),
+		turns: newTurns(), hands: newHands(), step: sweepStep,
+	}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
