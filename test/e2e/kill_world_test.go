@@ -312,6 +312,16 @@ func (w *world) truth() truth {
 	return t
 }
 
+// pace is what has updates wait at wiki, until all comes to rest.
+func (w *world) pace() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calm {
+		return ""
+	}
+	return ", rate: 8/s"
+}
+
 // config is the configuration that watches the world. A webhook carries the
 // number of the start that sent it, for what a killed program sent may lie in a
 // socket when its successor is at work already. A poll doesn't: what depends on
@@ -334,9 +344,9 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:
   shop: {url: "%[3]s/shop"}
   audit: {url: "%[3]s/audit", %[4]s}
-  wiki: {url: "%[3]s/wiki", coalesce: true, rate: 40/s}
+  wiki: {url: "%[3]s/wiki", coalesce: true%[5]s}
 sources:
-`, whsec, strings.Repeat("50ms, ", 60), receiverURL, e.endpoint())
+`, whsec, strings.Repeat("50ms, ", 60), receiverURL, e.endpoint(), w.pace())
 	for _, name := range w.names() {
 		now, settings, there := e.source(name)
 		if !there {
