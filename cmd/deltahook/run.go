@@ -104,7 +104,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	polling := poller.New(parts.polled, marks, diffing, poller.Options{
 		Logger: log, Metrics: registry, Usage: used, Ledger: store, Watches: diffing, Witness: audience{diffing, last, live}, Tracer: in.tracer})
 	keys.poller.Store(polling)
-	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, last})
+	reloads.begin(cfg, in, registry, stages{store, polling, diffing, telling, again, admin, newSupervisor(log, beating.alive, ready), about, alerting, last})
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints), "store", cfg.Store, "listen", admin.Addr())
 
 	return reloads.together(ctx, beating, hangup)
