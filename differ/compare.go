@@ -302,9 +302,4 @@ func (m *memory) returned() {
 }
 
 // clip bounds a key in an error's text.
-func clip(key string) string {
-	if len(key) > 80 {
-		return key[:80] + "…"
-	}
-	return key
-}
+func clip(key string) string { return cut(key, 80) }
