@@ -467,29 +467,6 @@ func TestUpdateRenamesWholeAnswers(t *testing.T) {
 	r.expect("c", "x=5", "c c.updated a@4 shop")
 }
 
-// A source without items is one item, whose key is the source's name: by its
-// new name it goes on as well.
-func TestUpdateRenamesDocument(t *testing.T) {
-	r := newReloaded(t)
-	document := func(name string) *differ.Source {
-		s := differ.Settings{}
-		s.Changes.ConfirmDeletes = 1
-		src, err := differ.NewSource(name, s, differ.ResponseSettings{}, []string{"shop"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return src
-	}
-	r.sources["old"] = document("old")
-	r.update(differ.Setup{})
-	r.expect("old", "a=1")
-	r.expect("old", "a=2", "old old.updated old@1 shop")
-	r.sources = map[string]*differ.Source{"new": document("new")}
-	r.update(differ.Setup{Renamed: map[string]string{"new": "old"}})
-	r.expect("new", "a=2")
-	r.expect("new", "a=3", "new new.updated old@2 shop")
-}
-
 // That access has expired is told when somebody is there to be told; not any
 // more when those that had it are gone.
 func TestUpdateOfAccess(t *testing.T) {
