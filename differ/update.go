@@ -268,6 +268,7 @@ func (d *Differ) judgeBy(c *Setup) {
 		d.mu.Lock()
 		d.drop(unit)
 		d.mu.Unlock()
+		d.metrics.dropSubject(unit)
 	}
 }
 

@@ -490,5 +490,14 @@ func TestUpdateOfAccess(t *testing.T) {
 		if told := c.told(); len(told) != 1 || !strings.Contains(string(told[0].Data), `"sources":["s"]`) {
 			t.Errorf("told %+v, want what s has lost", told)
 		}
+		if n := c.metric("deltahook_events_total", "sources/s/auth"); n != 1 {
+			t.Errorf("%v events are counted, want 1", n)
+		}
+		if _, err := c.differ.Update(t.Context(), differ.Setup{Alerts: []string{"ops"}}); err != nil {
+			t.Fatal(err)
+		}
+		if n := c.metric("deltahook_events_total", "sources/s/auth"); n != 0 {
+			t.Errorf("%v events are counted of credentials that are gone", n)
+		}
 	})
 }
