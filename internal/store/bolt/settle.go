@@ -168,7 +168,7 @@ func (t *tx) finish(number uint64, d *storedDelivery, e *storedEvent, first bool
 	}
 	if d.state == stateDead {
 		endpoint.Dead++
-		if err := t.mark(bucketDead, deadKey(d.settled, number)); err != nil {
+		if err := t.bury(number, d); err != nil {
 			return err
 		}
 	}

@@ -15,12 +15,16 @@ type tx struct {
 	btx *bbolt.Tx
 	now time.Time
 
+	step int // of the store
+
 	buckets map[bucket]*bbolt.Bucket // those in use
 	readers map[bucket]*bbolt.Cursor // what get seeks with
 
 	// endpoints holds the endpoints that were changed, until flush: a
 	// batch changes a few of them very often.
 	endpoints map[string]*storedEndpoint
+
+	lists *bool // what indexed says; nil: it was not asked
 
 	// superseded counts the deliveries whose place others took, by endpoint.
 	superseded map[string]int
@@ -45,9 +49,9 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 	}
 	bb = t.btx.Bucket([]byte(b))
 	switch b {
-	case bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts:
-		// Keys come in order: a page that is split is not written to
-		// again.
+	case bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts, bucketByEndpoint:
+		// Keys come in order, of each endpoint: a page that is split is
+		// not written to again.
 		bb.FillPercent = 0.9
 	}
 	t.buckets[b] = bb
@@ -57,6 +61,16 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 // has says whether the file has the bucket: one of an older schema, opened to
 // read only, lacks those that came later.
 func (t *tx) has(b bucket) bool { return t.btx.Bucket([]byte(b)) != nil }
+
+// indexed says whether lists can go by the indexes of sources and endpoints: not
+// in a file, opened to read only, that is of an older schema or half way here.
+func (t *tx) indexed() bool {
+	if t.lists == nil {
+		is := t.has(bucketBySource) && t.get(bucketMeta, []byte(upgradeKey)) == nil
+		t.lists = &is
+	}
+	return *t.lists
+}
 
 func (t *tx) cursor(b bucket) *bbolt.Cursor { return t.bucket(b).Cursor() }
 
