@@ -104,25 +104,9 @@ func (c *comparison) take(f found) error {
 		c.why.say("", 0, GuardUnknown, "item_ok is false, and it has no id")
 		return nil
 	}
-	if len(f.key) > maxKey {
-		return poller.Failf(poller.ClassItems, "items: an id of %d bytes, %q; at most %d are taken", len(f.key), clip(f.key), maxKey)
-	}
-	e := c.mem.find(f.key)
-	if e == nil && c.fresh[f.key] || e != nil && e.round == c.mem.round {
-		return poller.Failf(poller.ClassItems, "items: the id %q is there twice", clip(f.key))
-	}
-	if e == nil {
-		if c.fresh == nil {
-			c.fresh = map[string]bool{}
-		}
-		f.key = strings.Clone(f.key) // so that nobody who keeps it keeps the page
-		c.fresh[f.key] = true
-	} else {
-		f.key = e.key
-		e.round = c.mem.round
-		if !e.gone() {
-			c.seen++
-		}
+	e, err := c.meet(&f)
+	if err != nil {
+		return err
 	}
 	if f.unknown {
 		c.why.say(f.key, e.count(), GuardUnknown, "item_ok is false")
@@ -161,6 +145,31 @@ func (c *comparison) take(f found) error {
 		}
 	}
 	return nil
+}
+
+// meet notes that the answer lists an item, and gives what is remembered of it;
+// nil: nothing is. The key of f is one then that keeps no page in memory.
+func (c *comparison) meet(f *found) (*entry, error) {
+	if len(f.key) > maxKey {
+		return nil, poller.Failf(poller.ClassItems, "items: an id of %d bytes, %q; at most %d are taken", len(f.key), clip(f.key), maxKey)
+	}
+	e := c.mem.find(f.key)
+	if e == nil && c.fresh[f.key] || e != nil && e.round == c.mem.round {
+		return nil, poller.Failf(poller.ClassItems, "items: the id %q is there twice", clip(f.key))
+	}
+	if e == nil {
+		if c.fresh == nil {
+			c.fresh = map[string]bool{}
+		}
+		f.key = strings.Clone(f.key)
+		c.fresh[f.key] = true
+		return nil, nil //nolint:nilnil // it is new
+	}
+	f.key, e.round = e.key, c.mem.round
+	if !e.gone() {
+		c.seen++
+	}
+	return e, nil
 }
 
 // note adds the change that an item's new content is, if it is one. At a
