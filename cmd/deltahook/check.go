@@ -17,15 +17,21 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:     "check",
 		GroupID: "dry",
 		Short:   "Say what is wrong with the configuration, or what it would run and when",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if format == formJSON {
+				return a.checkForPrograms()
+			}
 			return a.check()
 		},
 	}
+	a.outputFlag(cmd, &format)
+	return cmd
 }
 
 func (a *app) check() error {
