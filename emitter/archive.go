@@ -15,13 +15,16 @@ import (
 // engine is one. All methods may be called concurrently; what they return is
 // the caller's to keep.
 //
-// A list is given newest first, page by page. One call looks at a bounded
-// number of records (10,000 in bolt, which has an index of the events of a
-// source): a filter that matches little may give a page that is short, or empty,
-// and a cursor to go on. Bounds of time rely on event ids being what
-// differ.Event.ID says.
+// A list is given newest first, page by page. By source, by endpoint, by both, and
+// of what is dead or waits, only what is meant is looked at, however much was told
+// since. By anything else one call looks at a bounded number of records (10,000 in
+// bolt): a filter that matches little may give a page that is short, or empty, and
+// a cursor to go on. Bounds of time rely on event ids being what differ.Event.ID
+// says.
 type Archive interface {
-	// Events lists events by their ids, which are in the order of time.
+	// Events lists events by their ids, which are in the order of time; by
+	// source, endpoint or state it may be in the order of their commits,
+	// which is nearly the same.
 	Events(ctx context.Context, f Filter, p Page) (EventPage, error)
 	// Event gives one event with the payloads of its deliveries, or
 	// ErrUnknown.

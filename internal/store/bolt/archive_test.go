@@ -209,7 +209,7 @@ func TestSkimmedIsBounded(t *testing.T) {
 	err := s.db.Update(func(btx *bbolt.Tx) error {
 		t := newTx(btx)
 		for i := range maxSkimmed {
-			if err := t.tell(fmt.Sprintf("f%06d", i), &storedEvent{unit: "shop", key: "another"}); err != nil {
+			if err := t.tell(fmt.Sprintf("f%06d", i), &storedEvent{unit: "shop", key: "another", first: 3}); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,9 @@ package bolt
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,7 +100,7 @@ func BenchmarkPending(b *testing.B) {
 			c := benchCommit("shop", 0)
 			event := c.Events[0]
 			for from := 0; from < n; from += 10_000 {
-				c.Items, c.Events = nil, nil
+				c.Items, c.Before, c.Events = nil, nil, nil
 				for i := from; i < min(n, from+10_000); i++ {
 					event.ID, event.Key = fmt.Sprintf("e%08d", i), fmt.Sprint(i)
 					c.Events = append(c.Events, event)
@@ -167,5 +170,111 @@ func BenchmarkLoad(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	}
+}
+
+// fillRare has five deliveries to the endpoint rare, of the source quiet, of
+// which one is dead and one waits, and then n to hook of 1,000 sources.
+func fillRare(t testing.TB, s *Store, n int) {
+	t.Helper()
+	event := func(id string, body differ.Body) differ.Event {
+		return differ.Event{ID: id, Type: "shop.updated", Key: id, Bodies: []differ.Body{body}}
+	}
+	payload := bytes.Repeat([]byte("x"), 300)
+	commits := []*differ.Commit{{Source: "quiet"}}
+	for i := range 5 {
+		commits[0].Events = append(commits[0].Events, event(fmt.Sprintf("a%d", i), differ.Body{Endpoint: "rare", Payload: payload}))
+	}
+	const sources = 1_000
+	for i := range n {
+		if i%10 == 0 {
+			commits = append(commits, &differ.Commit{Source: fmt.Sprintf("s%04d", i/10%sources), Version: uint64(i / 10 / sources)})
+		}
+		c := commits[len(commits)-1]
+		c.Events = append(c.Events, event(fmt.Sprintf("e%08d", i), differ.Body{Endpoint: "hook", Payload: payload, Dead: "dead"}))
+	}
+	for some := range slices.Chunk(commits, 1_000) {
+		var wg sync.WaitGroup
+		for _, c := range some {
+			wg.Go(func() {
+				if err := s.Commit(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	batch, err := s.Pending(t.Context(), "rare", time.Now(), 5, nil)
+	if err != nil || len(batch.Due) != 5 {
+		t.Fatal(len(batch.Due), err)
+	}
+	var outcomes []emitter.Outcome
+	for i, d := range batch.Due[1:] {
+		v := emitter.Verdict{State: emitter.Delivered}
+		if i == 0 {
+			v.State = emitter.Dead
+		}
+		outcomes = append(outcomes, emitter.Outcome{Delivery: d, Attempt: emitter.Attempt{At: time.Now(), Status: 200}, Verdict: v})
+	}
+	if err := s.Settle(t.Context(), outcomes); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// envNumber is a number from the environment; 0: there is none.
+func envNumber(t testing.TB, name string) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// BenchmarkRare asks for the five deliveries to an endpoint behind which there
+// are 100,000 others, or DELTAHOOK_BENCH_DELIVERIES.
+func BenchmarkRare(b *testing.B) {
+	n := 100_000
+	if more := envNumber(b, "DELTAHOOK_BENCH_DELIVERIES"); more > 0 {
+		n = more
+	}
+	s := openTemp(b)
+	fillRare(b, s, n)
+	for _, part := range []struct {
+		name string
+		f    emitter.Filter
+		want int
+	}{
+		{"endpoint", emitter.Filter{Endpoint: "rare"}, 5},
+		{"source", emitter.Filter{Source: "quiet"}, 5},
+		{"endpoint and source", emitter.Filter{Endpoint: "rare", Source: "quiet"}, 5},
+		{"dead at it", emitter.Filter{Endpoint: "rare", State: emitter.Dead}, 1},
+		{"waiting", emitter.Filter{State: emitter.Waiting}, 1},
+		{"source, to another endpoint", emitter.Filter{Endpoint: "hook", Source: "quiet"}, 0},
+		{"a page of 50", emitter.Filter{Endpoint: "hook"}, 50},
+		{"a type that is not there", emitter.Filter{Type: "nothing"}, 0},
+	} {
+		b.Run("deliveries/"+part.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				page, err := s.Deliveries(b.Context(), part.f, emitter.Page{})
+				if err != nil || len(page.Deliveries) != part.want {
+					b.Fatal(len(page.Deliveries), page.Next, err)
+				}
+			}
+		})
+		b.Run("events/"+part.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				page, err := s.Events(b.Context(), part.f, emitter.Page{})
+				if err != nil || len(page.Events) != part.want {
+					b.Fatal(len(page.Events), page.Next, err)
+				}
+			}
+		})
 	}
 }

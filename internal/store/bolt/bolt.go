@@ -19,7 +19,7 @@ import (
 
 // schema is the version of the file's layout that doc.go describes. Files from
 // version 1 on are brought to it when they are opened to write.
-const schema = 5
+const schema = 6
 
 // lockWait is how long Open waits for another process to let go of the file,
 // as a restart overlaps.
@@ -61,6 +61,8 @@ type Store struct {
 
 	copying sync.Mutex // held while there is a Copy
 
+	step int // about how many records of what is forgotten a transaction removes
+
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
 
@@ -72,13 +74,14 @@ type Store struct {
 // Open opens the file at path, or makes it with mode 0600 where there is none.
 // A file that another process holds gives ErrInUse within two seconds. A file
 // of a newer schema, or of another program, is refused. One of an older schema
-// is upgraded in one transaction; opened to read only, it is read as it is.
+// is upgraded, in steps: killed meanwhile, it goes on when it is opened again.
+// Opened to read only, it is read as it is.
 func Open(path string, o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands()}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands(), step: sweepStep}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -129,7 +132,11 @@ func (s *Store) open(path string, readOnly bool) error {
 	if err := s.mount(path, false); err != nil {
 		return err
 	}
-	if err := s.lay(path); err != nil {
+	err = s.lay(path)
+	if err == nil {
+		err = s.upgrade()
+	}
+	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
 	if fresh {
@@ -267,12 +274,10 @@ func (s *Store) lay(path string) error {
 					return err
 				}
 			}
-			if version > 0 && version < 5 {
-				if err := tellSources(newTx(btx)); err != nil {
+			if version > 0 {
+				if err := newTx(btx).beginUpgrade(); err != nil {
 					return err
 				}
-			}
-			if version > 0 {
 				s.log.Info("the store is upgraded; older versions of deltahook cannot open it any more",
 					"store", path, "schema", version, "to", schema)
 			}

@@ -22,15 +22,17 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 		_, err = readRevision(k, v)
 	case bucketEvents:
 		err = t.checkEvent(k, v)
-	case bucketTold:
-		err = t.checkTold(k, v)
+	case bucketBySource:
+		err = t.checkOfSource(k, v)
+	case bucketByEndpoint:
+		err = t.checkOfEndpoint(k, v)
 	case bucketBodies:
 		err = t.checkBody(k)
 	case bucketDeliveries:
 		err = t.checkDelivery(k, v)
 	case bucketAttempts:
 		_, err = readAttempt(k, v)
-	case bucketLanes, bucketDue, bucketDead:
+	case bucketLanes, bucketDue, bucketDead, bucketLetters:
 		err = t.checkIndex(b, k)
 	case bucketUpdates:
 		err = t.checkUpdate(k, v)
@@ -46,6 +48,10 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 			err = t.checkName(k, v)
 		case bytes.HasPrefix(k, []byte(leftKey)):
 			_, err = readLeft(k, v)
+		case bytes.HasPrefix(k, []byte(forgetKey)):
+			if t.get(bucketSources, k[len(forgetKey):]) != nil {
+				err = misplaced(b, k, "and its state contradict each other")
+			}
 		}
 	case bucketGone:
 	}
@@ -60,10 +66,15 @@ func (t *tx) checkItem(k, v []byte) error {
 	if !ok {
 		return damaged(bucketItems, k)
 	}
-	if t.get(bucketSources, []byte(unit)) == nil {
+	if !t.known(unit) {
 		return misplaced(bucketItems, k, "is of a source without state")
 	}
 	return nil
+}
+
+// known says whether there may be records of a unit.
+func (t *tx) known(stem string) bool {
+	return t.get(bucketSources, []byte(stem)) != nil || t.forgetting(stem)
 }
 
 func (t *tx) checkNote(k, v []byte) error {
@@ -74,7 +85,7 @@ func (t *tx) checkNote(k, v []byte) error {
 	if _, err := readNote(k, v, k[:len(k)-len(rest)]); err != nil {
 		return err
 	}
-	if t.get(bucketSources, []byte(unit)) == nil {
+	if !t.known(unit) {
 		return misplaced(bucketNotes, k, "is of a source without state")
 	}
 	return nil
@@ -85,7 +96,7 @@ func (t *tx) checkEvent(k, v []byte) error {
 	if err != nil {
 		return err
 	}
-	if key := toldKey(&e, string(k)); t.has(bucketTold) && t.get(bucketTold, key) == nil {
+	if key := toldKey(&e, string(k)); t.indexed() && t.get(bucketBySource, key) == nil {
 		return misplaced(bucketEvents, k, "is not among those of its source")
 	}
 	for i := range e.bodies {
@@ -138,7 +149,7 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	case dead != d.letter():
 		return misplaced(bucketDeliveries, k, "and the dead letters contradict each other")
 	}
-	return nil
+	return t.checkFiled(k, number, &d, &e)
 }
 
 // checkChain holds that a delivery is one of those that its event knows of, and
@@ -176,7 +187,10 @@ func (t *tx) checkIndex(b bucket, k []byte) error {
 	if b == bucketDue && !bytes.Equal(k, d.dueKey(&e, number)) {
 		return misplaced(b, k, "has another time or source than its delivery")
 	}
-	if b == bucketDead && !d.letter() || b != bucketDead && d.state != stateWaiting {
+	if b == bucketLetters && !bytes.Equal(k, letterKey(d.endpoint, d.settled, number)) {
+		return misplaced(b, k, "has another time or endpoint than its delivery")
+	}
+	if dead := b == bucketDead || b == bucketLetters; dead && !d.letter() || !dead && d.state != stateWaiting {
 		return misplaced(b, k, "has a delivery in another state")
 	}
 	return nil

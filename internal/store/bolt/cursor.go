@@ -29,6 +29,9 @@ const (
 	cursorDead    cursorKind = 'd'
 	cursorAttempt cursorKind = 'a'
 	cursorSlot    cursorKind = 'r'
+	cursorTold    cursorKind = 's' // of events of a source
+	cursorFirst   cursorKind = 'f' // of events by their deliveries
+	cursorOrigin  cursorKind = 'o' // of a replay by deliveries
 )
 
 // encodeCursor spells a place in a list.
@@ -55,4 +58,38 @@ func decodeCursor(s string, kind cursorKind) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", emitter.ErrBadCursor, errOtherList)
 	}
 	return b[1:], nil
+}
+
+// numberAt is a number from which on everything was put into the queue after a
+// time; nil: none is known.
+func (t *tx) numberAt(at time.Time) []byte {
+	if at.IsZero() {
+		return nil
+	}
+	k, v := t.cursor(bucketEvents).Seek(timeID(at.Add(idSlack)))
+	if k == nil {
+		return nil
+	}
+	e, err := readEvent(k, v)
+	if err != nil || !e.created.After(at) {
+		return nil
+	}
+	return numberKey(e.first)
+}
+
+// numberBefore is a number up to which everything was committed before a time;
+// 0: none is known.
+func (t *tx) numberBefore(at time.Time) uint64 {
+	if at.IsZero() {
+		return 0
+	}
+	k, v := before(t.cursor(bucketEvents), timeID(at.Add(-idSlack)))
+	if k == nil {
+		return 0
+	}
+	e, err := readEvent(k, v)
+	if err != nil || !e.created.Before(at) {
+		return 0
+	}
+	return e.first
 }

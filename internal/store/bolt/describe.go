@@ -32,6 +32,9 @@ func describeKey(b bucket, key []byte) string {
 		if source, ok := strings.CutPrefix(string(key), leftKey); ok {
 			return fmt.Sprintf("source %q that left", clip(source))
 		}
+		if stem, ok := strings.CutPrefix(string(key), forgetKey); ok {
+			return fmt.Sprintf("%s that is being forgotten", describeUnit(stem))
+		}
 		return fmt.Sprintf("%q", clip(string(key)))
 	case bucketSources:
 		return describeUnit(string(key))
@@ -53,9 +56,11 @@ func describeKey(b bucket, key []byte) string {
 		if len(key) > 8 {
 			return describeItem(key[8:])
 		}
-	case bucketTold:
-		if source, event, ok := cutPart(key); ok {
-			return fmt.Sprintf("source %q event %q", clip(source), clip(string(event)))
+	case bucketBySource:
+		if source, rest, ok := cutPart(key); ok && len(rest) == 9 {
+			return fmt.Sprintf("source %q delivery %d", clip(source), binary.BigEndian.Uint64(rest))
+		} else if ok && len(rest) > 9 {
+			return fmt.Sprintf("source %q event %q", clip(source), clip(string(rest[9:])))
 		}
 	case bucketBodies:
 		if event, rest, ok := cutPart(key); ok && len(rest) == 2 {
@@ -69,7 +74,7 @@ func describeKey(b bucket, key []byte) string {
 		if n, ok := lastNumber(key); ok {
 			return fmt.Sprintf("delivery %d", n)
 		}
-	case bucketLanes, bucketDue:
+	case bucketLanes, bucketDue, bucketByEndpoint, bucketLetters:
 		if endpoint, rest, ok := cutPart(key); ok && len(rest) >= 8 {
 			n, _ := lastNumber(rest)
 			return fmt.Sprintf("endpoint %q delivery %d", clip(endpoint), n)

@@ -7,18 +7,19 @@
 // bodies.
 //
 //	bucket      key                                        body
-//	meta        "schema"                                   version of this page: 5
+//	meta        "schema"                                   version of this page: 6
+//	meta        "upgrade"                                  how far an upgrade has come: a bucket and a key in it
 //	meta        "token/" credential                        refresh token, what it grew from, since (JSON)
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	meta        "name/" source                             where its name and that in keys are two (JSON)
 //	meta        "left/" source                             since when it is not configured (time)
+//	meta        "forget/" source [00 watch]                – a unit of which there is no state any more, but what is left of it
 //	sources     source [00 watch]                          version, shape, since, bookmarks, life (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	notes       source' watch' key' name                   what is noted of an item or, without key, of the unit
 //	revisions   source' watch' key' revision64             change, seen, hashes, content before, life
 //	gone        time source' watch' key                    – an item that was gone at that time
 //	events      id                                         type, source, watch, key, change, …
-//	told        source' id                                 watch and key, hashed – an event of a source
 //	bodies      id' index16                                one distinct payload of an event
 //	deliveries  number64                                   event, endpoint, body index, state, due, …
 //	attempts    number64 index32                           one attempt of a delivery, from 1
@@ -26,6 +27,9 @@
 //	due         endpoint' zero source' number64            – the first delivery of a lane that was never tried
 //	            endpoint' time number64                    – that is due at a time
 //	dead        time number64                              – a dead letter, by when it died
+//	letters     endpoint' time number64                    – the same, of an endpoint
+//	bysource    source' number64 kind id                   watch and key, hashed, how many deliveries – an event, or a replay
+//	byendpoint  endpoint' number64                         the first delivery, of a replay – a delivery
 //	updates     source' watch' key' endpoint' type         delivery, what the item was before – an update that may be superseded
 //	endpoints   endpoint                                   health, order, counters (JSON)
 //
@@ -62,8 +66,14 @@
 // it was given by Pending, or stood first in its lane when the endpoint began to
 // be sent to, and may have been sent by a process that was killed.
 //
-// The source in told is the name that the event was told under, as the events
-// of a source are asked for by that.
+// Lists go by bysource, byendpoint and letters. The first two are written with
+// the event or the delivery and do not change until it is removed, so settling a
+// delivery costs them nothing. An event stands in bysource once, by its first
+// number, for all its deliveries (kind 1), or, told to no endpoint, by the number
+// that came next (kind 0), in front of what has it. What both have in common is
+// found by leaps. What waits stands in lanes, and what is dead in dead and
+// letters. The source in bysource is the name that the event was told under, as
+// that is what is asked for.
 //
 // Notes are put and removed by name, with a commit or a Keep. A note needs no
 // item that is there: it outlives a deletion, and a new baseline. What is noted
@@ -80,17 +90,26 @@
 // not shown any more. So nothing has to be looked for at a reset or a Forget;
 // the sweep, which reads the bucket through, removes it.
 //
+// Forget takes the state of a unit in its first step, and the rest in further
+// ones. Where some of it is left, the unit stands under forget/ in meta: what is
+// left is shown to nobody, and whoever writes under its name has it removed first.
+// The sweep does that otherwise.
+//
 // # Versions
 //
 //	1   as this page, without the bucket notes
 //	2   with it; in due, what was never tried has no source
 //	3   without revisions, lives and updates; every source is named in keys as it is
 //	4   without told
-//	5   this page
+//	5   without letters, bysource and byendpoint; told has the events of a source by their ids
+//	6   this page
 //
-// A file of an older version is brought to this one when it is opened to write,
-// in one transaction; an older deltahook then refuses it. Opened to read only
-// it stays as it is, and has none of what came later.
+// A file of an older version is brought to this one when it is opened to write.
+// The first transaction makes it one of this version, which an older deltahook
+// refuses, and notes in meta that its indexes lack records; more of them take
+// those in, some at a time. Killed meanwhile, that goes on at the next start.
+// Opened to read only a file stays as it is, and has none of what came later:
+// lists read all records then, of which one call looks at some.
 //
 // # Values
 //

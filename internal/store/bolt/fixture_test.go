@@ -25,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "write the fixture of the current schema anew; only while it is not released")
 
 // fixture is what an earlier build of the current schema wrote.
-const fixture = "testdata/v5.db"
+const fixture = "testdata/v6.db"
 
 // fixtureDay is when the fixtures' records were made: a bubble's first moment.
 var fixtureDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -49,46 +49,50 @@ func TestFixture(t *testing.T) {
 		testFixture(t, path, fixtureNotes, time.Time{})
 		testToldOf(t, path, Options{})
 	})
-	t.Run("5", func(t *testing.T) {
-		path := copyFixture(t, fixture)
-		testToldOf(t, path, Options{ReadOnly: true})
-		testFixture(t, path, fixtureNotes, time.Time{})
-		s, err := Open(path, Options{ReadOnly: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		token, err := s.Token(t.Context(), "spotify")
-		if token != fixtureToken || err != nil {
-			t.Errorf("token is %+v, %v", token, err)
-		}
-		at := differ.Place{Key: "a/1", Type: "shop.updated", Endpoint: "calm"}
-		waits, err := s.Untried(t.Context(), "shop", []differ.Place{at})
-		if diff := cmp.Diff(map[differ.Place]differ.Untried{at: {Delivery: 6, Old: json.RawMessage(`{"n": 1.0}`)}}, waits); diff != "" || err != nil {
-			t.Errorf("updates that wait (-want +got):\n%s, %v", diff, err)
-		}
-		if was, err := s.Delivery(t.Context(), 5); was.State != emitter.StateSuperseded || was.SupersededByEvent != "evt_5" || was.SupersededBy != 6 || err != nil {
-			t.Errorf("what was superseded: %+v, %v", was, err)
-		}
-		list, err := s.Revisions(t.Context(), "shop", "a/1", 0, 0)
-		if diff := cmp.Diff([]differ.Revision{{
-			Revision: 1, Change: differ.Created, Seen: fixtureDay, New: fixtureItems[0].Content,
-		}}, list); diff != "" || err != nil {
-			t.Errorf("revisions (-want +got):\n%s, %v", diff, err)
-		}
-		list, err = s.Revisions(t.Context(), "shop", "b", 0, 0)
-		if diff := cmp.Diff([]differ.Revision{{
-			Revision: 9, Change: differ.Deleted, Seen: fixtureDay, Old: json.RawMessage(`{"n": 0}`),
-		}}, list); diff != "" || err != nil {
-			t.Errorf("revisions of b (-want +got):\n%s, %v", diff, err)
-		}
-		if state, _, err := s.Snapshot(t.Context(), "renamed"); state.Bookmarks != fixtureBookmarks || err != nil {
-			t.Errorf("what was renamed is %+v, %v", state, err)
-		}
-		if left, err := s.Left(t.Context(), func(string) bool { return true }); len(left) != 0 || !errors.Is(err, ErrReadOnly) {
-			t.Errorf("those that left are %q, %v", left, err)
-		}
-	})
+	for version, name := range map[string]string{"5": "testdata/v5.db", "6": fixture} {
+		t.Run(version, func(t *testing.T) { testRecentFixture(t, copyFixture(t, name)) })
+	}
+}
+
+// testRecentFixture reads what files have since schema 5.
+func testRecentFixture(t *testing.T, path string) {
+	testToldOf(t, path, Options{ReadOnly: true})
+	testFixture(t, path, fixtureNotes, time.Time{})
+	s, err := Open(path, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	token, err := s.Token(t.Context(), "spotify")
+	if token != fixtureToken || err != nil {
+		t.Errorf("token is %+v, %v", token, err)
+	}
+	at := differ.Place{Key: "a/1", Type: "shop.updated", Endpoint: "calm"}
+	waits, err := s.Untried(t.Context(), "shop", []differ.Place{at})
+	if diff := cmp.Diff(map[differ.Place]differ.Untried{at: {Delivery: 6, Old: json.RawMessage(`{"n": 1.0}`)}}, waits); diff != "" || err != nil {
+		t.Errorf("updates that wait (-want +got):\n%s, %v", diff, err)
+	}
+	if was, err := s.Delivery(t.Context(), 5); was.State != emitter.StateSuperseded || was.SupersededByEvent != "evt_5" || was.SupersededBy != 6 || err != nil {
+		t.Errorf("what was superseded: %+v, %v", was, err)
+	}
+	list, err := s.Revisions(t.Context(), "shop", "a/1", 0, 0)
+	if diff := cmp.Diff([]differ.Revision{{
+		Revision: 1, Change: differ.Created, Seen: fixtureDay, New: fixtureItems[0].Content,
+	}}, list); diff != "" || err != nil {
+		t.Errorf("revisions (-want +got):\n%s, %v", diff, err)
+	}
+	list, err = s.Revisions(t.Context(), "shop", "b", 0, 0)
+	if diff := cmp.Diff([]differ.Revision{{
+		Revision: 9, Change: differ.Deleted, Seen: fixtureDay, Old: json.RawMessage(`{"n": 0}`),
+	}}, list); diff != "" || err != nil {
+		t.Errorf("revisions of b (-want +got):\n%s, %v", diff, err)
+	}
+	if state, _, err := s.Snapshot(t.Context(), "renamed"); state.Bookmarks != fixtureBookmarks || err != nil {
+		t.Errorf("what was renamed is %+v, %v", state, err)
+	}
+	if left, err := s.Left(t.Context(), func(string) bool { return true }); len(left) != 0 || !errors.Is(err, ErrReadOnly) {
+		t.Errorf("those that left are %q, %v", left, err)
+	}
 }
 
 // testUpgradedTimeline holds that items of an older file have changes from the

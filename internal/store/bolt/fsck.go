@@ -189,7 +189,7 @@ func (s *Store) examineRecords(ctx context.Context, f *Findings, progress func(d
 
 // kindOf is the kind of a fault that a record of a bucket has.
 func kindOf(b bucket, err error) FaultKind {
-	derived := []bucket{bucketLanes, bucketDue, bucketDead, bucketUpdates, bucketGone, bucketTold}
+	derived := []bucket{bucketLanes, bucketDue, bucketDead, bucketUpdates, bucketGone, bucketLetters, bucketBySource, bucketByEndpoint}
 	counted := []bucket{bucketDeliveries, bucketEndpoints, bucketEvents}
 	if slices.Contains(derived, b) || slices.Contains(counted, b) && errors.Is(err, errContradiction) {
 		return FaultIndex

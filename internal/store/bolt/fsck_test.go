@@ -201,7 +201,7 @@ func TestRepairIndexes(t *testing.T) {
 	populate(t, path)
 	want := content(t, path)
 	tamper(t, path, func(btx *bbolt.Tx) error {
-		for _, b := range []bucket{bucketLanes, bucketDue, bucketDead, bucketTold} {
+		for _, b := range []bucket{bucketLanes, bucketDue, bucketDead, bucketLetters, bucketBySource, bucketByEndpoint} {
 			if err := btx.DeleteBucket([]byte(b)); err != nil {
 				return err
 			}

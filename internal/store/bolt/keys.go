@@ -33,7 +33,12 @@ const (
 	bucketDead       bucket = "dead"
 	bucketEndpoints  bucket = "endpoints"
 	bucketUpdates    bucket = "updates"
-	bucketTold       bucket = "told"
+	bucketBySource   bucket = "bysource"
+	bucketByEndpoint bucket = "byendpoint"
+	bucketLetters    bucket = "letters"
+
+	// bucketTold is of schema 5: what is in bysource, by the ids of events.
+	bucketTold bucket = "told"
 )
 
 // buckets lists all there are.
@@ -41,7 +46,8 @@ func buckets() []bucket {
 	return []bucket{
 		bucketMeta, bucketSources, bucketItems, bucketNotes, bucketRevisions, bucketGone,
 		bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts,
-		bucketLanes, bucketDue, bucketDead, bucketEndpoints, bucketUpdates, bucketTold,
+		bucketLanes, bucketDue, bucketDead, bucketLetters, bucketEndpoints, bucketUpdates,
+		bucketBySource, bucketByEndpoint,
 	}
 }
 
@@ -52,8 +58,8 @@ func (b bucket) since() uint64 {
 		return 2
 	case bucketRevisions, bucketUpdates:
 		return 4
-	case bucketTold:
-		return 5
+	case bucketBySource, bucketByEndpoint, bucketLetters:
+		return 6
 	}
 	return 1
 }

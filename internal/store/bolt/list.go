@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -15,104 +16,6 @@ import (
 
 // maxLooked is how many records one call looks at, some 50 ms of work.
 const maxLooked = 10_000
-
-// Events lists events. See emitter.Archive.
-func (s *Store) Events(ctx context.Context, f emitter.Filter, p emitter.Page) (page emitter.EventPage, err error) {
-	from, err := decodeCursor(p.Cursor, cursorEvent)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = s.view(func(t *tx) error {
-			page = emitter.EventPage{}
-			return t.listEvents(&f, p.Size(), from, &page)
-		})
-	}
-	if err != nil {
-		return emitter.EventPage{}, fmt.Errorf("events: %w", err)
-	}
-	return page, nil
-}
-
-func (t *tx) listEvents(f *emitter.Filter, size int, from []byte, page *emitter.EventPage) error {
-	if late := timeID(f.Until.Add(idSlack)); !f.Until.IsZero() && (from == nil || bytes.Compare(late, from) < 0) {
-		from = late
-	}
-	if f.Event != "" {
-		from = append([]byte(f.Event), 0) // Prev is the event, where it is there
-	}
-	list := eventList{f: f, size: size, from: from, page: page}
-	if f.Source != "" && f.Event == "" && t.has(bucketTold) {
-		return list.ofSource(t)
-	}
-	return list.all(t)
-}
-
-// eventList is a page of events in the making.
-type eventList struct {
-	f      *emitter.Filter
-	size   int
-	from   []byte // the last one that was looked at
-	page   *emitter.EventPage
-	looked int
-}
-
-// full says whether the page ends before the next event.
-func (l *eventList) full() bool {
-	if len(l.page.Events) < l.size && l.looked < maxLooked {
-		return false
-	}
-	l.page.Next = encodeCursor(cursorEvent, l.from)
-	return true
-}
-
-// all goes through all events.
-func (l *eventList) all(t *tx) error {
-	c := t.cursor(bucketEvents)
-	for k, v := before(c, l.from); k != nil; k, v = c.Prev() {
-		if l.f.Event != "" && string(k) != l.f.Event || l.full() {
-			return nil
-		}
-		l.from = bytes.Clone(k)
-		if l.look(t, k, v) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// look takes an event in where it is meant. older says that neither it nor any
-// before it can be.
-func (l *eventList) look(t *tx, k, v []byte) (older bool) {
-	l.looked++
-	e, err := readEvent(k, v)
-	if err != nil {
-		passOver(&l.page.Rest, err)
-		return false
-	}
-	if !l.f.Since.IsZero() && e.created.Before(l.f.Since.Add(-idSlack)) {
-		return true
-	}
-	record := e.shown(string(k))
-	if !l.f.Takes(&record) || !l.f.Sees(e.created) {
-		return false
-	}
-	l.looked += e.deliveries
-	takes := l.f.Endpoint == "" && l.f.State == ""
-	err = t.eachLast(&e, func(number uint64, d *storedDelivery) error {
-		shown := d.shown(number, &e)
-		takes = takes || l.f.Of(&shown)
-		record.Deliveries = append(record.Deliveries, shown)
-		return nil
-	})
-	switch {
-	case err != nil:
-		passOver(&l.page.Rest, err)
-	case takes:
-		l.page.Events = append(l.page.Events, record)
-	}
-	return false
-}
 
 // before gives what stands last before a key; nil: the last of all.
 func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
@@ -123,6 +26,14 @@ func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
 		return c.Last()
 	}
 	return c.Prev()
+}
+
+// earlier gives the first of two places, where nil is none.
+func earlier(a, b []byte) []byte {
+	if a == nil || b != nil && bytes.Compare(b, a) < 0 {
+		return b
+	}
+	return a
 }
 
 // passOver notes a damaged record that a list leaves out.
@@ -171,7 +82,7 @@ func (s *Store) Deliveries(ctx context.Context, f emitter.Filter, p emitter.Page
 			case list.kind == cursorDead:
 				return list.ofDead(t, from)
 			}
-			return list.all(t, from)
+			return list.met(t, from)
 		})
 	}
 	if err != nil {
@@ -222,58 +133,67 @@ func (l *deliveryList) look(t *tx, number uint64, d *storedDelivery) (older bool
 	return false
 }
 
-// all goes through all deliveries.
-func (l *deliveryList) all(t *tx, from []byte) error {
-	c := t.cursor(bucketDeliveries)
-	if late := t.numberAt(l.f.Until); late != nil && (from == nil || bytes.Compare(late, from) < 0) {
-		from = late
+// met goes through the deliveries that are in all indexes that the filter has.
+func (l *deliveryList) met(t *tx, from []byte) error {
+	harm := func(err error) { passOver(&l.page.Rest, err) }
+	m := meeting{of: t.numbers(l.f, harm)}
+	n := uint64(math.MaxUint64)
+	if from = earlier(from, t.numberAt(l.f.Until)); from != nil {
+		n = binary.BigEndian.Uint64(from)
 	}
-	for k, v := before(c, from); k != nil; k, v = c.Prev() {
-		if l.full(from) {
+	for n > 0 {
+		at, found, more := m.next(n - 1)
+		if more {
+			l.page.Next = encodeCursor(l.kind, numberKey(at+1))
+		}
+		if !found || l.full(numberKey(at+1)) {
 			return nil
 		}
-		from = bytes.Clone(k)
-		d, err := readDelivery(k, v)
-		number, ok := lastNumber(k)
-		if err != nil || !ok {
-			l.looked++
-			passOver(&l.page.Rest, cmp.Or(err, damaged(bucketDeliveries, k)))
-			continue
+		n = at
+		d, found, err := t.delivery(at)
+		if err == nil && !found && m.sure() {
+			err = missing(bucketDeliveries, numberKey(at))
 		}
-		if l.look(t, number, &d) {
+		switch {
+		case err != nil:
+			l.looked++
+			harm(err)
+		case !found:
+			l.looked++
+		case l.look(t, at, &d):
 			return nil
 		}
 	}
 	return nil
 }
 
-// numberAt is a number from which on everything was put into the queue after a
-// time; nil: none is known.
-func (t *tx) numberAt(at time.Time) []byte {
-	if at.IsZero() {
-		return nil
-	}
-	k, v := t.cursor(bucketEvents).Seek(timeID(at.Add(idSlack)))
-	if k == nil {
-		return nil
-	}
-	e, err := readEvent(k, v)
-	if err != nil || !e.created.After(at) {
-		return nil
-	}
-	return numberKey(e.first)
-}
-
 // ofDead goes through the dead letters.
 func (l *deliveryList) ofDead(t *tx, from []byte) error {
-	c := t.cursor(bucketDead)
-	for k, v := before(c, from); k != nil; k, v = c.Prev() {
-		if l.full(from) {
+	b, prefix := bucketDead, []byte(nil)
+	if l.f.Endpoint != "" && t.indexed() {
+		b, prefix = bucketLetters, appendPart(nil, l.f.Endpoint)
+	}
+	start := after(prefix)
+	if from != nil {
+		start = append(bytes.Clone(prefix), from...)
+	}
+	c := t.cursor(b)
+	skimmed := 0
+	for k, v := before(c, start); k != nil; k, v = c.Prev() {
+		at, ok := bytes.CutPrefix(k, prefix)
+		if !ok || l.full(from) {
 			return nil
 		}
-		from = bytes.Clone(k)
-		_, err := unseal(bucketDead, k, v)
+		if skimmed++; skimmed > maxSkimmed {
+			l.page.Next = encodeCursor(l.kind, from)
+			return nil
+		}
+		from = bytes.Clone(at)
+		_, err := unseal(b, k, v)
 		number, _ := lastNumber(k)
+		if l.f.Source != "" && t.indexed() && !t.ofSource(l.f, true, nil).has(number) {
+			continue
+		}
 		var d storedDelivery
 		found := true
 		if err == nil {

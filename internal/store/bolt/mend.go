@@ -38,7 +38,9 @@ func (s *Store) mend(ctx context.Context, r *Repaired) error {
 		{bucketDue, clearRecord},
 		{bucketDead, clearRecord},
 		{bucketGone, clearRecord},
-		{bucketTold, clearRecord},
+		{bucketLetters, clearRecord},
+		{bucketBySource, clearRecord},
+		{bucketByEndpoint, clearRecord},
 		{bucketMeta, m.keep}, // names refer to each other: once more for the other one
 		{bucketMeta, m.keep},
 		{bucketSources, m.source},
@@ -285,7 +287,10 @@ func (m *mender) queue(t *tx, _ bucket, k, _ []byte) error {
 	if d.attempts == 0 {
 		d.due = time.Time{} // see forward
 	}
-	if err := t.putDelivery(number, &d); err != nil || d.state != stateWaiting && !d.letter() {
+	if err := t.putDelivery(number, &d); err != nil {
+		return err
+	}
+	if err := t.file(number, &d, &e); err != nil || d.state != stateWaiting && !d.letter() {
 		return err
 	}
 	endpoint, err := t.endpoint(d.endpoint)
@@ -297,7 +302,7 @@ func (m *mender) queue(t *tx, _ bucket, k, _ []byte) error {
 	}
 	if d.letter() {
 		endpoint.Dead++
-		return t.mark(bucketDead, deadKey(d.settled, number))
+		return t.bury(number, &d)
 	}
 	endpoint.Waiting++
 	lane := d.lane(&e, number)

@@ -207,6 +207,9 @@ func (c *salvage) record(p *page, e element) error {
 			return tooNew(v)
 		}
 	}
+	if c.of == bucketMeta && string(key) == upgradeKey {
+		return nil // its indexes are made anew
+	}
 	c.pending = append(c.pending, pair{c.of, key, bytes.Clone(value)})
 	if c.size += len(key) + len(value); c.size < compactStep {
 		return nil

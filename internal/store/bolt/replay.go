@@ -143,7 +143,7 @@ func (t *tx) unbury(number uint64, d *storedDelivery) error {
 		return err
 	}
 	endpoint.Dead--
-	return t.drop(bucketDead, deadKey(d.settled, number))
+	return t.exhume(number, d)
 }
 
 // trimChain forgets the oldest replay of a delivery that has too many.
@@ -160,7 +160,10 @@ func (t *tx) trimChain(origin uint64) error {
 	if err := t.putDelivery(origin, &first); err != nil {
 		return err
 	}
-	_, err = t.dropDelivery(chain[1])
+	e, err := t.event(first.event)
+	if err == nil {
+		_, err = t.dropDelivery(chain[1], &e)
+	}
 	return err
 }
 
@@ -182,10 +185,14 @@ func (t *tx) chain(origin uint64) (numbers []uint64, err error) {
 // dropChain removes a delivery and all its replays, with their attempts.
 func (t *tx) dropChain(origin uint64) (n int, err error) {
 	chain, err := t.chain(origin)
+	if err != nil || len(chain) == 0 {
+		return 0, err
+	}
+	_, e, err := t.waiting(origin)
 	for _, number := range chain {
 		if err == nil {
 			var removed int
-			removed, err = t.dropDelivery(number)
+			removed, err = t.dropDelivery(number, &e)
 			n += removed
 		}
 	}

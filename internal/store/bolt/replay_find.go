@@ -23,12 +23,15 @@ func (s *Store) findReplays(ctx context.Context, r *emitter.Replay) (found found
 	if err := ctx.Err(); err != nil {
 		return found, err
 	}
-	at, err := decodeSlot(r.Cursor)
-	if err != nil {
-		return found, err
-	}
-	err = s.view(func(t *tx) (err error) {
+	err = s.view(func(t *tx) error {
 		found = foundReplays{}
+		if r.Delivery == 0 && r.Event == "" && (byNumber(&r.Filter) || r.Source != "") && t.indexed() {
+			return t.findMet(r, &found)
+		}
+		at, err := decodeSlot(r.Cursor)
+		if err != nil {
+			return err
+		}
 		if r.Delivery != 0 {
 			return t.findDelivery(r, &found)
 		}
@@ -113,6 +116,55 @@ func (t *tx) findEvents(r *emitter.Replay, at slot, found *foundReplays) error {
 		}
 	}
 	return nil
+}
+
+// findMet goes through the first deliveries to endpoints that are in all indexes
+// that the filter has, from a place on.
+func (t *tx) findMet(r *emitter.Replay, found *foundReplays) error {
+	from, err := decodeCursor(r.Cursor, cursorOrigin)
+	if err == nil && from != nil && len(from) != 8 {
+		err = emitter.ErrBadCursor
+	}
+	if err != nil {
+		return err
+	}
+	n := t.numberBefore(r.Since)
+	if from != nil {
+		n = binary.BigEndian.Uint64(from)
+	}
+	var states []emitter.State
+	if r.State == emitter.Dead {
+		states = []emitter.State{emitter.Dead, emitter.Waiting} // what waits is counted
+	}
+	m := meeting{of: t.firsts(&r.Filter, found.counted.PassOver, states...), up: true}
+	most := cmp.Or(r.Most, emitter.MaxPage)
+	for looked := 0; ; looked++ {
+		at, there, more := m.next(n)
+		if more || there && (looked >= maxLooked || !r.Dry && len(found.numbers) >= most) {
+			found.counted.Next = encodeCursor(cursorOrigin, numberKey(at))
+			return nil
+		}
+		if !there {
+			return nil
+		}
+		id, e, err := t.eventOf(at)
+		if err == nil && id != "" {
+			if !r.Until.IsZero() && e.created.After(r.Until.Add(idSlack)) {
+				return nil
+			}
+			if record := e.shown(id); r.Takes(&record) && r.Sees(e.created) {
+				err = t.findLast(r, id, &e, at, found)
+			}
+		}
+		if errors.Is(err, ErrDamaged) {
+			found.counted.PassOver(err)
+		} else if err != nil {
+			return err
+		}
+		if n, there = m.beyond(at); !there {
+			return nil
+		}
+	}
 }
 
 // findLast looks at the last delivery of an event to an endpoint.

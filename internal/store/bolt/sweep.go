@@ -63,11 +63,15 @@ func (s *Store) Sweep(ctx context.Context, keep Retention) (n int, err error) {
 			harm = fmt.Errorf("sweep %s: %w", part.what, w.harm)
 		}
 	}
+	removed, err := s.sweep(ctx, (*tx).forgotten)
+	if n += removed; err != nil {
+		return n, fmt.Errorf("sweep sources that are being forgotten: %w", err)
+	}
 	var cutoff time.Time
 	if keep.Events > 0 {
 		cutoff = now.Add(-keep.Events)
 	}
-	removed, err := s.sweepRevisions(ctx, cutoff)
+	removed, err = s.sweepRevisions(ctx, cutoff)
 	if err != nil {
 		return n, fmt.Errorf("sweep revisions: %w", err)
 	}
@@ -213,6 +217,9 @@ func (t *tx) dropLetter(dead []byte) (n int, err error) {
 		}
 		endpoint.Dead--
 	}
+	if err := t.drop(bucketLetters, letterKey(d.endpoint, readTime(dead), number)); err != nil {
+		return 0, err
+	}
 	return n, t.drop(bucketDead, dead)
 }
 
@@ -300,16 +307,19 @@ func (t *tx) dropEvent(key []byte) (n int, err error) {
 			return 0, err
 		}
 	}
-	if err := t.drop(bucketTold, toldKey(&e, string(key))); err != nil {
+	if err := t.drop(bucketBySource, toldKey(&e, string(key))); err != nil {
 		return 0, err
 	}
 	return n + e.bodies + 1, t.drop(bucketEvents, key)
 }
 
-// dropDelivery removes a settled delivery and its attempts.
-func (t *tx) dropDelivery(number uint64) (n int, err error) {
+// dropDelivery removes a settled delivery of an event, and its attempts.
+func (t *tx) dropDelivery(number uint64, e *storedEvent) (n int, err error) {
 	d, found, err := t.delivery(number)
 	if err != nil || !found {
+		return 0, err
+	}
+	if err := t.unfile(number, &d, e); err != nil {
 		return 0, err
 	}
 	for i := range d.attempts {
