@@ -50,7 +50,8 @@ type Store interface {
 type Forgetter interface {
 	// Forget removes all that is remembered of units, and returns when that
 	// is durable. Events that wait are still delivered. A unit that is not
-	// there is no error.
+	// there is no error. Each unit is there as a whole or not at all, whatever
+	// ends it.
 	Forget(ctx context.Context, units ...string) error
 }
 

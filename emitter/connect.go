@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
-
 	"github.com/deltahook/deltahook/internal/egress"
 )
 
@@ -54,16 +52,7 @@ func (e *Endpoint) connect(s Settings, o EndpointOptions) error {
 			transport = proxied{own, o.Egress}
 		}
 	}
-	e.client = &retryablehttp.Client{
-		HTTPClient: &http.Client{
-			Transport:     still{transport},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		RetryMax:     1, // two tries
-		CheckRetry:   retryDial,
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 100 * time.Millisecond },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
+	e.transport = transport
 	return nil
 }
 
@@ -127,26 +116,16 @@ func (p proxied) check(ctx context.Context, host string) error {
 	return nil
 }
 
-// retryDial permits a second try where no byte of the request can have been
-// written, because there was no connection, and where trying again at once may
-// help: neither after a refused address nor after a timeout.
-func retryDial(ctx context.Context, _ *http.Response, err error) (bool, error) {
+// redialWait is how long after a connection that could not be made it is tried
+// once more.
+const redialWait = 100 * time.Millisecond
+
+// redials says whether a second try is permitted: where no byte of the request
+// can have been written, because there was no connection, and where trying
+// again at once may help, so neither after a refused address nor after a
+// timeout.
+func redials(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	_, refused := errors.AsType[*egress.Refused](err)
-	return ok && op.Op == "dial" && !op.Timeout() && !refused && ctx.Err() == nil, nil
-}
-
-// still is a transport whose answers lead nowhere: without a Location
-// net/http hands a redirect over as it came, even one whose Location it can't
-// parse. It also hides CloseIdleConnections, which go-retryablehttp would call
-// after each attempt that failed, at the cost of the other connections.
-type still struct{ http.RoundTripper }
-
-// RoundTrip is the transport's, less the answer's Location.
-func (s still) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := s.RoundTripper.RoundTrip(r)
-	if err == nil {
-		answer.Header.Del("Location")
-	}
-	return answer, err
+	return ok && op.Op == "dial" && !op.Timeout() && !refused
 }

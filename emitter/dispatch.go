@@ -8,8 +8,16 @@ import (
 
 const (
 	// aheadOfSettling bounds, in multiples of the concurrency, how many
-	// outcomes may wait to be settled before nothing new is sent.
-	aheadOfSettling = 16
+	// deliveries may be in hand: started ahead, in flight, or not settled yet.
+	// All of them may have been sent.
+	aheadOfSettling = 20
+
+	// aheadOfSending is how many, in multiples of the concurrency, are started
+	// ahead where much waits, so that nobody who sends waits for the queue. It
+	// is asked for aheadAtOnce of them at least: a search costs about as much
+	// as reading three.
+	aheadOfSending = 4
+	aheadAtOnce    = 2
 
 	// What has ended while there is more to send is settled together: as soon
 	// as settleTogether times the concurrency has, and settleWait after the
@@ -37,7 +45,7 @@ func (o *outlet) room() int {
 	limit, each := 1, 1
 	switch {
 	case o.hurries():
-		limit, each = 2*o.endpoint.concurrency, (o.endpoint.concurrency+1)/2
+		limit, each = (1+aheadOfSending)*o.endpoint.concurrency, aheadAtOnce*o.endpoint.concurrency
 	case o.gate.Pause == "" && !o.slow():
 		limit = o.endpoint.concurrency
 	}
@@ -81,8 +89,8 @@ func (o *outlet) dispatch(ctx, attempts context.Context, now time.Time) {
 }
 
 // hurries says whether nothing but what is in flight keeps the outlet from
-// sending. Then as many as may be in flight are started ahead: whose attempt
-// arrived goes on with one of those, and asks nobody.
+// sending. Then some are started ahead: whose attempt arrived goes on with one
+// of those, and asks nobody.
 func (o *outlet) hurries() bool {
 	return o.endpoint.limit == nil && o.gate.Pause == "" && !o.slow() && !o.dropping && !o.writing.bad()
 }

@@ -171,7 +171,6 @@ const (
 	ErrorRefused ErrorClass = "refused" // the egress guard refused the address
 	ErrorTimeout ErrorClass = "timeout"
 	ErrorAuth    ErrorClass = "auth"    // there was no token for the request
-	ErrorRequest ErrorClass = "request" // the request could not be made
 	ErrorPayload ErrorClass = "payload" // nothing was sent: the payload could not be made at the commit
 	ErrorExpired ErrorClass = "expired" // nothing was sent: it was older than the endpoint's ttl
 	ErrorDropped ErrorClass = "dropped" // nothing was sent: a person dropped it

@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
-
 	"github.com/deltahook/deltahook/internal/budget"
 	"github.com/deltahook/deltahook/internal/credential"
 	"github.com/deltahook/deltahook/internal/egress"
@@ -57,7 +55,7 @@ type Endpoint struct {
 	pauseAfter  time.Duration // 0: never
 	disabled    bool
 	credential  *credential.Credential // nil: none
-	client      *retryablehttp.Client
+	transport   http.RoundTripper      // follows no redirect
 	closeIdle   func()
 	redactor    *secret.Redactor
 	tracer      *trace.Tracer // nil: none
@@ -120,6 +118,11 @@ func NewEndpoint(name string, s Settings, o EndpointOptions) (*Endpoint, error) 
 	e.header.Set("Content-Type", f.content)
 	if e.header.Get("User-Agent") == "" {
 		e.header.Set("User-Agent", "Deltahook/"+cmp.Or(o.Version, "dev"))
+	}
+	if u.User != nil && e.header.Get("Authorization") == "" {
+		password, _ := u.User.Password()
+		basic := http.Request{Header: e.header}
+		basic.SetBasicAuth(u.User.Username(), password)
 	}
 	if err := e.sign(s); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", name, err)

@@ -33,7 +33,7 @@ type outlet struct {
 	wake     chan struct{}
 	asked    chan func(context.Context, *outlet) // what a person wants
 	gone     chan struct{}                       // closed when run has ended
-	ahead    chan Delivery                       // what is started ahead; capacity: the concurrency
+	ahead    chan Delivery                       // what is started ahead; capacity: as many as there can be
 	finished chan landed                         // capacity: as many as are started, so that no attempt waits here
 	settled  chan error                          // capacity 1
 	helped   chan func()                         // what a helper brings home, called by run; capacity: as many as there can be
@@ -75,8 +75,8 @@ func newOutlet(e *Endpoint, q Queue, log *slog.Logger, m *meters, tell func(cont
 		wake:      make(chan struct{}, 1),
 		asked:     make(chan func(context.Context, *outlet)),
 		gone:      make(chan struct{}),
-		ahead:     make(chan Delivery, e.concurrency),
-		finished:  make(chan landed, 2*e.concurrency),
+		ahead:     make(chan Delivery, aheadOfSending*e.concurrency),
+		finished:  make(chan landed, (1+aheadOfSending)*e.concurrency),
 		settled:   make(chan error, 1),
 		helped:    make(chan func(), 3),
 		taken:     map[uint64]bool{},

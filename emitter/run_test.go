@@ -257,8 +257,8 @@ func TestRunGoesOn(t *testing.T) {
 		defer b.stop()
 		time.Sleep(150 * time.Millisecond) // four at 100 ms; the queue is asked again when they end
 		synctest.Wait()
-		if n := len(b.wire.requests()); n != 8 {
-			t.Errorf("%d requests, want 4 and the 4 that were started ahead", n)
+		if n := len(b.wire.requests()); n != 20 {
+			t.Errorf("%d requests, want 4 and the 16 that were started ahead", n)
 		}
 	})
 }
@@ -352,8 +352,8 @@ func TestRunBoundsWhatIsUnsettled(t *testing.T) {
 		defer b.stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(b.wire.requests()); n != 48 {
-			t.Errorf("%d requests while none is settled, want 16 times the concurrency of 3", n)
+		if n := len(b.wire.requests()); n != 60 {
+			t.Errorf("%d requests while none is settled, want 20 times the concurrency of 3", n)
 		}
 	})
 }

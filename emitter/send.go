@@ -1,18 +1,17 @@
 package emitter
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/deltahook/deltahook/internal/egress"
 	"github.com/deltahook/deltahook/internal/retryafter"
@@ -64,13 +63,22 @@ func (e *Endpoint) exchange(ctx context.Context, d Delivery, now time.Time, a *A
 	}
 }
 
-// post sends a request with a body.
+// post sends a request with a body. What cannot be dialled is tried twice.
 func (e *Endpoint) post(r *http.Request, body []byte) (*http.Response, error) {
-	request := &retryablehttp.Request{Request: r}
-	if err := request.SetBody(body); err != nil {
-		return nil, &unsendable{err}
+	r.ContentLength = int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	answer, err := e.transport.RoundTrip(r)
+	if err == nil || !redials(err) {
+		return answer, err
 	}
-	return e.client.Do(request)
+	select {
+	case <-r.Context().Done():
+		return nil, err
+	case <-time.After(redialWait):
+	}
+	r.Body, _ = r.GetBody()
+	return e.transport.RoundTrip(r)
 }
 
 // HeaderID and the like as an http.Header has them.
@@ -79,9 +87,6 @@ const (
 	canonicalTimestamp = "Webhook-Timestamp"
 	canonicalSignature = "Webhook-Signature"
 )
-
-// unsendable is why a request could not be made.
-type unsendable struct{ error }
 
 func (e *Endpoint) request(ctx context.Context, d Delivery, now time.Time) *http.Request {
 	header := make(http.Header, len(e.header)+4)
@@ -118,21 +123,15 @@ func directive(h http.Header) string {
 	}
 }
 
-// classify makes a class and words of an error of net/http. The *url.Error
-// around it is dropped, for it quotes the whole URL.
+// classify makes a class and words of an error of a transport. None that says
+// the whole URL gets here: only net/http's Client adds that.
 func (e *Endpoint) classify(err error) (ErrorClass, string) {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err
-	}
 	refused, isRefused := errors.AsType[*egress.Refused](err)
 	timeout, isNet := errors.AsType[net.Error](err)
 	missing, isMissing := errors.AsType[*noToken](err)
-	unmade, isUnmade := errors.AsType[*unsendable](err)
 	switch {
 	case isMissing:
 		return ErrorAuth, e.text(missing.Error())
-	case isUnmade:
-		return ErrorRequest, e.text(unmade.Error())
 	case isRefused:
 		return ErrorRefused, e.text(fmt.Sprintf("%s: %v", e.Host(), refused))
 	case errors.Is(err, context.Canceled):

@@ -8,8 +8,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/deltahook/deltahook/internal/secret"
@@ -34,7 +36,15 @@ const shortestShared, longestShared = 24, 64
 // <secret>.
 type Signer struct {
 	shared  []byte
+	hashes  *sync.Pool // of *keyed, with shared; nil where there is none
 	private ed25519.PrivateKey
+}
+
+// keyed is an HMAC-SHA256 that is used again, with room for what is signed
+// before a body.
+type keyed struct {
+	hash.Hash
+	head, sum []byte
 }
 
 // ParseSecret reads a signing key as Standard Webhooks 1.0 writes it:
@@ -52,7 +62,7 @@ func ParseSecret(text string) (Signer, error) {
 		if len(key) < shortestShared || len(key) > longestShared {
 			return Signer{}, fmt.Errorf("the secret is %d bytes long, not %d to %d", len(key), shortestShared, longestShared)
 		}
-		return Signer{shared: key}, nil
+		return sharedSigner(key), nil
 	case strings.HasPrefix(text, prefixPrivate):
 		key, err := decodeKey(text[len(prefixPrivate):])
 		if err != nil {
@@ -64,6 +74,10 @@ func ParseSecret(text string) (Signer, error) {
 	default:
 		return Signer{}, errors.New("a secret begins with whsec_ or whsk_")
 	}
+}
+
+func sharedSigner(key []byte) Signer {
+	return Signer{shared: key, hashes: &sync.Pool{New: func() any { return &keyed{Hash: hmac.New(sha256.New, key)} }}}
 }
 
 func privateSigner(key []byte) (Signer, error) {
@@ -92,25 +106,37 @@ func decodeKey(text string) ([]byte, error) {
 func (s Signer) Format(f fmt.State, _ rune) { fmt.Fprint(f, secret.Mask) }
 
 // sign is one signature with its version: v1,… or v1a,….
-func (s Signer) sign(content []byte) string {
+func (s Signer) sign(id, timestamp string, body []byte) string {
 	switch {
 	case s.shared != nil:
-		return "v1," + base64.StdEncoding.EncodeToString(mac(s.shared, content))
+		return "v1," + s.mac(id, timestamp, body)
 	case s.private != nil:
-		return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(s.private, content))
+		return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(s.private, signedContent(id, timestamp, body)))
 	default:
 		return ""
 	}
+}
+
+// mac is the HMAC-SHA256 of signedContent in base64.
+func (s Signer) mac(id, timestamp string, body []byte) string {
+	h := s.hashes.Get().(*keyed)
+	defer s.hashes.Put(h)
+	h.Reset()
+	h.head = appendSigned(h.head[:0], id, timestamp)
+	h.Write(h.head)
+	h.Write(body)
+	h.sum = h.Sum(h.sum[:0])
+	return base64.StdEncoding.EncodeToString(h.sum)
 }
 
 // Sign is the value of the header webhook-signature: one signature for each
 // signer, separated by spaces; "" where there is none. at goes to the second
 // and must be the webhook-timestamp that is sent along.
 func Sign(signers []Signer, id string, at time.Time, body []byte) string {
-	content := signedContent(id, strconv.FormatInt(at.Unix(), 10), body)
+	timestamp := strconv.FormatInt(at.Unix(), 10)
 	var all []string
 	for _, s := range signers {
-		if one := s.sign(content); one != "" {
+		if one := s.sign(id, timestamp, body); one != "" {
 			all = append(all, one)
 		}
 	}
@@ -119,12 +145,13 @@ func Sign(signers []Signer, id string, at time.Time, body []byte) string {
 
 // signedContent is what is signed: id, timestamp and body, joined by dots.
 func signedContent(id, timestamp string, body []byte) []byte {
-	content := make([]byte, 0, len(id)+len(timestamp)+len(body)+2)
-	content = append(content, id...)
-	content = append(content, '.')
-	content = append(content, timestamp...)
-	content = append(content, '.')
-	return append(content, body...)
+	return append(appendSigned(nil, id, timestamp), body...)
+}
+
+// appendSigned appends what is signed before the body.
+func appendSigned(b []byte, id, timestamp string) []byte {
+	b = append(append(b, id...), '.')
+	return append(append(b, timestamp...), '.')
 }
 
 func mac(key, content []byte) []byte {

@@ -47,6 +47,11 @@ func inOrder(all []sighting) []sighting {
 //	torn       an old state that is not the new one of the revision before
 //	invented   a state that the API never told, or after a later one of it
 //	misruled   an event that no rule makes
+//	both       an event that was sent, though another one took its place
+//
+// At wiki updates coalesce: there a revision may be missing that is an update,
+// if the next one that came begins where it would have, and the store says that
+// another one took its place. An id has one body there, and one elsewhere.
 //
 // The sightings are in the order in which they were sent.
 func violations(w truth, got []sighting) []string {
@@ -54,10 +59,14 @@ func violations(w truth, got []sighting) []string {
 	v.identities(got)
 	for _, at := range slices.SortedFunc(maps.Keys(v.lanes), compareLanes) {
 		v.order(at, v.lanes[at])
+		if at.endpoint == "wiki" {
+			v.outline(at, firsts(v.lanes[at]), firsts(v.lanes[lane{"shop", at.thing}]))
+			continue
+		}
 		v.story(at, firsts(v.lanes[at]))
 	}
 	for at := range w.final {
-		for _, endpoint := range []string{"shop", "audit"} {
+		for _, endpoint := range []string{"shop", "audit", "wiki"} {
 			if v.lanes[lane{endpoint, at}] == nil {
 				v.add("lost: %s never heard of %s/%s", endpoint, at.source, at.key)
 			}
@@ -89,17 +98,25 @@ func (v *verdict) identities(got []sighting) {
 		run          int
 		endpoint, id string
 	}
-	ids, bodies, acked := map[event]string{}, map[string]string{}, map[taken]bool{}
+	type told struct {
+		wiki bool
+		id   string
+	}
+	ids, bodies, acked := map[event]string{}, map[told]string{}, map[taken]bool{}
 	for _, s := range got {
 		t, err := readTold(s)
 		if err != nil {
 			v.add("misruled: %s: %v", s.id, err)
 			continue
 		}
-		if first, there := bodies[s.id]; there && first != s.body {
+		body := told{s.endpoint == "wiki", s.id}
+		if first, there := bodies[body]; there && first != s.body {
 			v.add("altered: %s came as\n  %s\nand as\n  %s", s.id, first, s.body)
 		}
-		bodies[s.id] = s.body
+		bodies[body] = s.body
+		if body.wiki && v.truth.superseded[s.id] {
+			v.add("both: %s came, though another one took its place", t)
+		}
 		e := event{t.thing, t.kind, t.revision}
 		if first := ids[e]; first != "" && first != s.id {
 			v.add("doubled: %s is %s and %s", t, first, s.id)
@@ -146,6 +163,42 @@ func (v *verdict) story(at lane, all []told) {
 	}
 	v.rules(at, all)
 	v.bookmarks(at, all)
+}
+
+// outline holds that the webhooks of a lane in which updates coalesce, each
+// taken once and sorted, tell what all told, who has every revision, in fewer
+// steps.
+func (v *verdict) outline(at lane, some, all []told) {
+	whole := map[int]told{}
+	for _, t := range all {
+		if t.kind == "any" {
+			whole[t.revision] = t
+		}
+	}
+	revision, state := 0, ""
+	for _, t := range some {
+		first, last := whole[revision+1], whole[t.revision]
+		for revision++; revision < t.revision; revision++ {
+			missing := whole[revision]
+			if gone := v.truth.superseded != nil && !v.truth.superseded[missing.id]; gone || missing.change != "updated" || t.change != "updated" {
+				v.add("lost: at %s %s, of which nothing took the place", at.endpoint, missing)
+			}
+		}
+		if t.old != first.old {
+			v.add("torn: at %s the old state of %s is %s, but it was %s", at.endpoint, t, brief(t.old), brief(first.old))
+		}
+		if t.new != last.new || t.id != last.id || t.change != last.change {
+			v.add("torn: at %s %s is %s of %s, and at shop %s of %s", at.endpoint, t, t.id, brief(t.new), last.id, brief(last.new))
+		}
+		if t.kind != "any" {
+			v.add("misruled: at %s %s", at.endpoint, t)
+		}
+		state = t.new
+	}
+	if state != v.truth.final[at.thing] {
+		v.add("lost: %s was told of %s/%s last %s, but it is %s", at.endpoint, at.thing.source, at.thing.key,
+			brief(state), brief(v.truth.final[at.thing]))
+	}
 }
 
 // bookmarks holds that an ETag moved only together with what it stands for: a

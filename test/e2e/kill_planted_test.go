@@ -106,7 +106,7 @@ func TestViolationsFindsAnETagAhead(t *testing.T) {
 	}{
 		{"after it was seen", `{"n":2}`, second, 0},
 		{"before it was seen", `{"n":2}`, second.Add(-time.Millisecond), 2},
-		{"never seen", `{"n":5}`, second, 2},
+		{"never seen", `{"n":5}`, second, 2}, // at wiki nothing says when
 	} {
 		t.Run(planted.name, func(t *testing.T) {
 			w, all := story()
@@ -134,7 +134,7 @@ func story() (truth, []sighting) {
 		if after != "null" {
 			w.served[at][after], w.final[at] = revision, after
 		}
-		for _, endpoint := range []string{"shop", "audit"} {
+		for _, endpoint := range []string{"shop", "audit", "wiki"} {
 			all = append(all, notice{run, endpoint, key, revision, "any", before, after}.sighting())
 			if endpoint == "audit" && after != "null" && revision%2 == 0 {
 				all = append(all, notice{run, endpoint, key, revision, "enter", before, after}.sighting())
@@ -198,7 +198,7 @@ func insertBefore(all []sighting, name string, s sighting) []sighting {
 // endpoints.
 func reworded(name, before, after string) func([]sighting) []sighting {
 	return func(all []sighting) []sighting {
-		for _, endpoint := range []string{"shop ", "audit "} {
+		for _, endpoint := range []string{"shop ", "audit ", "wiki "} {
 			s := &all[where(all, endpoint+name)]
 			s.body = strings.Replace(s.body, before, after, 1)
 		}

@@ -18,7 +18,7 @@ import (
 // sighting is one attempt as the receiver saw it.
 type sighting struct {
 	run      int    // which start of the program sent it
-	endpoint string // shop or audit
+	endpoint string // shop, audit or wiki
 	id       string
 	body     string
 	acked    bool // answered 2xx, in time
@@ -35,6 +35,7 @@ type moody struct {
 	calm  bool // nothing fails any more
 	all   []sighting
 	fates map[string]int // attempts by what became of them
+	out   int            // so many attempts at wiki fail from now on
 }
 
 func newMoody(tb testing.TB, seed uint64) *moody {
@@ -70,7 +71,7 @@ func (m *moody) take(w http.ResponseWriter, r *http.Request, s sighting) {
 	m.mu.Lock()
 	n := len(m.all)
 	m.all = append(m.all, s)
-	fate, delay := m.fate()
+	fate, delay := m.fate(s.endpoint)
 	m.fates[fate]++
 	m.mu.Unlock()
 	defer func() {
@@ -102,12 +103,18 @@ func (m *moody) take(w http.ResponseWriter, r *http.Request, s sighting) {
 }
 
 // fate is what becomes of an attempt: 30 of 100 fail, 8 of the others are
-// slow.
-func (m *moody) fate() (string, time.Duration) {
+// slow. At wiki each fiftieth begins an outage.
+func (m *moody) fate(endpoint string) (string, time.Duration) {
 	slow := time.Duration(20+m.rng.IntN(280)) * time.Millisecond
+	if endpoint == "wiki" && m.out == 0 && m.rng.IntN(50) == 0 {
+		m.out = 30
+	}
 	switch n := m.rng.IntN(1000); {
 	case m.calm:
 		return "taken", 0
+	case endpoint == "wiki" && m.out > 0:
+		m.out--
+		return "500", 0
 	case n < 110:
 		return "500", 0
 	case n < 150:

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/store/bolt"
 )
 
@@ -60,14 +61,16 @@ func (c *campaign) endure() {
 	c.silence()
 
 	got := c.receiver.sightings()
-	found := violations(c.world.truth(), got)
+	w := c.world.truth()
+	w.superseded = c.superseded()
+	found := violations(w, got)
 	for _, v := range found[:min(len(found), mostShown)] {
 		t.Error(v)
 	}
 	if len(found) > mostShown {
 		t.Errorf("and %d more", len(found)-mostShown)
 	}
-	c.report(got, killing)
+	c.report(got, len(w.superseded), killing)
 }
 
 // TestKillAtFirstStart kills the program while it makes its store, at which it
@@ -327,7 +330,7 @@ func (c *campaign) checkStore(rested bool) {
 	if err := s.Check(c.t.Context()); err != nil {
 		c.t.Errorf("after run %d: %v", c.run, err)
 	}
-	for _, name := range []string{"shop", "audit"} {
+	for _, name := range []string{"shop", "audit", "wiki"} {
 		e, err := s.Endpoint(c.t.Context(), name)
 		if err != nil {
 			c.t.Fatal(err)
@@ -338,9 +341,35 @@ func (c *campaign) checkStore(rested bool) {
 	}
 }
 
+// superseded are the ids of events whose place another one took at wiki, as the
+// store says. None of them may have been tried.
+func (c *campaign) superseded() map[string]bool {
+	c.t.Helper()
+	s, err := bolt.Open(filepath.Join(c.dir, "deltahook.db"), bolt.Options{ReadOnly: true})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer s.Close()
+	ids, page := map[string]bool{}, emitter.Page{Limit: emitter.MaxPage}
+	for {
+		some, err := s.Deliveries(c.t.Context(), emitter.Filter{State: emitter.StateSuperseded}, page)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, d := range some.Deliveries {
+			if ids[d.Event.ID] = true; d.Endpoint != "wiki" || d.Attempts > 0 {
+				c.t.Errorf("superseded is %+v", d)
+			}
+		}
+		if page.Cursor = some.Next; page.Cursor == "" {
+			return ids
+		}
+	}
+}
+
 // report tells how much the test was about, and fails where that is too
 // little to mean anything.
-func (c *campaign) report(got []sighting, killing time.Duration) {
+func (c *campaign) report(got []sighting, superseded int, killing time.Duration) {
 	c.t.Helper()
 	events, taken, again := map[string]bool{}, map[string]int{}, 0
 	for _, s := range got {
@@ -352,10 +381,13 @@ func (c *campaign) report(got []sighting, killing time.Duration) {
 			taken[s.endpoint+s.id]++
 		}
 	}
-	c.t.Logf("seed %d: %d kills in %s; %d events, %d deliveries, %d attempts, %d of them repeats of what was taken; %s",
-		c.seed, c.kills, killing.Round(time.Millisecond), len(events), len(taken), len(got), again, c.receiver)
+	c.t.Logf("seed %d: %d kills in %s; %d events, %d deliveries, %d attempts, %d of them repeats of what was taken, and %d superseded; %s",
+		c.seed, c.kills, killing.Round(time.Millisecond), len(events), len(taken), len(got), again, superseded, c.receiver)
 	if len(taken) < 5*c.kills {
 		c.t.Errorf("only %d deliveries in %d kills: the test says little", len(taken), c.kills)
+	}
+	if superseded < c.kills {
+		c.t.Errorf("only %d deliveries were superseded in %d kills: the test says little", superseded, c.kills)
 	}
 }
 

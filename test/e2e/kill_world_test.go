@@ -24,6 +24,10 @@ type truth struct {
 	known  map[thing]map[string]time.Time // since when the program sent the ETag of a state, and got a 304
 	final  map[thing]string               // the state in the end; an item that is not there has none
 	emits  map[string]bool                // sources whose first answer is told
+
+	// superseded are the ids of events whose place another one took at wiki;
+	// nil: it is not known.
+	superseded map[string]bool
 }
 
 func newTruth() truth {
@@ -330,6 +334,7 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:
   shop: {url: "%[3]s/shop"}
   audit: {url: "%[3]s/audit", %[4]s}
+  wiki: {url: "%[3]s/wiki", coalesce: true, rate: 40/s}
 sources:
 `, whsec, strings.Repeat("50ms, ", 60), receiverURL, e.endpoint())
 	for _, name := range w.names() {

@@ -100,7 +100,7 @@ func BenchmarkPending(b *testing.B) {
 			c := benchCommit("shop", 0)
 			event := c.Events[0]
 			for from := 0; from < n; from += 10_000 {
-				c.Items, c.Events = nil, nil
+				c.Items, c.Before, c.Events = nil, nil, nil
 				for i := from; i < min(n, from+10_000); i++ {
 					event.ID, event.Key = fmt.Sprintf("e%08d", i), fmt.Sprint(i)
 					c.Events = append(c.Events, event)

@@ -61,6 +61,8 @@ type Store struct {
 
 	copying sync.Mutex // held while there is a Copy
 
+	step int // about how many records of what is forgotten a transaction removes
+
 	// failing says whether the last transaction could not be written.
 	failing atomic.Bool
 
@@ -79,7 +81,7 @@ func Open(path string, o Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands()}
+	s := &Store{log: log, queue: make(chan *request, maxWaiting), closed: make(chan struct{}), turns: newTurns(), hands: newHands(), step: sweepStep}
 	if err := s.open(path, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}

@@ -90,6 +90,31 @@ func TestSameAsMem(t *testing.T) {
 	})
 }
 
+// TestSameAsMemWhileForgetting is TestSameAsMem where forgetting always ends
+// after its first record, as by a kill: nobody may notice.
+func TestSameAsMemWhileForgetting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storetest.Compare(t,
+			func(t *testing.T) (storetest.Store, func()) {
+				s, err := bolt.Open(newPath(t), bolt.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.ForgetBy(1)
+				return forgetful{s}, func() { finish(t, s) }
+			},
+			func(*testing.T) (storetest.Store, func()) { return mem.New(), func() {} })
+	})
+}
+
+// forgetful is a store that is killed when it has begun to forget.
+type forgetful struct{ *bolt.Store }
+
+func (s forgetful) Forget(ctx context.Context, units ...string) error {
+	_, err := s.ForgetStep(ctx, units...)
+	return err
+}
+
 func TestOpenNewFile(t *testing.T) {
 	path := newPath(t)
 	open(t, path)

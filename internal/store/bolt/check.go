@@ -48,6 +48,10 @@ func (t *tx) checkRecord(b bucket, k, v []byte) (err error) {
 			err = t.checkName(k, v)
 		case bytes.HasPrefix(k, []byte(leftKey)):
 			_, err = readLeft(k, v)
+		case bytes.HasPrefix(k, []byte(forgetKey)):
+			if t.get(bucketSources, k[len(forgetKey):]) != nil {
+				err = misplaced(b, k, "and its state contradict each other")
+			}
 		}
 	case bucketGone:
 	}
@@ -62,10 +66,15 @@ func (t *tx) checkItem(k, v []byte) error {
 	if !ok {
 		return damaged(bucketItems, k)
 	}
-	if t.get(bucketSources, []byte(unit)) == nil {
+	if !t.known(unit) {
 		return misplaced(bucketItems, k, "is of a source without state")
 	}
 	return nil
+}
+
+// known says whether there may be records of a unit.
+func (t *tx) known(stem string) bool {
+	return t.get(bucketSources, []byte(stem)) != nil || t.forgetting(stem)
 }
 
 func (t *tx) checkNote(k, v []byte) error {
@@ -76,7 +85,7 @@ func (t *tx) checkNote(k, v []byte) error {
 	if _, err := readNote(k, v, k[:len(k)-len(rest)]); err != nil {
 		return err
 	}
-	if t.get(bucketSources, []byte(unit)) == nil {
+	if !t.known(unit) {
 		return misplaced(bucketNotes, k, "is of a source without state")
 	}
 	return nil

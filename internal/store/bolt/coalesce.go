@@ -43,7 +43,7 @@ func (s *Store) Untried(ctx context.Context, unit string, at []differ.Place) (ma
 	found := map[differ.Place]differ.Untried{}
 	err := s.view(func(t *tx) error {
 		stem, err := t.stem(unit)
-		if err != nil || !t.has(bucketUpdates) {
+		if err != nil || !t.has(bucketUpdates) || t.forgetting(stem) {
 			return err
 		}
 		for _, p := range at {

@@ -1,9 +1,9 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
@@ -12,14 +12,17 @@ import (
 // Commit applies c. See differ.Store. An event whose id is there already is
 // refused, and all of c with it.
 func (s *Store) Commit(ctx context.Context, c *differ.Commit) error {
-	stem, err := s.stem(c.Unit())
-	var p *prepared
-	if err == nil {
-		p, err = prepare(c, stem)
-	}
-	if err == nil {
-		err = s.do(ctx, &request{check: p.check, apply: p.apply, size: p.size})
-	}
+	err := s.afterForgetting(ctx, func() error {
+		stem, err := s.stem(c.Unit())
+		if err != nil {
+			return err
+		}
+		p, err := prepare(c, stem)
+		if err != nil {
+			return err
+		}
+		return s.do(ctx, &request{check: p.check, apply: p.apply, size: p.size})
+	})
 	if err != nil {
 		return fmt.Errorf("commit source %s: %w", c.Source, err)
 	}
@@ -52,10 +55,10 @@ func (p *prepared) apply(t *tx) error {
 		return err
 	}
 	if p.reset {
-		if _, err := t.dropAll(bucketItems, itemPrefix(p.stem)); err != nil {
+		if err := t.dropAll(bucketItems, itemPrefix(p.stem)); err != nil {
 			return err
 		}
-		if _, err := t.dropAll(bucketUpdates, itemPrefix(p.stem)); err != nil {
+		if err := t.dropAll(bucketUpdates, itemPrefix(p.stem)); err != nil {
 			return err
 		}
 	}
@@ -67,7 +70,7 @@ func (p *prepared) apply(t *tx) error {
 			if err := t.mark(bucketGone, it.gone); err != nil {
 				return err
 			}
-			if _, err := t.dropAll(bucketUpdates, it.told); err != nil {
+			if err := t.dropAll(bucketUpdates, it.told); err != nil {
 				return err
 			}
 		}
@@ -97,20 +100,10 @@ func (t *tx) live(p *prepared) (life uint64, err error) {
 	return state.Life, t.putSource(p.stem, state)
 }
 
-// dropAll removes all records of a bucket whose keys begin with prefix, and
-// counts them.
-func (t *tx) dropAll(b bucket, prefix []byte) (n int, err error) {
-	var keys [][]byte
-	c := t.cursor(b)
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		keys = append(keys, bytes.Clone(k))
-	}
-	for _, k := range keys {
-		if err := t.drop(b, k); err != nil {
-			return 0, err
-		}
-	}
-	return len(keys), nil
+// dropAll removes all records of a bucket whose keys begin with prefix.
+func (t *tx) dropAll(b bucket, prefix []byte) error {
+	_, _, err := t.dropSome(b, prefix, math.MaxInt)
+	return err
 }
 
 // addEvent writes an event and what is to be delivered of it.

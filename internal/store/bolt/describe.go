@@ -32,6 +32,9 @@ func describeKey(b bucket, key []byte) string {
 		if source, ok := strings.CutPrefix(string(key), leftKey); ok {
 			return fmt.Sprintf("source %q that left", clip(source))
 		}
+		if stem, ok := strings.CutPrefix(string(key), forgetKey); ok {
+			return fmt.Sprintf("%s that is being forgotten", describeUnit(stem))
+		}
 		return fmt.Sprintf("%q", clip(string(key)))
 	case bucketSources:
 		return describeUnit(string(key))

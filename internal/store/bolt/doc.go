@@ -13,6 +13,7 @@
 //	meta        "limit/" limit                             day, used, rest (JSON)
 //	meta        "name/" source                             where its name and that in keys are two (JSON)
 //	meta        "left/" source                             since when it is not configured (time)
+//	meta        "forget/" source [00 watch]                – a unit of which there is no state any more, but what is left of it
 //	sources     source [00 watch]                          version, shape, since, bookmarks, life (JSON)
 //	items       source' watch' key                         hash, revision, seen, content
 //	notes       source' watch' key' name                   what is noted of an item or, without key, of the unit
@@ -88,6 +89,11 @@
 // another one with each commit that resets it, and what is of another life is
 // not shown any more. So nothing has to be looked for at a reset or a Forget;
 // the sweep, which reads the bucket through, removes it.
+//
+// Forget takes the state of a unit in its first step, and the rest in further
+// ones. Where some of it is left, the unit stands under forget/ in meta: what is
+// left is shown to nobody, and whoever writes under its name has it removed first.
+// The sweep does that otherwise.
 //
 // # Versions
 //

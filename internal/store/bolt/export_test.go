@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -31,4 +32,13 @@ func tamper(t *testing.T, path string, change func(*bbolt.Tx) error) {
 	if err := errors.Join(s.db.Update(change), s.Close()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ForgetBy has a transaction remove so many records of what is forgotten.
+func (s *Store) ForgetBy(step int) { s.step = step }
+
+// ForgetStep makes one step of Forget, and says how many of the units are
+// forgotten then.
+func (s *Store) ForgetStep(ctx context.Context, units ...string) (done int, err error) {
+	return s.forgetStep(ctx, units)
 }

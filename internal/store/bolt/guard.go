@@ -51,7 +51,7 @@ func (s *Store) update(f func(*tx) error) (applied bool, err error) {
 	err = s.guard(func() error {
 		return s.db.Update(func(btx *bbolt.Tx) error {
 			t := newTx(btx)
-			t.hands, t.held = &s.hands, held
+			t.hands, t.held, t.step = &s.hands, held, s.step
 			err := f(t)
 			applied = err == nil
 			return err

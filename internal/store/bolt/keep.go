@@ -15,10 +15,13 @@ func (s *Store) Keep(ctx context.Context, kept map[string]differ.Kept) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	k, err := s.prepareKept(kept)
-	if err == nil {
-		err = s.do(ctx, &request{check: k.check, apply: k.apply, size: k.size})
-	}
+	err := s.afterForgetting(ctx, func() error {
+		k, err := s.prepareKept(kept)
+		if err != nil {
+			return err
+		}
+		return s.do(ctx, &request{check: k.check, apply: k.apply, size: k.size})
+	})
 	if err != nil {
 		return fmt.Errorf("keep bookmarks: %w", err)
 	}

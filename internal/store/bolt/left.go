@@ -98,9 +98,9 @@ func readLeft(k, v []byte) (time.Time, error) {
 	return since, f.end(bucketMeta, k)
 }
 
-// left forgets the sources that left before the cutoff, a unit at least in a
-// step and, where units are small, about sweepStep records. Each unit goes as a
-// whole: one that comes back has its state or none.
+// left forgets the sources that left before the cutoff, about a step's records
+// in each. Each unit goes as a whole: one that comes back has its state or none.
+// What is left of one then goes last (see forgotten).
 func (w *sweeper) left(t *tx, from []byte) (n int, next []byte, err error) {
 	prefix := []byte(leftKey)
 	if len(from) == 0 {

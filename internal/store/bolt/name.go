@@ -81,12 +81,19 @@ func (s *Store) stem(unit string) (stem string, err error) {
 	return stem, err
 }
 
-// still is an error where a unit got another name in keys.
+// still is an error where a unit got another name in keys, or is being forgotten:
+// see afterForgetting.
 func (t *tx) still(unit, stem string) error {
-	if now, err := t.stem(unit); err != nil || now == stem {
+	now, err := t.stem(unit)
+	switch {
+	case err != nil:
 		return err
+	case now != stem:
+		return differ.ErrConflict
+	case t.forgetting(stem):
+		return &unforgotten{unit}
 	}
-	return differ.ErrConflict
+	return nil
 }
 
 // Rename has all that is remembered of a source stand under another name. See

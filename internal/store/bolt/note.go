@@ -74,8 +74,7 @@ func (t *tx) dropNotes(item []byte) error {
 	if !ok {
 		return damaged(bucketItems, item)
 	}
-	_, err := t.dropAll(bucketNotes, appendPart(itemPrefix(unit), key))
-	return err
+	return t.dropAll(bucketNotes, appendPart(itemPrefix(unit), key))
 }
 
 func readNote(k, v, prefix []byte) (differ.Note, error) {

@@ -57,7 +57,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	defer hand.mu.Unlock()
 	var p *pick
 	err := s.view(func(t *tx) error {
-		p = &pick{tx: t, cursor: t.cursor(bucketDue), now: now, skip: skip, turn: s.turns.get(endpoint)}
+		p = &pick{tx: t, now: now, skip: skip, turn: s.turns.get(endpoint), room: min(n, 16)}
 		return p.all(endpoint, n)
 	})
 	if err != nil {
@@ -71,22 +71,44 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 // pick takes deliveries out of due in their turns. It changes nothing.
 type pick struct {
 	*tx
-	cursor *bbolt.Cursor
-	now    time.Time
-	skip   func(uint64) bool
-	turn   turn
-	batch  emitter.Batch
+	now   time.Time
+	skip  func(uint64) bool
+	turn  turn
+	batch emitter.Batch
+	room  int // in batch.Due, at first
 
-	fresh  []byte            // what keys of what was never tried begin with
-	places map[string][]byte // by source: where to go on
-	again  []byte            // where to go on with what is due again; nil: nothing more is
-	prefix []byte            // of all keys of the endpoint
+	prefix []byte // of all keys of the endpoint
+	fresh  ring
+	again  *spot // in what is due again; nil: nothing more is
+}
+
+// spot is where one goes on in due.
+type spot struct {
+	cursor *bbolt.Cursor
+	k, v   []byte
+}
+
+func (t *tx) spot(from []byte) *spot {
+	p := &spot{cursor: t.cursor(bucketDue)}
+	p.k, p.v = p.cursor.Seek(from)
+	return p
+}
+
+// step gives the entry, if its key begins so, and goes on to the next one.
+func (p *spot) step(prefix []byte) (k, v []byte, ok bool) {
+	k, v = p.k, p.v
+	if !bytes.HasPrefix(k, prefix) {
+		return nil, nil, false
+	}
+	p.k, p.v = p.cursor.Next()
+	return k, v, true
 }
 
 // all picks up to n deliveries.
 func (p *pick) all(endpoint string, n int) error {
-	p.prefix, p.fresh, p.places = duePrefix(endpoint), freshPrefix(endpoint), map[string][]byte{}
-	p.again = againKey(endpoint, time.Unix(0, math.MinInt64+1)) // the first but zero
+	p.prefix = duePrefix(endpoint)
+	p.fresh.begin(p.tx, endpoint, p.turn.source)
+	p.again = p.spot(againKey(endpoint, time.Unix(0, math.MinInt64+1))) // the first but zero
 	for len(p.batch.Due) < n {
 		first, second := p.pickFresh, p.pickAgain
 		if p.turn.again {
@@ -106,49 +128,19 @@ func (p *pick) all(endpoint string, n int) error {
 
 // pickFresh picks one that was never tried, of the next source that has one.
 func (p *pick) pickFresh() (given bool, err error) {
-	start := append(bytes.Clone(p.fresh), appendPart(nil, p.turn.source)...)
-	from := after(start)
-	for round := range 2 {
-		for {
-			k, _ := p.cursor.Seek(from)
-			if !bytes.HasPrefix(k, p.fresh) {
-				break
+	for s := p.fresh.next(); s != nil; s = p.fresh.next() {
+		for k, v, ok := s.step(s.prefix); ok; k, v, ok = s.step(s.prefix) {
+			given, err := p.take(k, v)
+			if err != nil {
+				return false, err
 			}
-			source, _, ok := cutPart(k[len(p.fresh):])
-			if !ok { // Check tells of it
-				from = append(bytes.Clone(k), 0)
-				continue
+			if given {
+				p.turn = turn{source: s.source, again: true}
+				return true, nil
 			}
-			shelf := append(bytes.Clone(p.fresh), appendPart(nil, source)...)
-			if round == 1 && bytes.Compare(shelf, start) > 0 {
-				return false, nil
-			}
-			if given, err := p.pickOf(source, shelf); given || err != nil {
-				return given, err
-			}
-			from = after(shelf)
 		}
-		from = p.fresh
+		p.fresh.drop()
 	}
-	return false, nil
-}
-
-// pickOf picks the next of one source.
-func (p *pick) pickOf(source string, shelf []byte) (given bool, err error) {
-	from := cmp.Or(string(p.places[source]), string(shelf))
-	k, v := p.cursor.Seek([]byte(from))
-	for ; bytes.HasPrefix(k, shelf); k, v = p.cursor.Next() {
-		given, err := p.take(k, v)
-		if err != nil {
-			return false, err
-		}
-		if given {
-			p.places[source] = append(bytes.Clone(k), 0)
-			p.turn = turn{source: source, again: true}
-			return true, nil
-		}
-	}
-	p.places[source] = after(shelf)
 	return false, nil
 }
 
@@ -157,8 +149,7 @@ func (p *pick) pickAgain() (given bool, err error) {
 	if p.again == nil {
 		return false, nil
 	}
-	k, v := p.cursor.Seek(p.again)
-	for ; bytes.HasPrefix(k, p.prefix); k, v = p.cursor.Next() {
+	for k, v, ok := p.again.step(p.prefix); ok; k, v, ok = p.again.step(p.prefix) {
 		if due, _, err := readDue(p.prefix, k, v); err == nil && due.After(p.now) {
 			p.batch.Next = due
 			break
@@ -168,7 +159,7 @@ func (p *pick) pickAgain() (given bool, err error) {
 			return false, err
 		}
 		if given {
-			p.again, p.turn.again = append(bytes.Clone(k), 0), false
+			p.turn.again = false
 			return true, nil
 		}
 	}
@@ -189,6 +180,9 @@ func (p *pick) take(k, v []byte) (given bool, err error) {
 	}
 	if err != nil {
 		return false, p.stepOver(err)
+	}
+	if p.batch.Due == nil {
+		p.batch.Due = make([]emitter.Delivery, 0, p.room)
 	}
 	p.batch.Due = append(p.batch.Due, d)
 	return true, nil

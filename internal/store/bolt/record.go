@@ -20,6 +20,16 @@ const head = 5
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// seeds are the checksums of the names of the buckets, with which those of
+// their records begin.
+var seeds = func() map[bucket]uint32 {
+	all := map[bucket]uint32{}
+	for _, b := range buckets() {
+		all[b] = crc32.Checksum([]byte(b), castagnoli)
+	}
+	return all
+}()
+
 // record is a value in the making. The zero value is not ready: newRecord.
 type record []byte
 
@@ -52,8 +62,7 @@ func (r record) seal(b bucket, key []byte) record {
 func entry(b bucket, key []byte) record { return newRecord(0).seal(b, key) }
 
 func checksum(b bucket, key, rest []byte) uint32 {
-	c := crc32.Update(0, castagnoli, []byte(b))
-	c = crc32.Update(c, castagnoli, key)
+	c := crc32.Update(seeds[b], castagnoli, key)
 	return crc32.Update(c, castagnoli, rest)
 }
 

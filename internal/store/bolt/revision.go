@@ -114,8 +114,7 @@ func (t *tx) dropTimeline(item []byte) error {
 	if !ok {
 		return damaged(bucketItems, item)
 	}
-	_, err := t.dropAll(bucketRevisions, timelinePrefix(stem, key))
-	return err
+	return t.dropAll(bucketRevisions, timelinePrefix(stem, key))
 }
 
 // sweepRevisions removes the revisions that were seen before cutoff, and those

@@ -150,7 +150,7 @@ func (s *Store) Items(ctx context.Context, source string, keys []string) ([]diff
 	items := make([]differ.Item, 0, len(keys))
 	err := s.view(func(t *tx) error {
 		stem, err := t.stem(source)
-		if err != nil {
+		if err != nil || t.forgetting(stem) {
 			return err
 		}
 		for _, key := range keys {

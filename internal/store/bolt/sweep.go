@@ -63,11 +63,15 @@ func (s *Store) Sweep(ctx context.Context, keep Retention) (n int, err error) {
 			harm = fmt.Errorf("sweep %s: %w", part.what, w.harm)
 		}
 	}
+	removed, err := s.sweep(ctx, (*tx).forgotten)
+	if n += removed; err != nil {
+		return n, fmt.Errorf("sweep sources that are being forgotten: %w", err)
+	}
 	var cutoff time.Time
 	if keep.Events > 0 {
 		cutoff = now.Add(-keep.Events)
 	}
-	removed, err := s.sweepRevisions(ctx, cutoff)
+	removed, err = s.sweepRevisions(ctx, cutoff)
 	if err != nil {
 		return n, fmt.Errorf("sweep revisions: %w", err)
 	}

@@ -19,7 +19,7 @@ func (s *Store) ListItems(ctx context.Context, unit string, f differ.ItemFilter)
 		err = s.view(func(t *tx) error {
 			page = differ.ItemPage{}
 			stem, err := t.stem(unit)
-			if err == nil {
+			if err == nil && !t.forgetting(stem) {
 				t.listItems(itemPrefix(stem), &f, &page)
 			}
 			return err
@@ -86,7 +86,7 @@ func (s *Store) Item(ctx context.Context, unit, key string) (item differ.Item, e
 func (t *tx) item(stem, key string) (it storedItem, found bool, err error) {
 	k := itemKey(stem, key)
 	v := t.get(bucketItems, k)
-	if v == nil {
+	if v == nil || t.forgetting(stem) {
 		return storedItem{}, false, nil
 	}
 	it, err = readItem(k, v)

@@ -15,8 +15,10 @@ type tx struct {
 	btx *bbolt.Tx
 	now time.Time
 
+	step int // of the store
+
 	buckets map[bucket]*bbolt.Bucket // those in use
-	readers map[bucket]*bbolt.Cursor // what get seeks with
+	readers map[bucket]*bbolt.Cursor // for one record at a time
 
 	// endpoints holds the endpoints that were changed, until flush: a
 	// batch changes a few of them very often.
@@ -74,15 +76,42 @@ func (t *tx) cursor(b bucket) *bbolt.Cursor { return t.bucket(b).Cursor() }
 
 func (t *tx) put(b bucket, key []byte, r record) error { return t.bucket(b).Put(key, r) }
 func (t *tx) mark(b bucket, key []byte) error          { return t.put(b, key, entry(b, key)) }
-func (t *tx) drop(b bucket, key []byte) error          { return t.bucket(b).Delete(key) }
 
-// get is the value of a key; nil: there is none. Bucket.Get does the same, and
-// makes a cursor each time.
-func (t *tx) get(b bucket, key []byte) []byte {
+// drop removes a record, if it is there.
+func (t *tx) drop(b bucket, key []byte) error {
+	_, err := t.pull(b, key)
+	return err
+}
+
+// pull removes a record, and says whether it was there.
+func (t *tx) pull(b bucket, key []byte) (found bool, err error) {
+	c := t.reader(b)
+	if k, _ := c.Seek(key); !bytes.Equal(k, key) {
+		return false, nil
+	}
+	return true, c.Delete()
+}
+
+// reader is a cursor that stands anywhere. Bucket.Get and Bucket.Delete make
+// one each time.
+func (t *tx) reader(b bucket) *bbolt.Cursor {
 	c := t.readers[b]
 	if c == nil {
 		c = t.cursor(b)
 		t.readers[b] = c
+	}
+	return c
+}
+
+// get is the value of a key; nil: there is none.
+func (t *tx) get(b bucket, key []byte) []byte {
+	c := t.reader(b)
+	if !t.btx.Writable() { // who writes would see what was there before
+		// What is read one after the other often stands so, too: to look at
+		// the next record costs little beside a search.
+		if k, v := c.Next(); k != nil && bytes.Equal(k, key) {
+			return v
+		}
 	}
 	k, v := c.Seek(key)
 	if !bytes.Equal(k, key) {
@@ -141,7 +170,7 @@ func (t *tx) event(id string) (storedEvent, error) {
 // laneHead is the number of the first delivery of a lane, also where the
 // entry is damaged and err says so.
 func (t *tx) laneHead(lane []byte) (number uint64, found bool, err error) {
-	k, v := t.cursor(bucketLanes).Seek(lane)
+	k, v := t.reader(bucketLanes).Seek(lane)
 	if len(k) != len(lane)+8 || !bytes.HasPrefix(k, lane) {
 		return 0, false, nil
 	}
