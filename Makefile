@@ -5,6 +5,7 @@ GO       ?= go
 PKGS     ?= ./...
 ARGS     ?=
 FUZZTIME ?= 1m
+BENCH    ?= -benchmem
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 BIN      := $(CURDIR)/bin
@@ -93,8 +94,8 @@ $(GOVULNCHECK):
 	GOBIN=$(BIN) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	@mv $(BIN)/govulncheck $@
 
-bench: ## every benchmark, with allocations
-	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+bench: ## every benchmark, with allocations (BENCH="-short -benchtime 1x": each once)
+	$(GO) test -run '^$$' -bench . $(BENCH) $(PKGS)
 
 fuzz: ## each fuzz target for FUZZTIME (1m)
 	@for pkg in $$($(GO) list $(PKGS)); do \

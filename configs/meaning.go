@@ -121,7 +121,7 @@ func (l *loader) checkFrom(r fault.Report, name string) {
 		return
 	}
 	if names := l.names("sources"); !slices.Contains(names, name) {
-		r.Errorf("no source is called %q%s", clip(name), didYouMean(closest(name, names)))
+		r.Errorf("no source is called %q%s", clip(name), didYouMean(Closest(name, names)))
 	}
 }
 
@@ -148,14 +148,14 @@ func (l *loader) checkRenamed(r fault.Report, cfg *Config) {
 // checkLimit reports a source's limit that is not there.
 func (l *loader) checkLimit(r fault.Report, name string) {
 	if names := l.names("limits"); name != "" && !slices.Contains(names, name) {
-		r.Errorf("no limit is called %q%s", clip(name), didYouMean(closest(name, names)))
+		r.Errorf("no limit is called %q%s", clip(name), didYouMean(Closest(name, names)))
 	}
 }
 
 // checkAuth reports a name of credentials that are not there.
 func (l *loader) checkAuth(r fault.Report, a credential.Ref) {
 	if names := l.names("auth"); a.Name != "" && !slices.Contains(names, a.Name) {
-		r.Errorf("no auth is called %q%s", clip(a.Name), didYouMean(closest(a.Name, names)))
+		r.Errorf("no auth is called %q%s", clip(a.Name), didYouMean(Closest(a.Name, names)))
 	}
 }
 
@@ -186,7 +186,7 @@ func (l *loader) checkReceivers(r fault.Report, to []string) {
 		case slices.Contains(to[:i], name):
 			at.Errorf("%q is named twice", clip(name))
 		case !slices.Contains(names, name):
-			at.Errorf("no endpoint is called %q%s", clip(name), didYouMean(closest(name, names)))
+			at.Errorf("no endpoint is called %q%s", clip(name), didYouMean(Closest(name, names)))
 		}
 	}
 }

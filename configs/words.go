@@ -199,7 +199,7 @@ func (l *loader) notOneOf(n *node, want []any) string {
 	}
 	hint := ""
 	if n.kind == text && n.written == "" && !n.private {
-		hint = didYouMean(closest(n.text, names))
+		hint = didYouMean(Closest(n.text, names))
 	}
 	return fmt.Sprintf("%s is not one of %s%s", l.shown(n), strings.Join(names, ", "), hint)
 }
@@ -234,12 +234,8 @@ func didYouMean(name string) string {
 	return fmt.Sprintf(" (did you mean %q?)", name)
 }
 
-// Closest is the name that another one is most probably a slip of; "": none is
-// near.
-func Closest(name string, names []string) string { return closest(name, names) }
-
-// closest is the name that s is most probably a slip of; "": none is near.
-func closest(s string, names []string) string {
+// Closest is the name that s is most probably a slip of; "": none is near.
+func Closest(s string, names []string) string {
 	best, distance := "", max(1, min(3, len(s)/2))+1
 	if len(s) > 100 {
 		return ""
@@ -258,7 +254,7 @@ func closest(s string, names []string) string {
 // in it.
 func nearest(name string, s *jsonschema.Schema) (near, where string) {
 	known := keys(s)
-	if near := closest(name, known); near != "" {
+	if near := Closest(name, known); near != "" {
 		return near, near
 	}
 	for _, k := range known {

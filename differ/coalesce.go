@@ -24,9 +24,9 @@ type Untried struct {
 	Old      json.RawMessage // what the item was before it, and before all whose place it took
 }
 
-// MaxCoalesced is how many bytes the content of an item may have, before an
+// maxCoalesced is how many bytes the content of an item may have, before an
 // update, for a later one to take its place.
-const MaxCoalesced = 64 << 10
+const maxCoalesced = 64 << 10
 
 // Merged is an update together with one that waits.
 type Merged struct {
@@ -47,7 +47,7 @@ func (d *Differ) coalesce(ctx context.Context, src *Source, c *Commit) error {
 	updates := map[Place]*Event{}
 	for i := range c.Events {
 		e := &c.Events[i]
-		if e.Change != Updated || e.Data != nil || len(e.Old) == 0 || len(e.Old) > MaxCoalesced {
+		if e.Change != Updated || e.Data != nil || len(e.Old) == 0 || len(e.Old) > maxCoalesced {
 			continue
 		}
 		for j := range e.Bodies {

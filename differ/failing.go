@@ -102,12 +102,17 @@ func (d *Differ) clean(text string) string {
 	if d.hide != nil {
 		text = d.hide(text)
 	}
-	if len(text) <= maxErrorText {
+	return cut(text, maxErrorText)
+}
+
+// cut is a text of so many bytes at most, and a … where it had more. No
+// character is cut.
+func cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	n := maxErrorText
-	for !utf8.RuneStart(text[n]) {
-		n--
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
 	}
-	return text[:n] + "…"
+	return text[:most] + "…"
 }

@@ -203,37 +203,6 @@ func TestUpdateRemovesAndBrings(t *testing.T) {
 	r.expect("s", "a=4 b=3", "s s.updated a@2 shop")
 }
 
-// What is remembered of a source goes on under its new name, watch keys and
-// all; nothing is left under the old one.
-func TestUpdateRenames(t *testing.T) {
-	r := newReloaded(t, "old")
-	r.expect("old", "a=1 b=1")
-	r.expect("old", "a=2 b=1", "old old.updated a@1 shop")
-	r.sources = map[string]*differ.Source{"new": r.source("new", differ.Settings{}, "shop")}
-	marks := r.update(differ.Setup{Renamed: map[string]string{"new": "old", "never": "nobody"}})
-	if marks["new"].ETag != `"a=2 b=1"` {
-		t.Errorf("bookmarks %+v, want those of the old name", marks)
-	}
-	r.expect("new", "a=3 b=1", "new new.updated a@2 shop")
-	r.update(differ.Setup{Renamed: map[string]string{"new": "old"}}) // it stays in the file
-	r.expect("new", "a=3 b=2", "new new.updated b@1 shop")
-	if left, err := r.store.Units(t.Context(), "old"); len(left) > 0 || err != nil {
-		t.Errorf("left of the old name: %v, %v", left, err)
-	}
-	// A new source of the old name is its own, and the other keeps what it has.
-	r.sources["old"] = r.source("old", differ.Settings{}, "shop")
-	r.update(differ.Setup{Renamed: map[string]string{"new": "old"}})
-	r.expect("old", "a=1")
-	delete(r.sources, "old")
-	r.update(differ.Setup{Renamed: map[string]string{"new": "old"}})
-	r.expect("new", "a=5 b=2", "new new.updated a@3 shop")
-	delete(r.sources, "new")
-	r.update(differ.Setup{})
-	r.sources["new"] = r.source("new", differ.Settings{}, "shop")
-	r.update(differ.Setup{Renamed: map[string]string{"new": "old"}}) // both have something: each keeps it
-	r.expect("new", "a=6 b=2", "new new.updated a@4 shop")
-}
-
 // Where something fails everything is as it was: also what had got another
 // name.
 func TestUpdateFailsWhole(t *testing.T) {
@@ -440,56 +409,6 @@ func TestUpdateAtRandom(t *testing.T) {
 	}
 }
 
-// An answer that is one item keeps its key where its source gets another name,
-// and keeps it after a restart: it is the same item.
-func TestUpdateRenamesWholeAnswers(t *testing.T) {
-	r := newReloaded(t)
-	whole := func(name string) *differ.Source {
-		src, err := differ.NewSource(name, differ.Settings{Changes: differ.ChangeSettings{ConfirmDeletes: 1}}, differ.ResponseSettings{}, []string{"shop"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return src
-	}
-	rename := func(from, to string) {
-		r.sources = map[string]*differ.Source{to: whole(to)}
-		r.update(differ.Setup{Renamed: map[string]string{to: from}})
-	}
-	rename("", "a")
-	r.expect("a", "x=1")
-	r.expect("a", "x=2", "a a.updated a@1 shop")
-	rename("a", "b")
-	r.expect("b", "x=3", "b b.updated a@2 shop")
-	rename("b", "c")
-	r.expect("c", "x=3")
-	r.expect("c", "x=4", "c c.updated a@3 shop")
-	rename("c", "c")
-	r.expect("c", "x=5", "c c.updated a@4 shop")
-}
-
-// A source without items is one item, whose key is the source's name: by its
-// new name it goes on as well.
-func TestUpdateRenamesDocument(t *testing.T) {
-	r := newReloaded(t)
-	document := func(name string) *differ.Source {
-		s := differ.Settings{}
-		s.Changes.ConfirmDeletes = 1
-		src, err := differ.NewSource(name, s, differ.ResponseSettings{}, []string{"shop"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return src
-	}
-	r.sources["old"] = document("old")
-	r.update(differ.Setup{})
-	r.expect("old", "a=1")
-	r.expect("old", "a=2", "old old.updated old@1 shop")
-	r.sources = map[string]*differ.Source{"new": document("new")}
-	r.update(differ.Setup{Renamed: map[string]string{"new": "old"}})
-	r.expect("new", "a=2")
-	r.expect("new", "a=3", "new new.updated old@2 shop")
-}
-
 // That access has expired is told when somebody is there to be told; not any
 // more when those that had it are gone.
 func TestUpdateOfAccess(t *testing.T) {
@@ -512,6 +431,15 @@ func TestUpdateOfAccess(t *testing.T) {
 		synctest.Wait()
 		if told := c.told(); len(told) != 1 || !strings.Contains(string(told[0].Data), `"sources":["s"]`) {
 			t.Errorf("told %+v, want what s has lost", told)
+		}
+		if n := c.metric("deltahook_events_total", "sources/s/auth"); n != 1 {
+			t.Errorf("%v events are counted, want 1", n)
+		}
+		if _, err := c.differ.Update(t.Context(), differ.Setup{Alerts: []string{"ops"}}); err != nil {
+			t.Fatal(err)
+		}
+		if n := c.metric("deltahook_events_total", "sources/s/auth"); n != 0 {
+			t.Errorf("%v events are counted of credentials that are gone", n)
 		}
 	})
 }

@@ -48,7 +48,7 @@ type fan struct {
 	// Poller.watching guards these.
 	read  fileStamp       // the state of the file that was taken over; zero: none was
 	dead  map[string]bool // keys that were removed and are still to be forgotten
-	owing bool            // keys are to be put in again: they were dead
+	owing bool            // keys that items name are to be put in again: they were dead
 	gone  bool            // another one has taken its place, or none
 
 	stop context.CancelFunc // ends tend; nil: it was not begun

@@ -142,7 +142,9 @@ func (p *Poller) follow(ctx context.Context, f *fan, from whence, keys []string,
 		p.enter(f, j, fresh)
 	}
 	f.mu.Unlock()
-	f.owing = owing
+	if from == fromItems { // a file's are read again until all are put in
+		f.owing = owing
+	}
 	if added > 0 || len(gone) > 0 {
 		p.log.Info("watch keys came or went", "source", f.source.name, "of", from.words()[0], "added", added, "removed", len(gone))
 	}

@@ -355,6 +355,51 @@ func TestWatchOfItems(t *testing.T) {
 	})
 }
 
+// A key that an item names anew, and that could not be forgotten, is put in once
+// it could be, whatever the file of keys did meanwhile.
+func TestWatchOfItemsIsOwedBesideAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.txt")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("f\n")
+	synctest.Test(t, func(t *testing.T) {
+		c, l := newCrowd(), newDiary()
+		l.name(true, "a")
+		p := poller.New([]*poller.Source{watched(t, c, "@every 10s", poller.WatchSettings{File: path, Fed: true})}, nil, &sink{}, poller.Options{Watches: l})
+		fail := func(err error) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.err = err
+		}
+		name := func(keys ...string) {
+			l.name(true, keys...)
+			p.Follow("s")
+			synctest.Wait()
+		}
+		while(t, p, 10*time.Minute, func() {
+			time.Sleep(time.Minute)
+			fail(errors.New("disk full"))
+			name()
+			name("a")
+			put("f\ng\n")
+			time.Sleep(30 * time.Second)
+			before := len(c.times("a"))
+			fail(nil)
+			time.Sleep(3 * time.Minute)
+			if n := len(c.times("a")); n <= before {
+				t.Error("a was not asked for when it was forgotten and named anew")
+			}
+			if len(c.times("g")) == 0 {
+				t.Error("g was not asked for, which the file names")
+			}
+		})
+	})
+}
+
 func sorted(list []string) []string {
 	slices.Sort(list)
 	return list

@@ -14,9 +14,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/internal/credential"
+	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/store/mem"
 	"github.com/deltahook/deltahook/poller"
 )
@@ -146,4 +150,38 @@ func TestEndpointAlerts(t *testing.T) {
 		end()
 		run.Wait()
 	})
+}
+
+// What is said of a refresh token goes with its setting.
+func TestAccessOfAnotherConfiguration(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	a := newAlerts(registry)
+	for _, setting := range []string{
+		"auth.kept.oauth2.refresh_token", "auth.gone.oauth2.refresh_token", "auth.other.oauth2.refresh_token",
+		"sources.s.request.auth.oauth2.refresh_token", "endpoints.e.auth.oauth2.refresh_token",
+	} {
+		a.access(credential.Access{Setting: setting, Expired: true})
+	}
+	token := credential.Settings{OAuth2: &credential.OAuth2Settings{RefreshToken: secret.New("r")}}
+	cfg := &configs.Config{
+		Auth:      map[string]credential.Settings{"kept": token, "other": {Basic: &credential.BasicSettings{User: "u"}}},
+		Sources:   map[string]configs.Source{"s": {}},
+		Endpoints: map[string]emitter.Settings{"e": {Auth: credential.Ref{Own: &token}}},
+	}
+	source := cfg.Sources["s"]
+	source.Poll.Request.Auth.Own = &token
+	cfg.Sources["s"] = source
+	a.runs(cfg)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range families[0].GetMetric() {
+		got = append(got, m.GetLabel()[0].GetValue())
+	}
+	want := []string{"auth.kept.oauth2.refresh_token", "endpoints.e.auth.oauth2.refresh_token", "sources.s.request.auth.oauth2.refresh_token"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
 }

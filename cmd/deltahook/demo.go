@@ -94,7 +94,7 @@ func (a *app) demo(ctx context.Context) error {
 		"that came in and whose signature was verified.\n\n", indent(demoConfig), pagesAt)
 
 	desk := &desk{out: a.out}
-	var group errgroup.Group
+	group, ctx := errgroup.WithContext(ctx) // what cannot start ends the others
 	group.Go(func() error { return serve(ctx, carrierAt, newCarrier(time.Now())) })
 	group.Go(func() error {
 		return serve(ctx, receiverAt, &receiver{keys: []string{whsec}, show: desk.show, answer: desk.answer})

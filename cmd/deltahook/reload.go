@@ -51,6 +51,7 @@ type stages struct {
 	admin      *web.Server
 	supervisor *supervisor
 	self       *self
+	alerts     *alerts
 	pulses     *pulses
 }
 
@@ -222,6 +223,7 @@ func (r *reloader) reload(ctx context.Context) (web.Reloaded, error) {
 	r.self.runs(after)
 	r.pulses.keep(func(source string) bool { _, there := after.Sources[source]; return there })
 	r.parts.client.Close() // what nothing shares any more
+	r.alerts.runs(after)
 	r.parts = next
 	if before.Stamp(r.path) == stamp { // nothing was written while it was read
 		stamp = after.Stamp(r.path) // it may be made of other files

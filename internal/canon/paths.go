@@ -41,21 +41,6 @@ type Sense struct {
 // place is where one pattern stands: the step that the next name must match.
 type place struct{ pattern, step int }
 
-// ParsePaths reads paths of what is to be left out. The error says what is
-// wrong with which.
-func ParsePaths(paths ...string) (*Paths, error) {
-	if len(paths) == 0 {
-		return nil, nil
-	}
-	p := &Paths{}
-	for _, path := range paths {
-		if err := p.Add(path, Sense{Drop: true}); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
-}
-
 // Add has path say s of what it names. What it says of text and of numbers it
 // says of the elements too where it names an array.
 func (p *Paths) Add(path string, s Sense) error {
@@ -199,7 +184,7 @@ func (l Place) member(raw []byte) Place {
 			end++
 		}
 	}
-	return l.Member(string(Unquote(raw[:end+1])))
+	return l.Member(string(unquote(raw[:end+1])))
 }
 
 // deeper has ** at here go on, and gives the step that a name must match.

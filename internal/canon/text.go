@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Unquote gives the text of a JSON string. raw must have passed Valid. A lone
+// unquote gives the text of a JSON string. raw must have passed Valid. A lone
 // surrogate stays the escape that it was, for no text can hold it.
-func Unquote(raw []byte) []byte {
+func unquote(raw []byte) []byte {
 	text := raw[1 : len(raw)-1]
 	if bytes.IndexByte(text, '\\') < 0 {
 		return text

@@ -72,7 +72,7 @@ func (w *writer) copy(n int) {
 func (w *writer) str(is *Sense) {
 	raw := w.rawString()
 	if is != nil && is.Decimal != 0 && !w.sorted {
-		if number, ok := ReadNumber(w.out, string(Unquote(raw)), is.Decimal); ok {
+		if number, ok := ReadNumber(w.out, string(unquote(raw)), is.Decimal); ok {
 			w.out = number
 			return
 		}

@@ -1,11 +1,6 @@
 package credential
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/textproto"
 	"slices"
@@ -26,35 +21,11 @@ const (
 	longestLifetime = units.Duration(10 * 365 * 24 * time.Hour)
 )
 
-// authorization is the header that most credentials are sent in.
-const authorization = "Authorization"
-
 // Check reports what is wrong with the settings; r is where they stand.
 func (s Settings) Check(r fault.Report) { s.compile(r) }
 
 // Places is where the credentials are sent.
 func (s Settings) Places() []Place { return s.compile(fault.New()).places() }
-
-// Place is where a credential is sent.
-type Place struct {
-	Name   string // of a header, canonical, or of a query parameter
-	Query  bool   // in the query; otherwise in a header
-	Prefix string // of a header; "": none
-}
-
-// Value is a place and what is sent there.
-type Value struct {
-	Place
-	Secret string
-}
-
-// Header is the whole value of a header.
-func (v Value) Header() string {
-	if v.Prefix == "" {
-		return v.Secret
-	}
-	return v.Prefix + " " + v.Secret
-}
 
 // tokenKind is a credential that must be fetched.
 type tokenKind struct {
@@ -283,49 +254,4 @@ func orElse(s, fallback string) string {
 		return fallback
 	}
 	return s
-}
-
-// Basic is user and password as HTTP Basic has them.
-func Basic(user, password string) string {
-	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
-}
-
-// fingerprint is equal for equal settings. It holds the secrets, but does not
-// show them.
-func (s Settings) fingerprint() string {
-	parts := []string{fmt.Sprint(s.TLS)}
-	if b := s.Bearer; b != nil {
-		parts = append(parts, "bearer", b.Prefix, b.Token.Reveal())
-	}
-	if b := s.Basic; b != nil {
-		parts = append(parts, "basic", b.User, b.Password.Reveal())
-	}
-	if k := s.APIKey; k != nil {
-		parts = append(parts, "api_key", k.Header, k.Query, k.Value.Reveal())
-	}
-	if o := s.OAuth2; o != nil {
-		parts = append(parts, "oauth2", o.ClientSecret.Reveal(), o.RefreshToken.Reveal(), asJSON(o))
-	}
-	if l := s.Login; l != nil {
-		parts = append(parts, "login", asJSON(l))
-	}
-	return digest(parts...)
-}
-
-// asJSON is settings as one text; those of type secret.Text are masked.
-func asJSON(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v) // no settings are such
-	}
-	return string(text)
-}
-
-// digest is a fingerprint of some texts.
-func digest(parts ...string) string {
-	h := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }

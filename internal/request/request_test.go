@@ -83,6 +83,22 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// A body that comes out empty is one of no bytes, not one of an unknown length:
+// some servers refuse chunks.
+func TestMakeEmptyBody(t *testing.T) {
+	got, err := made(t, request.Settings{URL: "https://api.example/", Body: "{{ old.none }}"}, http.Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wire strings.Builder
+	if err := got.HTTP(t.Context()).Write(&wire); err != nil {
+		t.Fatal(err)
+	}
+	if head := wire.String(); !strings.Contains(head, "Content-Length: 0\r\n") || strings.Contains(head, "Transfer-Encoding") {
+		t.Errorf("sent is %q", head)
+	}
+}
+
 func TestMakeHTTP(t *testing.T) {
 	got, err := made(t, request.Settings{URL: "https://api.example/", Body: "{{ n }}", Headers: map[string]string{"host": "other.example"}}, http.Header{})
 	if err != nil {

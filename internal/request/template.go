@@ -55,10 +55,13 @@ type Request struct {
 // RoundTripper may not change; a caller who will must copy them first.
 func (r *Request) HTTP(ctx context.Context) *http.Request {
 	req := &http.Request{Method: r.Method, URL: r.URL, Header: r.Header, Host: r.Host}
-	if r.Body != nil {
+	switch {
+	case len(r.Body) > 0:
 		req.ContentLength = int64(len(r.Body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
 		req.Body, _ = req.GetBody()
+	case r.Body != nil: // a length of 0 with a body is an unknown one to net/http
+		req.Body = http.NoBody
 	}
 	return req.WithContext(ctx)
 }

@@ -67,11 +67,14 @@ func (d Duration) String() string {
 	}
 	var b strings.Builder
 	rest := time.Duration(d)
-	for _, u := range []string{"d", "h", "m", "s", "ms"} {
+	for _, u := range []string{"d", "h", "m", "s"} {
 		if n := rest / durationUnit[u]; n != 0 {
 			fmt.Fprintf(&b, "%d%s", n, u)
 			rest %= durationUnit[u]
 		}
+	}
+	if rest != 0 {
+		b.WriteString(strconv.FormatFloat(float64(rest)/float64(time.Millisecond), 'f', -1, 64) + "ms")
 	}
 	return b.String()
 }

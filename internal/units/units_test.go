@@ -29,6 +29,9 @@ func TestDuration(t *testing.T) {
 		{"7d", 7 * 24 * time.Hour, "7d"},
 		{"2w", 14 * 24 * time.Hour, "14d"},
 		{"1m250ms", time.Minute + 250*time.Millisecond, "1m250ms"},
+		{"1.5ms", 1500 * time.Microsecond, "1.5ms"},
+		{"0.1ms", 100 * time.Microsecond, "0.1ms"},
+		{"1s0.000001ms", time.Second + 1, "1s0.000001ms"},
 	} {
 		var d units.Duration
 		if err := d.UnmarshalText([]byte(c.text)); err != nil {

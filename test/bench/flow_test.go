@@ -131,7 +131,10 @@ func (f *flow) delays(b *testing.B, commits int) (all []time.Duration) {
 // live one, and the same where nothing waits, by turns, for the machine is not
 // equally busy all the time: so the ratio is the median of those of the turns.
 func BenchmarkBesideDown(b *testing.B) {
-	const waiting, commits, turns = 100_000, 4_000, 20
+	waiting, commits, turns := 100_000, 4_000, 20
+	if testing.Short() {
+		waiting, commits, turns = 1_000, 100, 2
+	}
 	for name, down := range map[string]func(b *testing.B) string{
 		"refuses": func(b *testing.B) string {
 			b.Helper()
