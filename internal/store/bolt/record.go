@@ -62,7 +62,11 @@ func (r record) seal(b bucket, key []byte) record {
 func entry(b bucket, key []byte) record { return newRecord(0).seal(b, key) }
 
 func checksum(b bucket, key, rest []byte) uint32 {
-	c := crc32.Update(seeds[b], castagnoli, key)
+	seed, known := seeds[b]
+	if !known { // of an older schema
+		seed = crc32.Checksum([]byte(b), castagnoli)
+	}
+	c := crc32.Update(seed, castagnoli, key)
 	return crc32.Update(c, castagnoli, rest)
 }
 
