@@ -55,6 +55,10 @@ func yamlFault(file string, err error, report reporter) {
 		if strings.HasPrefix(what, "unknown anchor ") { // its name follows: see noTag
 			what = "an alias (*) has no anchor (&) of its name; in front of text, put quotes around all of it"
 		}
+		if strings.HasPrefix(what, "found character that cannot start any token") {
+			what = "no value begins so: indent by spaces, not by tabs; put quotes around text that begins with @, ` or %"
+			one.ContextMsg = ""
+		}
 		if strings.Contains(what, "end of stream") && one.ContextMark.Line > 0 {
 			one.Mark = one.ContextMark // the end says nothing: show what isn't closed
 		}

@@ -127,6 +127,11 @@ func (m *memory) carry(old *memory) {
 			m.misses(key, n)
 		}
 	}
+	for key, p := range old.pasts { // a 304 repeats them
+		if e := m.find(key); p.values != nil && e != nil && e.hash == old.hashOf(key) {
+			m.pastOf(key).values = p.values
+		}
+	}
 }
 
 // partial reports whether the last answer left something open that only

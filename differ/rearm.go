@@ -53,6 +53,7 @@ func (d *Differ) rearm(ctx context.Context, out *outcome) error {
 				keys = append(keys, key)
 			}
 		}
+		slices.Sort(keys) // the first that fails is told
 		err = d.remembered(ctx, out, keys, func(item *Item) {
 			ch := &change{kind: Updated, key: item.Key, revision: item.Revision, item: item.Content, new: item.Content, old: item.Content}
 			if whole != nil {

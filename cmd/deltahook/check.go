@@ -17,15 +17,21 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:     "check",
 		GroupID: "dry",
 		Short:   "Say what is wrong with the configuration, or what it would run and when",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if format == formJSON {
+				return a.checkForPrograms()
+			}
 			return a.check()
 		},
 	}
+	a.outputFlag(cmd, &format)
+	return cmd
 }
 
 func (a *app) check() error {
@@ -48,6 +54,9 @@ func (a *app) check() error {
 		next := "disabled"
 		if !settings.Disabled {
 			at := s.Schedule().Next(now)
+			if zone, err := time.LoadLocation(settings.Timezone); err == nil {
+				at = at.In(zone)
+			}
 			next = fmt.Sprintf("%s (in %s)", at.Format("2006-01-02 15:04:05 MST"), at.Sub(now).Round(time.Second))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name(), settings.Schedule, next, shownURL(settings.Request.URL, redactor))

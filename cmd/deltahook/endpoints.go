@@ -49,49 +49,6 @@ func steerError(err error) error {
 	return err
 }
 
-func (a *app) endpointsCommand() *cobra.Command {
-	var format string
-	cmd := &cobra.Command{
-		Use:     "endpoints",
-		GroupID: "steer",
-		Short:   "Show how the endpoints fare, and what waits for them",
-		Long: `Show the endpoints: ok, failing (nothing arrived for five minutes), paused, or
-disabled in the configuration; since when, and why; how many deliveries wait,
-and how many are dead letters; how it is sent to: in which format and order, how
-many attempts at once, at most at which rate.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
-				all, err := c.Endpoints(ctx)
-				if err != nil {
-					return err
-				}
-				if format == formJSON {
-					return a.print(all)
-				}
-				return a.showEndpoints(all)
-			})
-		},
-	}
-	a.outputFlag(cmd, &format)
-	return cmd
-}
-
-func (a *app) showEndpoints(all []emitter.EndpointStatus) error {
-	table := a.table("ENDPOINT", "STATE", "SINCE", "WAITING", "DEAD", "HELD UNTIL", "FORMAT", "ORDER", "AT ONCE", "RATE", "REASON")
-	for _, e := range all {
-		state, atOnce := string(e.State), ""
-		if e.State == emitter.ConditionPaused {
-			state += " (" + string(e.Pause) + ")"
-		}
-		if e.Concurrency > 0 {
-			atOnce = strconv.Itoa(e.Concurrency)
-		}
-		table.row(e.Endpoint, state, shortTime(e.Begun()), e.Waiting, e.Dead, shortTime(e.Hold), e.Format, e.Order, atOnce, e.Rate, e.Reason)
-	}
-	return table.flush()
-}
-
 // shortTime is a time in a table; zero: nothing.
 func shortTime(t time.Time) string {
 	if t.IsZero() {

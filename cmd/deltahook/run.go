@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -62,7 +63,7 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	log, registry := in.log, newRegistry()
 	store, err := bolt.Open(cfg.Store, bolt.Options{Logger: log, Metrics: registry})
 	if err != nil {
-		return err
+		return storeAdvice(err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	alerting := newAlerts(registry)
@@ -108,6 +109,19 @@ func daemon(ctx context.Context, cfg *configs.Config, in surroundings, reloads *
 	log.Info("deltahook runs", "version", version, "sources", len(parts.polled), "endpoints", len(parts.endpoints), "store", cfg.Store, "listen", admin.Addr())
 
 	return reloads.together(ctx, beating, hangup)
+}
+
+// storeAdvice adds what to do to why a store could not be opened.
+func storeAdvice(err error) error {
+	switch {
+	case errors.Is(err, bolt.ErrDamaged):
+		return fmt.Errorf("%w: 'deltahook fsck' says what is damaged; restore a backup or, without one, 'deltahook fsck --repair'", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: the user that runs deltahook (uid %d) must be able to write the file and its folder", err, os.Getuid())
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: make its folder, or name another one by 'store'", err)
+	}
+	return err
 }
 
 // together runs the stages until ctx ends. What serves the work ends after it:

@@ -107,7 +107,7 @@ func (s *seen) unit(name, watch string) (string, error) {
 	case err != nil:
 		return "", err
 	case watch == "" && status.Watches > 0:
-		return "", refusal{fmt.Errorf("%s is polled for watch keys: say whose items by watch", name), web.ErrInvalid}
+		return "", refusal{fmt.Errorf("%s is polled for watch keys: say whose items by watch (--watch KEY)", name), web.ErrInvalid}
 	case watch != "":
 		if _, err := s.watches.WatchedKey(name, watch); err != nil {
 			return "", err

@@ -280,10 +280,46 @@ func TestDamagedAreListed(t *testing.T) {
 	}
 }
 
+// TestDamagedEntriesAreListed damages an entry of each index that lists go by: it
+// is told of, and hides no other.
+func TestDamagedEntriesAreListed(t *testing.T) {
+	s := openTemp(t)
+	tell(t, s, 0, "a", "b", "c")
+	dieAll(t, s, "hook", "a", "b", "c")
+	of := func(number uint64) storedDelivery {
+		var d storedDelivery
+		if err := s.view(func(t *tx) (err error) { d, _, err = t.delivery(number); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	spoil(t, s, bucketBySource, sourceKey(sourcePrefix("shop"), 3, numbersSome, "e0b"))
+	spoil(t, s, bucketByEndpoint, endpointKey("hook", 3))
+	spoil(t, s, bucketLetters, letterKey("hook", of(3).settled, 3))
+	for _, f := range []emitter.Filter{
+		{Endpoint: "hook"}, {Endpoint: "hook", State: emitter.Dead}, {Endpoint: "hook", Source: "shop"}, {Endpoint: "hook", State: emitter.Dead, Source: "shop"},
+	} {
+		page, err := s.Deliveries(t.Context(), f, emitter.Page{})
+		if err != nil || len(page.Deliveries) != 2 || page.Damaged == 0 || page.Damage == "" || page.Next != "" {
+			t.Errorf("deliveries by %+v: %d, %+v, %v", f, len(page.Deliveries), page.Rest, err)
+		}
+	}
+	for _, f := range []emitter.Filter{{Endpoint: "hook"}, {Source: "shop"}, {Endpoint: "hook", Source: "shop"}} {
+		page, err := s.Events(t.Context(), f, emitter.Page{})
+		if err != nil || len(page.Events) != 2 || page.Damaged == 0 {
+			t.Errorf("events by %+v: %d, %+v, %v", f, len(page.Events), page.Rest, err)
+		}
+		done, err := s.Replay(t.Context(), emitter.Replay{Filter: f, Dry: true})
+		if err != nil || done.Replayed != 2 || done.Damaged != 1 {
+			t.Errorf("a replay by %+v: %+v, %v", f, done, err)
+		}
+	}
+}
+
 // FuzzCursor goes on in lists where a stranger says. Whatever comes of it, it
 // comes to an end.
 func FuzzCursor(f *testing.F) {
-	for _, seed := range []string{"", "x", "ZQ", "ZWUw", "bgAAAAAAAAAB", "ZAAAAAAAAAAAAAAAAAAAAAE", "YQAAAAAAAAABAAAAAQ", "cgAAAAA", "cgAAAABlMGI", "cv____9lMGI"} {
+	for _, seed := range []string{"", "x", "ZQ", "ZWUw", "bgAAAAAAAAAB", "ZAAAAAAAAAAAAAAAAAAAAAE", "YQAAAAAAAAABAAAAAQ", "cgAAAAA", "cgAAAABlMGI", "cv____9lMGI", "cwAAAAAAAAADAWUwYg", "ZgAAAAAAAAAE", "bwAAAAAAAAAB", "b___________"} {
 		f.Add(seed)
 	}
 	s, err := Open(f.TempDir()+"/fuzz.db", Options{})
@@ -298,6 +334,7 @@ func FuzzCursor(f *testing.F) {
 	if err := s.Commit(f.Context(), c); err != nil {
 		f.Fatal(err)
 	}
+	both := emitter.Filter{Source: "shop", Endpoint: "hook"}
 	f.Fuzz(func(t *testing.T, cursor string) {
 		for name, next := range map[string]func(cursor string) (string, error){
 			"events": func(cursor string) (string, error) {
@@ -315,6 +352,26 @@ func FuzzCursor(f *testing.F) {
 			"dead letters": func(cursor string) (string, error) {
 				page, err := s.Deliveries(t.Context(), emitter.Filter{State: emitter.Dead}, emitter.Page{Cursor: cursor, Limit: 1})
 				return page.Next, err
+			},
+			"dead letters at an endpoint": func(cursor string) (string, error) {
+				page, err := s.Deliveries(t.Context(), emitter.Filter{State: emitter.Dead, Endpoint: "hook", Source: "shop"}, emitter.Page{Cursor: cursor, Limit: 1})
+				return page.Next, err
+			},
+			"deliveries of a source to an endpoint": func(cursor string) (string, error) {
+				page, err := s.Deliveries(t.Context(), both, emitter.Page{Cursor: cursor, Limit: 1})
+				return page.Next, err
+			},
+			"events of a source": func(cursor string) (string, error) {
+				page, err := s.Events(t.Context(), emitter.Filter{Source: "shop"}, emitter.Page{Cursor: cursor, Limit: 1})
+				return page.Next, err
+			},
+			"events of a source to an endpoint": func(cursor string) (string, error) {
+				page, err := s.Events(t.Context(), both, emitter.Page{Cursor: cursor, Limit: 1})
+				return page.Next, err
+			},
+			"replay of a source to an endpoint": func(cursor string) (string, error) {
+				done, err := s.Replay(t.Context(), emitter.Replay{Filter: both, Cursor: cursor, Dry: true, Most: 1})
+				return done.Next, err
 			},
 			"attempts": func(cursor string) (string, error) {
 				page, err := s.Attempts(t.Context(), 1, emitter.Page{Cursor: cursor, Limit: 1})

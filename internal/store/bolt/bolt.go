@@ -235,6 +235,8 @@ func (s *Store) mountOnce(path string, readOnly bool, opened *os.FileInfo) error
 			return ErrInUse
 		case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 			return fmt.Errorf("%w, or not a deltahook store: neither of the file's two heads is whole: %w", ErrDamaged, err)
+		case err != nil && *opened != nil && (*opened).Size() < int64(2*os.Getpagesize()):
+			return fmt.Errorf("%w, or not a deltahook store: it has %d bytes", ErrDamaged, (*opened).Size())
 		case err != nil:
 			return err
 		}

@@ -384,3 +384,15 @@ func TestOpenWhileItGrows(t *testing.T) {
 		}
 	}
 }
+
+// A file that is too small for a store is as one of another kind.
+func TestTooSmall(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deltahook.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("x", 5000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := bolt.Open(path, bolt.Options{})
+	if !errors.Is(err, bolt.ErrDamaged) || !strings.Contains(err.Error(), "it has 5000 bytes") {
+		t.Errorf("it opens with %v", err)
+	}
+}

@@ -136,7 +136,11 @@ func (t *tx) findMet(r *emitter.Replay, found *foundReplays) error {
 	if r.State == emitter.Dead {
 		states = []emitter.State{emitter.Dead, emitter.Waiting} // what waits is counted
 	}
-	m := meeting{of: t.firsts(&r.Filter, found.counted.PassOver, states...), up: true}
+	few := maxLooked
+	if !r.Dry {
+		few /= 10 // they are looked up at each of many steps
+	}
+	m := meeting{of: t.firsts(&r.Filter, few, found.counted.PassOver, states...), up: true}
 	most := cmp.Or(r.Most, emitter.MaxPage)
 	for looked := 0; ; looked++ {
 		at, there, more := m.next(n)

@@ -49,7 +49,7 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 	}
 	bb = t.btx.Bucket([]byte(b))
 	switch b {
-	case bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts, bucketByEndpoint:
+	case bucketEvents, bucketBodies, bucketDeliveries, bucketAttempts, bucketByEndpoint, bucketDead, bucketLetters:
 		// Keys come in order, of each endpoint: a page that is split is
 		// not written to again.
 		bb.FillPercent = 0.9

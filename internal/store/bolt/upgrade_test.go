@@ -1,8 +1,14 @@
 package bolt
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -156,6 +162,84 @@ func testHalfWay(t *testing.T, path string, want []any) {
 	if f := examine(t, path); f.Damaged() {
 		t.Errorf("examined:\n%s", f.said())
 	}
+}
+
+// childUpgrades names the file that a child process of TestUpgradeKilled upgrades.
+const childUpgrades = "DELTAHOOK_TEST_STORE_UPGRADE"
+
+// childUpgrade upgrades a file in small steps, and says when it has made one.
+func childUpgrade(path string) error {
+	s := &Store{log: slog.New(slog.DiscardHandler), hands: newHands()}
+	if err := s.mount(path, false); err != nil {
+		return err
+	}
+	err := s.lay(path)
+	for more := true; more && err == nil; {
+		err = s.db.Update(func(btx *bbolt.Tx) error {
+			t := newTx(btx)
+			if more = !t.indexed(); !more {
+				return nil
+			}
+			return t.upgrade(100)
+		})
+		fmt.Println("a step")
+	}
+	return errors.Join(err, s.db.Close())
+}
+
+// TestUpgradeKilled kills a process that upgrades, again and again on the same
+// file, until one comes to the end.
+func TestUpgradeKilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillRare(t, s, 2_000)
+	want := allLists(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	older(t, path)
+	kills := 0
+	for ended := false; !ended; {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env, cmd.Stderr = append(os.Environ(), childUpgrades+"="+path), os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(out)
+		for steps := 1 + rand.IntN(4); steps > 0 && err == nil; steps-- {
+			_, err = r.ReadString('\n')
+		}
+		if err == nil {
+			time.Sleep(time.Duration(rand.IntN(3_000)) * time.Microsecond)
+			_ = cmd.Process.Kill()
+		}
+		_, _ = io.Copy(io.Discard, r)
+		if ended = cmd.Wait() == nil; !ended {
+			if kills++; kills > 100 {
+				t.Fatal("it does not come to an end")
+			}
+		}
+		if f := examine(t, path); f.Damaged() {
+			t.Fatalf("after %d kills:\n%s", kills, f.said())
+		}
+	}
+	if s, err = Open(path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, allLists(t, s)); diff != "" {
+		t.Errorf("after %d kills, lists (-want +got):\n%s", kills, diff)
+	}
+	if err := errors.Join(s.Check(t.Context()), s.Close()); err != nil || kills == 0 {
+		t.Errorf("after %d kills: %v", kills, err)
+	}
+	t.Logf("%d kills", kills)
 }
 
 // TestUpgradeOfDamaged upgrades a file with damaged records: what they are of is
