@@ -18,6 +18,7 @@ const (
 	// as reading three.
 	aheadOfSending = 4
 	aheadAtOnce    = 2
+	recallEvery    = 10 * time.Millisecond
 
 	// What has ended while there is more to send is settled together: as soon
 	// as settleTogether times the concurrency has, and settleWait after the
@@ -111,6 +112,23 @@ func (o *outlet) recall() {
 	}
 }
 
+// recallLater has what was started ahead taken back for a hint, but every
+// recallEvery at most: where much is committed and much waits, all would be read
+// again for each commit.
+func (o *outlet) recallLater() {
+	switch wait := time.Until(o.recalled.Add(recallEvery)); {
+	case wait <= 0:
+		o.recallNow()
+	case o.again == nil:
+		o.again = time.After(wait)
+	}
+}
+
+func (o *outlet) recallNow() {
+	o.recalled, o.again = time.Now(), nil
+	o.recall()
+}
+
 // start starts up to room attempts of what is due. It is false where the queue
 // can't be read.
 func (o *outlet) start(ctx, attempts context.Context, now time.Time, room int) bool {
@@ -176,7 +194,7 @@ func (o *outlet) spend(ctx context.Context, now time.Time) (context.Context, fun
 
 // launch has a delivery sent: at once, or ahead.
 func (o *outlet) launch(ctx, attempts context.Context, now time.Time, d Delivery) {
-	o.taken[d.Number], o.last = true, now
+	o.taken[d.Number] = true
 	o.flying++
 	if o.workers == o.endpoint.concurrency {
 		o.ahead <- d
@@ -202,6 +220,7 @@ func (o *outlet) employ(ctx, attempts context.Context) {
 // were started ahead.
 func (o *outlet) work(ctx, attempts context.Context, now time.Time, d Delivery) {
 	o.workers++
+	o.last = now
 	attempts, sent := o.spend(attempts, now)
 	o.helpers.Go(func() {
 		for last := false; !last; {

@@ -46,12 +46,14 @@ type outlet struct {
 	settling []Outcome        // handed to Settle
 	spare    []Outcome        // what was handed to Settle before, to be used again
 	patience <-chan time.Time // when ended is settled at the latest; nil: at once
+	recalled time.Time        // when what was started ahead was last taken back for a hint
+	again    <-chan time.Time // when it will be, for later hints; nil: there was none
 	saving   bool             // Settle or SetHealth is under way
 
 	look      bool      // the queue may have something
 	more      bool      // the queue had as many as it was asked for
 	next      time.Time // when something waiting is due; zero: nothing is known to wait
-	last      time.Time // when the last attempt was started
+	last      time.Time // when the last attempt was started, of those that did not follow one that arrived
 	expiring  bool      // the last look found what is older than ttl
 	dropping  bool      // for a person or for their age: nothing new is sent meanwhile
 	hastening bool
@@ -144,7 +146,10 @@ func (o *outlet) run(ctx, attempts, settles context.Context) {
 			do(ctx, o)
 		case <-o.wake:
 			o.look = true
-			o.recall()
+			o.recallLater()
+		case <-o.again:
+			o.look = true
+			o.recallNow()
 		case <-timer.C:
 			o.look = true
 			o.recall()

@@ -393,6 +393,32 @@ func TestRunReadsAhead(t *testing.T) {
 	})
 }
 
+// Where something is committed all the time, what was read ahead is not read
+// again each time.
+func TestRunIsHintedOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.wire.set("shop", status(200, time.Minute))
+		for i := range 100 {
+			b.queue.add("shop", strconv.Itoa(i), 1)
+		}
+		b.start(t, endpoints{"shop": unsigned}, emitter.Options{})
+		defer b.stop()
+		time.Sleep(time.Second)
+		b.queue.set(func(q *memory) { q.looks = 0 })
+		for range 200 {
+			b.emitter.Wake("shop")
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		b.queue.set(func(q *memory) {
+			if q.looks < 10 || q.looks > 30 {
+				t.Errorf("the queue was asked %d times in 200 ms, in which it was hinted 200 times", q.looks)
+			}
+		})
+	})
+}
+
 // While the outcome of what was sent can't be stored, nothing is sent again
 // and nothing new is sent.
 func TestRunQueueFails(t *testing.T) {
