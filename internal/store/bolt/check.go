@@ -133,6 +133,9 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	if err := t.checkChain(k, number, &d, &e); err != nil {
 		return err
 	}
+	if err := t.checkKnown(k, number, &d); err != nil {
+		return err
+	}
 	lane := d.lane(&e, number)
 	head, found, err := t.laneHead(lane)
 	if err != nil {

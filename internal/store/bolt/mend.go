@@ -51,6 +51,7 @@ func (s *Store) mend(ctx context.Context, r *Repaired) error {
 		{bucketBodies, m.quietly},
 		{bucketEndpoints, m.endpoint},
 		{bucketDeliveries, m.delivery},
+		{bucketDeliveries, m.chain},
 		{bucketDeliveries, m.queue}, // when it is known which of them there are
 		{bucketAttempts, m.attempt},
 		{bucketUpdates, m.quietly},

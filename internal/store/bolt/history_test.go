@@ -1,0 +1,663 @@
+package bolt
+
+import (
+	stdcmp "cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.etcd.io/bbolt"
+
+	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/poller"
+)
+
+// history does random things to a store, ends it, upgrades and repairs it.
+type history struct {
+	*testing.T
+	*rand.Rand
+	s      *Store
+	path   string
+	events int
+	given  []emitter.Delivery
+	did    []string // the last things
+}
+
+// Names that are prefixes of each other, or whose bytes are odd.
+var (
+	oddSources   = []string{"s", "ss", "s\x01", "é", "sources/s", strings.Repeat("x", 127), strings.Repeat("x", 128)}
+	oddWatches   = []string{"", "", "w", "ww", "\xff"}
+	oddKeys      = []string{"", "a", "b", "a\x00b", "\xff\xff"}
+	oddEndpoints = []string{"x", "xx", "é"}
+	someTypes    = []string{"t", "tt"}
+)
+
+func any1[T any](h *history, of []T) T { return of[h.IntN(len(of))] }
+
+// TestHistories has stores live through random histories, and holds after each
+// that Check is silent, that every index is what the records say, byte for byte,
+// and that lists and replays give what a look at every record gives.
+// DELTAHOOK_TEST_HISTORIES=1000 has so many.
+func TestHistories(t *testing.T) {
+	n, seed := 12, rand.Uint64()
+	if long := envNumber(t, "DELTAHOOK_TEST_HISTORIES"); long > 0 {
+		n = long
+	}
+	if old := envNumber(t, "DELTAHOOK_TEST_SEED"); old > 0 {
+		n, seed = 1, uint64(old)
+	}
+	for i := range uint64(n) {
+		synctest.Test(t, func(t *testing.T) {
+			h := &history{T: t, Rand: rand.New(rand.NewPCG(seed>>1+i, 0)), path: filepath.Join(t.TempDir(), "test.db")}
+			h.open()
+			h.live(120)
+			if err := h.s.Close(); err != nil {
+				t.Error(err)
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d, at the end of %q", seed>>1+i, h.did)
+			}
+		})
+	}
+}
+
+func (h *history) open() {
+	h.Helper()
+	s, err := Open(h.path, Options{})
+	if err != nil {
+		h.Fatal(err)
+	}
+	s.db.NoSync = true
+	s.step = 1 + h.IntN(5)
+	h.s = s
+}
+
+// do does one thing at random.
+func (h *history) do() {
+	for _, one := range []struct {
+		name   string
+		chance int
+		do     func() error
+	}{
+		{"commit", 30, h.commit},
+		{"settle", 40, h.settle},
+		{"replay", 25, h.replay},
+		{"sleep", 20, func() error { time.Sleep(time.Duration(h.IntN(900)) * time.Second); return nil }},
+		{"sweep", 6, h.sweep},
+		{"forget", 6, h.forget},
+		{"rename", 6, func() error {
+			err := h.s.Rename(h.Context(), any1(h, oddSources), any1(h, oddSources))
+			if errors.Is(err, differ.ErrTaken) {
+				return nil
+			}
+			return err
+		}},
+		{"left", 5, func() error {
+			_, err := h.s.Left(h.Context(), func(string) bool { return h.IntN(3) > 0 })
+			return err
+		}},
+		{"arrange", 5, func() error {
+			return h.s.Arrange(h.Context(), any1(h, oddEndpoints), any1(h, []emitter.Order{emitter.OrderItem, emitter.OrderEndpoint, emitter.OrderNone}))
+		}},
+		{"hasten", 5, func() error { return h.s.Hasten(h.Context(), any1(h, oddEndpoints)) }},
+		{"drop", 5, func() error {
+			_, err := h.s.Drop(h.Context(), any1(h, oddEndpoints), emitter.Drop{Reason: "of no use", Expired: h.IntN(2) == 0, Skip: func(uint64) bool { return h.IntN(2) == 0 }})
+			return err
+		}},
+		{"reopen", 3, func() error { return h.between(func() {}) }},
+		{"compact", 2, func() error {
+			return h.between(func() {
+				if _, _, err := Compact(context.Background(), h.path, nil); err != nil {
+					h.Error(err)
+				}
+			})
+		}},
+		{"upgrade", 4, func() error { return h.between(h.upgrade) }},
+		{"repair", 3, func() error { return h.between(h.repair) }},
+		{"harm", 2, h.harm},
+	} {
+		if h.IntN(130) >= one.chance {
+			continue
+		}
+		h.did = append(h.did[max(0, len(h.did)-20):], one.name)
+		if err := one.do(); err != nil {
+			h.Errorf("%s: %v", one.name, err)
+		}
+	}
+}
+
+func (h *history) live(steps int) {
+	for i := range steps {
+		h.do()
+		if i%8 == 7 || i == steps-1 {
+			h.verify()
+		}
+		if h.Failed() {
+			return
+		}
+	}
+}
+
+func (h *history) commit() error {
+	unit := poller.Unit(any1(h, oddSources), any1(h, oddWatches))
+	source, watch := poller.CutUnit(unit)
+	c := &differ.Commit{Source: source, Watch: watch, Reset: h.IntN(10) == 0}
+	for state, err := range h.s.Load(h.Context(), unit) {
+		if err != nil {
+			return err
+		}
+		c.Version = state.Version
+	}
+	for _, key := range oddKeys[:h.IntN(len(oddKeys))] {
+		it := differ.Item{Key: key, Revision: 1 + h.Uint64N(3), Seen: time.Now()}
+		if h.IntN(3) > 0 {
+			it.Hash, it.Content = differ.Hash{byte(h.IntN(3) + 1)}, []byte(`1`)
+			c.Before = append(c.Before, differ.Before{Item: len(c.Items), Change: differ.Updated, Hash: differ.Hash{9}, Old: []byte(`0`)})
+		}
+		c.Items = append(c.Items, it)
+		c.Notes = append(c.Notes, differ.Note{Key: key, Name: "n", Data: []byte("x")})
+	}
+	for range h.IntN(4) {
+		e := differ.Event{ID: h.id(), Type: any1(h, someTypes), Source: source, Watch: watch, Key: any1(h, oddKeys), Time: time.Now(), Old: []byte(`0`)}
+		for _, i := range h.Perm(len(oddEndpoints))[:h.IntN(len(oddEndpoints)+1)] {
+			b := differ.Body{Endpoint: oddEndpoints[i], Payload: fmt.Appendf(nil, "%d", h.IntN(2))}
+			if err := h.body(unit, &e, &b); err != nil {
+				return err
+			}
+			e.Bodies = append(e.Bodies, b)
+		}
+		c.Events = append(c.Events, e)
+	}
+	return h.s.Commit(h.Context(), c)
+}
+
+// id is that of the next event. It was given out some time before.
+func (h *history) id() string {
+	h.events++
+	at := time.Now().Add(-time.Duration(h.IntN(120)) * time.Second)
+	return fmt.Sprintf("%s-7000-8000-%012x", timeID(at), h.events)
+}
+
+func (h *history) body(unit string, e *differ.Event, b *differ.Body) error {
+	switch h.IntN(5) {
+	case 0:
+		b.Dead = "it cannot be made"
+	case 1, 2:
+		b.Coalesce = true
+		at := differ.Place{Key: e.Key, Type: e.Type, Endpoint: b.Endpoint}
+		waits, err := h.s.Untried(h.Context(), unit, []differ.Place{at})
+		if err != nil {
+			return err
+		}
+		if first, ok := waits[at]; ok {
+			b.Merged = &differ.Merged{Delivery: first.Delivery, Payload: json.RawMessage(`"merged"`)}
+		}
+	}
+	return nil
+}
+
+func (h *history) settle() error {
+	batch, err := h.s.Pending(h.Context(), any1(h, oddEndpoints), time.Now(), 1+h.IntN(6), nil)
+	if err != nil || batch.Damaged > 0 {
+		return fmt.Errorf("pending: %d damaged, %s, %w", batch.Damaged, batch.Damage, err)
+	}
+	h.given = append(h.given, batch.Due...)
+	var outcomes []emitter.Outcome
+	for range h.IntN(8) {
+		if len(h.given) == 0 {
+			break
+		}
+		i := h.IntN(len(h.given))
+		v := emitter.Verdict{State: any1(h, []emitter.State{emitter.Waiting, emitter.Delivered, emitter.Dead, emitter.Dead, emitter.Expired})}
+		if v.State == emitter.Waiting {
+			v.Due = time.Now().Add(time.Duration(h.IntN(600)-60) * time.Second)
+		}
+		outcomes = append(outcomes, emitter.Outcome{Delivery: h.given[i], Attempt: emitter.Attempt{At: time.Now()}, Verdict: v})
+		h.given = slices.Delete(h.given, i, i+1)
+	}
+	return h.s.Settle(h.Context(), outcomes)
+}
+
+func (h *history) sweep() error {
+	age := func() time.Duration { return time.Duration(h.IntN(4)) * time.Hour / 2 }
+	_, err := h.s.Sweep(h.Context(), Retention{Events: age(), Attempts: age(), Dead: age()})
+	return err
+}
+
+// forget forgets units, or begins to.
+func (h *history) forget() error {
+	unit := poller.Unit(any1(h, oddSources), any1(h, oddWatches))
+	if h.IntN(2) == 0 {
+		return h.s.Forget(h.Context(), unit, any1(h, oddSources))
+	}
+	_, err := h.s.forgetStep(h.Context(), []string{unit})
+	return err
+}
+
+// filter is one by everything there is.
+func (h *history) filter() (f emitter.Filter) {
+	maybe := func(to *string, of []string) {
+		if h.IntN(3) == 0 {
+			*to = any1(h, of)
+		}
+	}
+	maybe(&f.Source, []string{"s", "ss", "s\x01", "é", oddSources[5], oddSources[6], "none"})
+	maybe(&f.Endpoint, append(oddEndpoints, "none"))
+	if h.IntN(2) == 0 {
+		maybe(&f.Watch, oddWatches)
+		maybe(&f.Key, oddKeys)
+		maybe(&f.Type, someTypes)
+	}
+	if h.IntN(2) == 0 {
+		f.State = any1(h, emitter.States())
+	}
+	if h.IntN(3) == 0 {
+		f.Since = time.Now().Add(-time.Duration(h.IntN(7200)) * time.Second)
+	}
+	if h.IntN(3) == 0 {
+		f.Until = time.Now().Add(-time.Duration(h.IntN(7200)) * time.Second)
+	}
+	return f
+}
+
+// replay puts some back, and holds that it does what a dry run says.
+func (h *history) replay() error {
+	r := emitter.Replay{Filter: h.filter(), Most: 1 + h.IntN(3), Dry: true}
+	dry, err := h.replayAll(r)
+	if err != nil {
+		return err
+	}
+	if want := h.naiveReplay(&r); cmp.Diff(want, dry) != "" {
+		h.Errorf("a dry replay of %+v (-want +got):\n%s", r.Filter, cmp.Diff(want, dry))
+	}
+	if r.Dry = false; h.IntN(2) == 0 {
+		return nil
+	}
+	done, err := h.replayAll(r)
+	if diff := cmp.Diff(dry, done); diff != "" {
+		h.Errorf("a replay of %+v (-dry +done):\n%s", r.Filter, diff)
+	}
+	return err
+}
+
+func (h *history) replayAll(r emitter.Replay) (all emitter.Replayed, err error) {
+	for {
+		step, err := h.s.Replay(h.Context(), r)
+		if all.Add(step); err != nil || step.Next == "" {
+			return all, err
+		}
+		r.Cursor = step.Next
+	}
+}
+
+// between ends the store, does something to its file, and begins it again.
+func (h *history) between(do func()) error {
+	err := h.s.Close()
+	do()
+	h.given = nil
+	h.open()
+	return err
+}
+
+// upgrade makes the file one of schema 5, and begins to upgrade it.
+func (h *history) upgrade() {
+	older(h, h.path)
+	if h.IntN(3) == 0 {
+		return
+	}
+	half := &Store{log: h.s.log, hands: newHands()}
+	err := errors.Join(half.mount(h.path, false), half.lay(h.path))
+	half.db.NoSync = true
+	for range h.IntN(40) {
+		err = errors.Join(err, half.db.Update(func(btx *bbolt.Tx) error {
+			if t := newTx(btx); !t.indexed() {
+				return t.upgrade(1 + h.IntN(3))
+			}
+			return nil
+		}))
+	}
+	if err := errors.Join(err, half.db.Close()); err != nil {
+		h.Fatal(err)
+	}
+	r, err := Open(h.path, Options{ReadOnly: true})
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.s = r
+	h.verifyLists()
+	if err := errors.Join(r.Check(h.Context()), r.Close()); err != nil {
+		h.Errorf("half way: %v", err)
+	}
+	if h.IntN(4) == 0 {
+		h.repair()
+	}
+}
+
+// repair repairs what is whole: nothing is lost.
+func (h *history) repair() {
+	f, err := Examine(context.Background(), h.path, nil)
+	if err != nil || f.Damaged() {
+		h.Fatalf("examined: %+v, %v", f, err)
+	}
+	r, err := Repair(context.Background(), h.path, nil)
+	if err != nil || len(r.Lost)+r.Revived > 0 {
+		h.Fatalf("repaired: %+v, %v", r, err)
+	}
+	if err := os.Remove(r.Kept); err != nil {
+		h.Error(err)
+	}
+}
+
+// harm damages a few records, and has the store repaired.
+func (h *history) harm() error {
+	var all []pair
+	err := h.s.each(h.Context(), func(_ *tx, b bucket, k, _ []byte) error {
+		all = append(all, pair{b: b, k: slices.Clone(k)})
+		return nil
+	})
+	for range 1 + h.IntN(3) {
+		one := any1(h, all)
+		spoil(h.T, h.s, one.b, one.k)
+		h.did = append(h.did, describe(one.b, one.k))
+	}
+	return errors.Join(err, h.between(func() {
+		r, err := Repair(context.Background(), h.path, nil)
+		if err != nil {
+			h.Fatalf("repaired: %v", err)
+		}
+		if err := os.Remove(r.Kept); err != nil {
+			h.Error(err)
+		}
+	}))
+}
+
+func (h *history) verify() {
+	if err := h.s.Check(h.Context()); err != nil {
+		h.Error(err)
+	}
+	h.verifyIndexes()
+	h.verifyLists()
+	h.verifyMeetings()
+}
+
+// verifyIndexes makes all indexes from the records and compares them with those
+// that there are.
+func (h *history) verifyIndexes() {
+	err := h.s.view(func(t *tx) error {
+		want, err := t.allEntries()
+		if err != nil {
+			return err
+		}
+		for _, b := range []bucket{bucketBySource, bucketByEndpoint, bucketLetters, bucketDead, bucketLanes, bucketDue} {
+			got := map[string][]byte{}
+			c := t.cursor(b)
+			for k, v := c.First(); k != nil; k, v = c.Next() {
+				got[string(k)] = v
+			}
+			if diff := cmp.Diff(want[b], got, cmpopts.EquateEmpty()); diff != "" {
+				h.Errorf("%s (-made from the records +there):\n%s", b, diff)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.Error(err)
+	}
+}
+
+// allEntries makes the entries of all indexes anew.
+func (t *tx) allEntries() (map[bucket]map[string][]byte, error) {
+	all := map[bucket]map[string][]byte{bucketLanes: {}, bucketDue: {}, bucketDead: {}, bucketBySource: {}, bucketByEndpoint: {}, bucketLetters: {}}
+	heads := map[string]bool{}
+	for _, b := range []bucket{bucketEvents, bucketDeliveries} {
+		c := t.cursor(b)
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			some, err := t.entries(nil, b, k, v)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range some {
+				all[p.b][string(p.k)] = p.v
+			}
+			if b == bucketEvents {
+				continue
+			}
+			number, _ := lastNumber(k)
+			d, e, err := t.waiting(number)
+			if err != nil {
+				return nil, err
+			}
+			put := func(b bucket, key []byte) { all[b][string(key)] = entry(b, key) }
+			switch lane := d.lane(&e, number); {
+			case d.letter():
+				put(bucketDead, deadKey(d.settled, number))
+			case d.state == stateWaiting:
+				put(bucketLanes, laneKey(lane, number))
+				if !heads[string(lane)] {
+					put(bucketDue, d.dueKey(&e, number))
+				}
+				heads[string(lane)] = true
+			}
+		}
+	}
+	return all, nil
+}
+
+// origin is the first delivery of its event to the endpoint.
+func origin(d *emitter.DeliveryRecord) uint64 { return stdcmp.Or(d.ReplayOf, d.Number) }
+
+// told is all that a store tells, read record by record.
+type told struct {
+	events     []emitter.EventRecord // with their last deliveries
+	firsts     map[string]uint64
+	deliveries []emitter.DeliveryRecord
+	stored     []storedDelivery
+}
+
+func (h *history) read() (all told) {
+	err := h.s.view(func(t *tx) error {
+		all.firsts = map[string]uint64{}
+		last := map[string][]emitter.DeliveryRecord{}
+		c := t.cursor(bucketDeliveries)
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			d, err := readDelivery(k, v)
+			if err != nil {
+				return err
+			}
+			number, _ := lastNumber(k)
+			e, err := readEvent([]byte(d.event), t.bucket(bucketEvents).Get([]byte(d.event)))
+			if err != nil {
+				return err
+			}
+			shown, event := d.shown(number, &e), e.shown(d.event)
+			if d.after == 0 {
+				last[d.event] = append(last[d.event], shown)
+			}
+			shown.Event = &event
+			all.deliveries, all.stored = append(all.deliveries, shown), append(all.stored, d)
+		}
+		c = t.cursor(bucketEvents)
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			e, err := readEvent(k, v)
+			if err != nil {
+				return err
+			}
+			event := e.shown(string(k))
+			event.Deliveries = last[event.ID]
+			slices.SortFunc(event.Deliveries, func(a, b emitter.DeliveryRecord) int { // as the event was told
+				return int(origin(&a)) - int(origin(&b))
+			})
+			all.events, all.firsts[event.ID] = append(all.events, event), e.first
+		}
+		return nil
+	})
+	if err != nil {
+		h.Error(err)
+	}
+	return all
+}
+
+func (h *history) verifyLists() {
+	all := h.read()
+	for range 12 {
+		f, size := h.filter(), 1+h.IntN(6)
+		want := slices.DeleteFunc(slices.Clone(all.deliveries), func(d emitter.DeliveryRecord) bool {
+			return !f.Of(&d) || !f.Takes(d.Event) || !f.Sees(d.Queued)
+		})
+		slices.SortFunc(want, func(a, b emitter.DeliveryRecord) int {
+			if f.State == emitter.Dead && !a.Settled.Equal(b.Settled) {
+				return b.Settled.Compare(a.Settled)
+			}
+			return int(b.Number) - int(a.Number)
+		})
+		if diff := cmp.Diff(want, h.deliveries(f, size, func() {}), cmpopts.EquateEmpty()); diff != "" {
+			h.Errorf("deliveries by %+q, %s to %s (-want +got):\n%s", f, f.Since, f.Until, diff)
+		}
+		events := slices.DeleteFunc(slices.Clone(all.events), func(e emitter.EventRecord) bool {
+			return !f.Takes(&e) || !f.Sees(e.Created) || (f.Endpoint != "" || f.State != "") && !slices.ContainsFunc(e.Deliveries, func(d emitter.DeliveryRecord) bool { return f.Of(&d) })
+		})
+		got := h.eventsOf(f, size, func() {})
+		if byNumber := f.Endpoint != "" || f.State == emitter.Waiting || f.State == emitter.Dead || f.Source != ""; byNumber && h.s.refusing == nil &&
+			!slices.IsSortedFunc(got, func(a, b emitter.EventRecord) int { return int(all.firsts[b.ID]) - int(all.firsts[a.ID]) }) {
+			h.Errorf("events by %+q are not in order", f)
+		}
+		byID := func(a, b emitter.EventRecord) int { return strings.Compare(a.ID, b.ID) }
+		slices.SortFunc(events, byID)
+		slices.SortFunc(got, byID)
+		if diff := cmp.Diff(events, got, cmpopts.EquateEmpty()); diff != "" {
+			h.Errorf("events by %+q, %s to %s (-want +got):\n%s", f, f.Since, f.Until, diff)
+		}
+	}
+}
+
+// deliveries is a whole list, page by page; between two of them something happens.
+func (h *history) deliveries(f emitter.Filter, size int, between func()) (all []emitter.DeliveryRecord) {
+	for p := (emitter.Page{Limit: size}); ; between() {
+		page, err := h.s.Deliveries(h.Context(), f, p)
+		if err != nil || page.Damaged > 0 || len(page.Deliveries) > size {
+			h.Errorf("deliveries by %+q: %+v, %v", f, page.Rest, err)
+			return all
+		}
+		all = append(all, page.Deliveries...)
+		if p.Cursor = page.Next; p.Cursor == "" {
+			return all
+		}
+	}
+}
+
+func (h *history) eventsOf(f emitter.Filter, size int, between func()) (all []emitter.EventRecord) {
+	for p := (emitter.Page{Limit: size}); ; between() {
+		page, err := h.s.Events(h.Context(), f, p)
+		if err != nil || page.Damaged > 0 || len(page.Events) > size {
+			h.Errorf("events by %+q: %+v, %v", f, page.Rest, err)
+			return all
+		}
+		all = append(all, page.Events...)
+		if p.Cursor = page.Next; p.Cursor == "" {
+			return all
+		}
+	}
+}
+
+// naiveReplay counts what a replay would put back.
+func (h *history) naiveReplay(r *emitter.Replay) (n emitter.Replayed) {
+	all := h.read()
+	for i, d := range all.deliveries {
+		if d.ReplayedBy != 0 || !r.Takes(d.Event) || !r.Sees(d.Event.Created) || r.Endpoint != "" && d.Endpoint != r.Endpoint {
+			continue
+		}
+		switch {
+		case d.State == emitter.Waiting:
+			n.Waiting++
+		case r.State != "" && r.State != d.State:
+		case r.Covers(d.State):
+			n.Superseded++
+		case all.stored[i].unmade:
+			n.Unsendable++
+		default:
+			n.Replayed++
+		}
+	}
+	return n
+}
+
+// verifyMeetings goes through what indexes have in common, up and down, whatever
+// index of states is short enough, and with ends in between.
+func (h *history) verifyMeetings() {
+	all := h.read()
+	err := h.s.view(func(t *tx) error {
+		for range 20 {
+			f, up := h.filter(), h.IntN(2) == 0
+			harm := func(err error) { h.Error(err) }
+			for name, of := range map[string]func() []numbered{
+				"firsts":  func() []numbered { return t.firsts(&f, h.IntN(6), harm, f.State) },
+				"numbers": func() []numbered { return t.numbers(&f, harm) },
+			} {
+				got := t.meetAll(h, of, up)
+				if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+					h.Errorf("%s by %+q, up %t: %v", name, f, up, got)
+				}
+				for i, d := range all.deliveries {
+					first := origin(&d)
+					if name == "numbers" {
+						first = d.Number
+					} else if all.stored[i].after != 0 {
+						continue
+					}
+					if f.Of(&d) && (f.Source == "" || f.Takes(d.Event)) && !slices.Contains(got, first) {
+						h.Errorf("%s by %+q, up %t, lack %d: %v", name, f, up, first, got)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.Error(err)
+	}
+}
+
+// meetAll gives all numbers, the least first.
+func (t *tx) meetAll(h *history, of func() []numbered, up bool) (all []uint64) {
+	n := uint64(0)
+	if !up {
+		n = 1 << 40
+	}
+	m := meeting{of: of(), up: up}
+	for {
+		if h.IntN(3) == 0 {
+			m = meeting{of: of(), up: up, skimmed: maxSkimmed - 3 - h.IntN(5)}
+		}
+		at, found, more := m.next(n)
+		if more {
+			m = meeting{of: of(), up: up}
+			if n = at; h.IntN(2) == 0 {
+				m.skimmed = maxSkimmed - 3 - h.IntN(5)
+			}
+			continue
+		}
+		if !found {
+			break
+		}
+		all = append(all, at)
+		if n, found = m.beyond(at); !found {
+			break
+		}
+	}
+	if !up {
+		slices.Reverse(all)
+	}
+	return all
+}
