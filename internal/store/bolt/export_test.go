@@ -40,5 +40,6 @@ func (s *Store) ForgetBy(step int) { s.step = step }
 // ForgetStep makes one step of Forget, and says how many of the units are
 // forgotten then.
 func (s *Store) ForgetStep(ctx context.Context, units ...string) (done int, err error) {
-	return s.forgetStep(ctx, units)
+	done, _, err = s.forgetStep(ctx, units)
+	return done, err
 }

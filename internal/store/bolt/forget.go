@@ -20,7 +20,11 @@ const forgetKey = "forget/"
 // name again, or by the next sweep.
 func (s *Store) Forget(ctx context.Context, units ...string) error {
 	for len(units) > 0 {
-		done, err := s.forgetStep(ctx, units)
+		done, half, err := s.forgetStep(ctx, units)
+		if err == nil && half != "" {
+			err = s.forgetRest(ctx, half)
+			done++
+		}
 		if err != nil {
 			return fmt.Errorf("forget: %w", err)
 		}
@@ -29,20 +33,25 @@ func (s *Store) Forget(ctx context.Context, units ...string) error {
 	return nil
 }
 
-// forgetStep makes one step, and says how many of the units are forgotten.
-func (s *Store) forgetStep(ctx context.Context, units []string) (done int, err error) {
+// forgetStep makes one step, and says how many of the units are forgotten, and
+// under which key the rest of the next one stands; "": it was not begun.
+func (s *Store) forgetStep(ctx context.Context, units []string) (done int, half string, err error) {
 	err = s.do(ctx, &request{
 		check: func(*tx) error { return nil },
 		apply: func(t *tx) error {
-			done = 0
+			done, half = 0, ""
 			for n := 0; done < len(units) && n < t.step; done++ {
 				stem, err := t.stem(units[done])
 				if err != nil {
 					return err
 				}
 				removed, whole, err := t.forgetUnit(stem, t.step-n)
-				if err != nil || !whole {
+				if err != nil {
 					return err
+				}
+				if !whole {
+					half = stem
+					return nil
 				}
 				n += removed
 			}
@@ -50,7 +59,29 @@ func (s *Store) forgetStep(ctx context.Context, units []string) (done int, err e
 		},
 		size: sweepStep * 100,
 	})
-	return done, err
+	return done, half, err
+}
+
+// forgetRest brings to its end what forgetStep began. It goes by the key: the
+// unit's name may be another's by now. And it takes no state: what is there came
+// after all was forgotten.
+func (s *Store) forgetRest(ctx context.Context, stem string) error {
+	for whole := false; !whole; {
+		err := s.do(ctx, &request{
+			check: func(*tx) error { return nil },
+			apply: func(t *tx) (err error) {
+				if whole = !t.forgetting(stem); !whole {
+					_, whole, err = t.forgetUnit(stem, t.step)
+				}
+				return err
+			},
+			size: sweepStep * 100,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forgetting says whether a unit is being forgotten: it has no state, and there
@@ -103,11 +134,11 @@ func (t *tx) dropSome(b bucket, prefix []byte, most int) (n int, all bool, err e
 	return len(keys), all, nil
 }
 
-// unforgotten says of a unit that it is being forgotten, so that nothing can be
-// written under its name yet.
-type unforgotten struct{ unit string }
+// unforgotten says of a unit, by its key, that it is being forgotten, so that
+// nothing can be written under its name yet.
+type unforgotten struct{ stem string }
 
-func (e *unforgotten) Error() string { return fmt.Sprintf("unit %q is being forgotten", e.unit) }
+func (e *unforgotten) Error() string { return describeUnit(e.stem) + " is being forgotten" }
 
 // afterForgetting does what is written under the name of a unit. Where one is
 // being forgotten, that is brought to its end first.
@@ -118,7 +149,7 @@ func (s *Store) afterForgetting(ctx context.Context, write func() error) error {
 		if !ok {
 			return err
 		}
-		if err := s.Forget(ctx, under.unit); err != nil {
+		if err := s.forgetRest(ctx, under.stem); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,10 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +31,7 @@ func halfForgotten(t *testing.T, path string, steps int) *Store {
 	putMany(t, s, &differ.Commit{Source: "beside"}, 1)
 	for range steps {
 		for _, unit := range []string{"shop", poller.Unit("shop", "w")} {
-			if _, err := s.forgetStep(t.Context(), []string{unit}); err != nil {
+			if _, _, err := s.forgetStep(t.Context(), []string{unit}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -92,7 +94,7 @@ func TestForgetInSteps(t *testing.T) {
 		}
 	}
 	for done, steps := 0, 0; done < len(all); steps++ {
-		n, err := s.forgetStep(t.Context(), all[done:])
+		n, _, err := s.forgetStep(t.Context(), all[done:])
 		if done += n; err != nil || steps > 15 {
 			t.Fatal(steps, err)
 		}
@@ -188,4 +190,64 @@ func TestHalfForgottenComesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestForgetLeavesWhatComes holds that the end of forgetting a unit takes nothing
+// of what stands under its name by then: what another writer put there, who
+// waited for the same end, or what got the name.
+func TestForgetLeavesWhatComes(t *testing.T) {
+	there := func(t *testing.T, s *Store, unit string, items int) {
+		t.Helper()
+		if state, _, err := s.Snapshot(t.Context(), unit); err != nil || len(state.Items) != items {
+			t.Errorf("%s has %d items, %v, want %d", unit, len(state.Items), err, items)
+		}
+		if err := s.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("of another writer", func(t *testing.T) {
+		s := halfForgotten(t, t.TempDir()+"/test.db", 1)
+		defer s.Close()
+		late := func() error { // as Keep, which was refused, when a commit had not begun
+			err := s.do(t.Context(), &request{check: func(t *tx) error { return t.still("shop", "shop") }, apply: func(*tx) error { return nil }})
+			if err != nil {
+				putMany(t, s, &differ.Commit{Source: "shop"}, 3)
+			}
+			return err
+		}
+		if err := s.afterForgetting(t.Context(), late); err != nil {
+			t.Error(err)
+		}
+		there(t, s, "shop", 3)
+	})
+	t.Run("of another name", func(t *testing.T) {
+		s := halfForgotten(t, t.TempDir()+"/test.db", 0)
+		defer s.Close()
+		var once sync.Once
+		err := s.Forget(&between{Context: t.Context(), do: func() {
+			if units, _ := s.Units(t.Context(), "shop"); len(units) == 0 {
+				once.Do(func() {
+					if err := s.Rename(t.Context(), "beside", "shop"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}}, poller.Unit("shop", "w"), "shop")
+		if err != nil {
+			t.Error(err)
+		}
+		there(t, s, "shop", 1)
+		there(t, s, "beside", 0)
+	})
+}
+
+// between is a context of which a store asks between its steps.
+type between struct {
+	context.Context
+	do func()
+}
+
+func (b *between) Err() error {
+	b.do()
+	return b.Context.Err()
 }

@@ -33,6 +33,7 @@ type history struct {
 	events int
 	given  []emitter.Delivery
 	did    []string // the last things
+	paging bool
 }
 
 // Names that are prefixes of each other, or whose bytes are odd.
@@ -127,8 +128,9 @@ func (h *history) do() {
 		{"upgrade", 4, func() error { return h.between(h.upgrade) }},
 		{"repair", 3, func() error { return h.between(h.repair) }},
 		{"harm", 2, h.harm},
+		{"pages", 8, h.pages},
 	} {
-		if h.IntN(130) >= one.chance {
+		if h.IntN(130) >= one.chance || h.paging && (one.name == "pages" || one.name == "harm") {
 			continue
 		}
 		h.did = append(h.did[max(0, len(h.did)-20):], one.name)
@@ -242,7 +244,7 @@ func (h *history) forget() error {
 	if h.IntN(2) == 0 {
 		return h.s.Forget(h.Context(), unit, any1(h, oddSources))
 	}
-	_, err := h.s.forgetStep(h.Context(), []string{unit})
+	_, _, err := h.s.forgetStep(h.Context(), []string{unit})
 	return err
 }
 
@@ -591,6 +593,56 @@ func (h *history) naiveReplay(r *emitter.Replay) (n emitter.Replayed) {
 		}
 	}
 	return n
+}
+
+// pages reads lists page by page while other things happen: what was there all
+// the time is given, and nothing twice.
+func (h *history) pages() error {
+	h.paging = true
+	defer func() { h.paging = false }()
+	f, size := h.filter(), 1+h.IntN(3)
+	numbers := func() (of []uint64) {
+		for _, d := range h.read().deliveries {
+			if f.Of(&d) && f.Takes(d.Event) && f.Sees(d.Queued) {
+				of = append(of, d.Number)
+			}
+		}
+		return of
+	}
+	var got []uint64
+	before := numbers()
+	for _, d := range h.deliveries(f, size, h.do) {
+		got = append(got, d.Number)
+	}
+	compareAll(h, "deliveries", f, before, numbers(), got)
+	f.State = ""
+	ids := func() (of []string) {
+		for _, e := range h.read().events {
+			if f.Takes(&e) && f.Sees(e.Created) && (f.Endpoint == "" || slices.ContainsFunc(e.Deliveries, func(d emitter.DeliveryRecord) bool { return f.Of(&d) })) {
+				of = append(of, e.ID)
+			}
+		}
+		return of
+	}
+	var told []string
+	were := ids()
+	for _, e := range h.eventsOf(f, size, h.do) {
+		told = append(told, e.ID)
+	}
+	compareAll(h, "events", f, were, ids(), told)
+	return nil
+}
+
+func compareAll[T stdcmp.Ordered](h *history, what string, f emitter.Filter, before, after, got []T) {
+	slices.Sort(got)
+	if len(slices.Compact(slices.Clone(got))) != len(got) {
+		h.Errorf("%s by %+q are given twice: %v", what, f, got)
+	}
+	for _, one := range before {
+		if slices.Contains(after, one) && !slices.Contains(got, one) {
+			h.Errorf("%s by %+q lack %v, which was there all the time", what, f, one)
+		}
+	}
 }
 
 // verifyMeetings goes through what indexes have in common, up and down, whatever

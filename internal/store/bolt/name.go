@@ -91,7 +91,7 @@ func (t *tx) still(unit, stem string) error {
 	case now != stem:
 		return differ.ErrConflict
 	case t.forgetting(stem):
-		return &unforgotten{unit}
+		return &unforgotten{stem}
 	}
 	return nil
 }
