@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/deltahook/deltahook/internal/fault"
+	"github.com/deltahook/deltahook/internal/units"
 )
 
 // Hold is why an answer was not taken in: it would have deleted or told more
@@ -72,6 +75,12 @@ func newGuards(s ChangeSettings) guards {
 		g.events = defaultMaxEvents
 	}
 	return g
+}
+
+func (g guards) check(deletes fault.Report) {
+	if g.deletes.Of > 1 {
+		deletes.Errorf("%s is not between 0%% and 100%%", units.Percent(g.deletes.Of))
+	}
 }
 
 // reason is why an answer that deletes and tells so much must be held; "": it

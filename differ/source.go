@@ -84,6 +84,7 @@ func compile(r fault.Report, name string, s Settings, resp ResponseSettings, end
 		expect:         s.Changes.ExpectWithin.Std(),
 	}
 	src.checkBaseline(r.At("changes", "baseline"))
+	src.guards.check(r.At("changes", "max_deletes"))
 	if src.confirmDeletes == 0 {
 		src.confirmDeletes = defaultConfirmDeletes
 	}

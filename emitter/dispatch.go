@@ -10,7 +10,7 @@ const (
 	// aheadOfSettling bounds, in multiples of the concurrency, how many
 	// deliveries may be in hand: started ahead, in flight, or not settled yet.
 	// All of them may have been sent.
-	aheadOfSettling = 20
+	aheadOfSettling = 32
 
 	// aheadOfSending is how many, in multiples of the concurrency, are started
 	// ahead where much waits, so that nobody who sends waits for the queue. It
@@ -24,7 +24,7 @@ const (
 	// as settleTogether times the concurrency has, and settleWait after the
 	// first that did at the latest. A transaction costs about as much as ten
 	// attempts.
-	settleTogether = 8
+	settleTogether = 16
 	settleWait     = 5 * time.Millisecond
 
 	// After slowAfter attempts in a row that did not arrive one is made at a

@@ -352,8 +352,8 @@ func TestRunBoundsWhatIsUnsettled(t *testing.T) {
 		defer b.stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(b.wire.requests()); n != 60 {
-			t.Errorf("%d requests while none is settled, want 20 times the concurrency of 3", n)
+		if n := len(b.wire.requests()); n != 96 {
+			t.Errorf("%d requests while none is settled, want 32 times the concurrency of 3", n)
 		}
 	})
 }

@@ -10,8 +10,8 @@ import (
 
 // What is wrong with a request to change watch keys.
 var (
-	ErrNoWatch       = errors.New("no source of this name takes watch keys over the API: it needs watch.api")
-	ErrNoKeys        = errors.New("no source of this name has watch keys, or it is disabled")
+	ErrNoWatch       = errors.New("it takes no watch keys over the API: there is no such source, or it has no watch.api")
+	ErrNoKeys        = errors.New("it has no watch keys, or there is no such source, or it is disabled")
 	ErrBadWatchKey   = errors.New("not a watch key")
 	ErrTooManyKeys   = fmt.Errorf("the source has %d watch keys, which is the most", maxWatchKeys)
 	ErrNotWatched    = errors.New("the source has no such watch key")
@@ -28,6 +28,7 @@ type WatchedKey struct {
 // Watch has a key of a source polled from now on, and reports whether it was
 // added. It returns when that is durable.
 func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err error) {
+	defer nameSource(source, &err)
 	p.watching.Lock()
 	defer p.watching.Unlock()
 	f, err := p.fanOf(source)
@@ -64,7 +65,8 @@ func (p *Poller) Watch(ctx context.Context, source, key string) (added bool, err
 // Unwatch stops the polls of a key that was added over the API, and forgets
 // what is remembered of it. It returns when that is durable: no poll of the
 // key starts after that, and of one that runs nothing is taken in.
-func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
+func (p *Poller) Unwatch(ctx context.Context, source, key string) (err error) {
+	defer nameSource(source, &err)
 	p.watching.Lock()
 	defer p.watching.Unlock()
 	f, err := p.fanOf(source)
@@ -101,14 +103,15 @@ func (p *Poller) Unwatch(ctx context.Context, source, key string) error {
 }
 
 // Watched gives the watch keys of a source, in their order.
-func (p *Poller) Watched(source string) ([]WatchedKey, error) {
+func (p *Poller) Watched(source string) (keys []WatchedKey, err error) {
+	defer nameSource(source, &err)
 	f := p.fan(source)
 	if f == nil {
 		return nil, ErrNoKeys
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	keys := make([]WatchedKey, 0, len(f.origins))
+	keys = make([]WatchedKey, 0, len(f.origins))
 	for key := range f.origins {
 		keys = append(keys, f.shown(key))
 	}
@@ -117,7 +120,8 @@ func (p *Poller) Watched(source string) ([]WatchedKey, error) {
 }
 
 // WatchedKey gives one watch key of a source.
-func (p *Poller) WatchedKey(source, key string) (WatchedKey, error) {
+func (p *Poller) WatchedKey(source, key string) (known WatchedKey, err error) {
+	defer nameSource(source, &err)
 	f := p.fan(source)
 	if f == nil {
 		return WatchedKey{}, ErrNoKeys
@@ -140,6 +144,13 @@ func (p *Poller) fanOf(source string) (*fan, error) {
 		return f, nil
 	}
 	return nil, ErrNoWatch
+}
+
+// nameSource says of which source an error is.
+func nameSource(source string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("source %.100s: %w", source, *err)
+	}
 }
 
 // deadOf is a key that is still to be forgotten, if it is one.

@@ -320,6 +320,8 @@ func TestWatchRefuses(t *testing.T) {
 	} {
 		if _, err := p.Watch(t.Context(), c.source, c.key); !errors.Is(err, c.want) {
 			t.Errorf("Watch(%s, %.10q) = %v, want %v", c.source, c.key, err, c.want)
+		} else if err != nil && !strings.HasPrefix(err.Error(), "source "+c.source+": ") {
+			t.Errorf("Watch(%s, %.10q) = %v, which does not name the source", c.source, c.key, err)
 		}
 	}
 	if err := p.Unwatch(t.Context(), "s", "a"); !errors.Is(err, poller.ErrKeyConfigured) {

@@ -66,7 +66,7 @@ func violations(w truth, got []sighting) []string {
 		v.story(at, firsts(v.lanes[at]))
 	}
 	for at := range w.final {
-		for _, endpoint := range []string{"shop", "audit", "wiki"} {
+		for _, endpoint := range w.to {
 			if v.lanes[lane{endpoint, at}] == nil {
 				v.add("lost: %s never heard of %s/%s", endpoint, at.source, at.key)
 			}

@@ -187,7 +187,7 @@ func TestViolationsFindsAnETagAhead(t *testing.T) {
 // story is a world of three items, and what was received when all went well:
 // a was created and changed three times, b created, c created and deleted.
 func story() (truth, []sighting) {
-	w := newTruth()
+	w := newTruth("shop", "audit", "wiki")
 	w.emits["s"] = true
 	var all []sighting
 	add := func(run int, key string, revision int, before, after string) {
@@ -199,7 +199,7 @@ func story() (truth, []sighting) {
 		if after != "null" {
 			w.served[at][after], w.final[at] = revision, after
 		}
-		for _, endpoint := range []string{"shop", "audit", "wiki"} {
+		for _, endpoint := range w.to {
 			all = append(all, notice{run, endpoint, key, revision, "any", before, after}.sighting())
 			if endpoint == "audit" && after != "null" && revision%2 == 0 {
 				all = append(all, notice{run, endpoint, key, revision, "enter", before, after}.sighting())

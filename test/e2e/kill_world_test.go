@@ -24,14 +24,16 @@ type truth struct {
 	known  map[thing]map[string]time.Time // since when the program sent the ETag of a state, and got a 304
 	final  map[thing]string               // the state in the end; an item that is not there has none
 	emits  map[string]bool                // sources whose first answer is told
+	to     []string                       // the endpoints that are told
 
 	// superseded are the ids of events whose place another one took at wiki;
 	// nil: it is not known.
 	superseded map[string]bool
 }
 
-func newTruth() truth {
+func newTruth(to ...string) truth {
 	return truth{
+		to:     to,
 		served: map[thing]map[string]int{}, known: map[thing]map[string]time.Time{},
 		final: map[thing]string{}, emits: map[string]bool{},
 	}
@@ -296,7 +298,7 @@ func (w *world) asks() bool {
 func (w *world) truth() truth {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := newTruth()
+	t := newTruth("shop", "audit", "wiki")
 	for at, states := range w.served {
 		t.served[at] = maps.Clone(states)
 	}

@@ -535,7 +535,7 @@ func (w *keyWorld) over(key string) bool {
 func (w *keyWorld) truth() truth {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := newTruth()
+	t := newTruth("shop", "audit")
 	for at, states := range w.served {
 		t.served[at] = maps.Clone(states)
 		t.final[at] = w.state(at.key)

@@ -57,7 +57,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	defer hand.mu.Unlock()
 	var p *pick
 	err := s.view(func(t *tx) error {
-		p = &pick{tx: t, now: now, skip: skip, turn: s.turns.get(endpoint), room: min(n, 16)}
+		p = &pick{tx: t, now: now, skip: skip, turn: s.turns.get(endpoint), room: min(n, 32)}
 		return p.all(endpoint, n)
 	})
 	if err != nil {
