@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.etcd.io/bbolt"
 
 	"github.com/deltahook/deltahook/differ"
@@ -31,7 +33,9 @@ type history struct {
 	events int
 	given  []emitter.Delivery
 	did    []string // the last things
-	paging bool
+	paging bool     // a list is read meanwhile
+	harmed bool     // records are damaged
+	log    strings.Builder
 }
 
 // Names that are prefixes of each other, or whose bytes are odd.
@@ -74,7 +78,7 @@ func TestHistories(t *testing.T) {
 
 func (h *history) open() {
 	h.Helper()
-	s, err := Open(h.path, Options{})
+	s, err := Open(h.path, Options{Logger: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelError}))})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -83,13 +87,39 @@ func (h *history) open() {
 	h.s = s
 }
 
-// do does one thing at random.
+// deed is one thing that can be done.
+type deed struct {
+	name   string
+	chance int
+	do     func() error
+}
+
+// do does a few things at random.
 func (h *history) do() {
-	for _, one := range []struct {
-		name   string
-		chance int
-		do     func() error
-	}{
+	deeds := h.deeds()
+	if !h.harmed {
+		deeds = append(deeds, h.ends()...)
+	}
+	if !h.harmed && !h.paging {
+		deeds = append(deeds, deed{"harm", 3, h.harm}, deed{"pages", 8, h.pages})
+	}
+	for _, one := range deeds {
+		if h.IntN(130) >= one.chance {
+			continue
+		}
+		h.did = append(h.did[max(0, len(h.did)-20):], one.name)
+		if err := one.do(); err != nil && (!h.harmed || !errors.Is(err, ErrDamaged)) {
+			h.Errorf("%s: %v", one.name, err)
+		}
+		if h.log.Len() > 0 {
+			h.Fatalf("%s: %s", one.name, &h.log)
+		}
+	}
+}
+
+// deeds is what is done to a store that is open.
+func (h *history) deeds() []deed {
+	return []deed{
 		{"commit", 30, h.commit},
 		{"settle", 40, h.settle},
 		{"replay", 25, h.replay},
@@ -112,9 +142,16 @@ func (h *history) do() {
 		}},
 		{"hasten", 5, func() error { return h.s.Hasten(h.Context(), oneOf(h, oddEndpoints)) }},
 		{"drop", 5, func() error {
-			_, err := h.s.Drop(h.Context(), oneOf(h, oddEndpoints), emitter.Drop{Reason: "of no use", Expired: h.IntN(2) == 0, Skip: func(uint64) bool { return h.IntN(2) == 0 }})
+			some := func(uint64) bool { return h.IntN(2) == 0 }
+			_, err := h.s.Drop(h.Context(), oneOf(h, oddEndpoints), emitter.Drop{Reason: "of no use", Expired: h.IntN(2) == 0, Skip: some})
 			return err
 		}},
+	}
+}
+
+// ends is what is done to a file between two opens of it.
+func (h *history) ends() []deed {
+	return []deed{
 		{"reopen", 3, func() error { return h.between(func() {}) }},
 		{"compact", 2, func() error {
 			return h.between(func() {
@@ -125,16 +162,6 @@ func (h *history) do() {
 		}},
 		{"upgrade", 4, func() error { return h.between(h.upgrade) }},
 		{"repair", 3, func() error { return h.between(h.repair) }},
-		{"harm", 2, h.harm},
-		{"pages", 8, h.pages},
-	} {
-		if h.IntN(130) >= one.chance || h.paging && (one.name == "pages" || one.name == "harm") {
-			continue
-		}
-		h.did = append(h.did[max(0, len(h.did)-20):], one.name)
-		if err := one.do(); err != nil {
-			h.Errorf("%s: %v", one.name, err)
-		}
 	}
 }
 
@@ -279,27 +306,30 @@ func (h *history) replay() error {
 	if err != nil {
 		return err
 	}
-	if want := h.naiveReplay(&r); cmp.Diff(want, dry) != "" {
-		h.Errorf("a dry replay of %+v (-want +got):\n%s", r.Filter, cmp.Diff(want, dry))
+	if !h.harmed {
+		if diff := cmp.Diff(h.naiveReplay(&r), dry); diff != "" {
+			h.Errorf("a dry replay of %+v (-want +got):\n%s", r.Filter, diff)
+		}
 	}
 	if r.Dry = false; h.IntN(2) == 0 {
 		return nil
 	}
 	done, err := h.replayAll(r)
-	if diff := cmp.Diff(dry, done); diff != "" {
+	if diff := cmp.Diff(dry, done); diff != "" && !h.harmed {
 		h.Errorf("a replay of %+v (-dry +done):\n%s", r.Filter, diff)
 	}
 	return err
 }
 
 func (h *history) replayAll(r emitter.Replay) (all emitter.Replayed, err error) {
-	for {
+	for range 1_000 {
 		step, err := h.s.Replay(h.Context(), r)
 		if all.Add(step); err != nil || step.Next == "" {
 			return all, err
 		}
 		r.Cursor = step.Next
 	}
+	return all, errors.New("it does not come to an end")
 }
 
 // between ends the store, does something to its file, and begins it again.
@@ -367,12 +397,27 @@ func (h *history) harm() error {
 		all = append(all, pair{b: b, k: slices.Clone(k)})
 		return nil
 	})
+	before, harmed := h.read(), map[string]bool{}
 	for range 1 + h.IntN(3) {
 		one := oneOf(h, all)
+		for _, d := range before.deliveries {
+			if id, _, _ := cutPart(one.k); one.b == bucketDeliveries && string(one.k) == string(numberKey(d.Number)) || string(one.k) == d.Event.ID || id == d.Event.ID {
+				harmed[d.Event.ID] = true
+			}
+		}
 		spoil(h.T, h.s, one.b, one.k)
 		h.did = append(h.did, describe(one.b, one.k))
 	}
-	return errors.Join(err, h.between(func() {
+	h.harmed = true
+	steps := max(0, h.IntN(30)-10)
+	for range steps {
+		h.do()
+		f := h.filter()
+		h.deliveries(f, 1+h.IntN(3), func() {})
+		h.eventsOf(f, 1+h.IntN(3), func() {})
+	}
+	h.harmed = false
+	err = errors.Join(err, h.between(func() {
 		r, err := Repair(context.Background(), h.path, nil)
 		if err != nil {
 			h.Fatalf("repaired: %v", err)
@@ -381,4 +426,14 @@ func (h *history) harm() error {
 			h.Error(err)
 		}
 	}))
+	if steps > 0 {
+		return err
+	}
+	whole := func(all []emitter.DeliveryRecord) []emitter.DeliveryRecord {
+		return slices.DeleteFunc(all, func(d emitter.DeliveryRecord) bool { return harmed[d.Event.ID] })
+	}
+	if diff := cmp.Diff(whole(before.deliveries), whole(h.read().deliveries), cmpopts.EquateEmpty()); diff != "" {
+		h.Errorf("what was whole, and is repaired (-want +got):\n%s", diff)
+	}
+	return err
 }
