@@ -11,13 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"go.etcd.io/bbolt"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
@@ -347,20 +347,7 @@ func (h *history) upgrade() {
 	if h.IntN(3) == 0 {
 		return
 	}
-	half := &Store{log: h.s.log, hands: newHands()}
-	err := errors.Join(half.mount(h.path, false), half.lay(h.path))
-	half.db.NoSync = true
-	for range h.IntN(40) {
-		err = errors.Join(err, half.db.Update(func(btx *bbolt.Tx) error {
-			if t := newTx(btx); !t.indexed() {
-				return t.upgrade(1 + h.IntN(3))
-			}
-			return nil
-		}))
-	}
-	if err := errors.Join(err, half.db.Close()); err != nil {
-		h.Fatal(err)
-	}
+	halfUpgraded(h.T, h.path, h.IntN(40), 1+h.IntN(3))
 	r, err := Open(h.path, Options{ReadOnly: true})
 	if err != nil {
 		h.Fatal(err)
@@ -436,4 +423,32 @@ func (h *history) harm() error {
 		h.Errorf("what was whole, and is repaired (-want +got):\n%s", diff)
 	}
 	return err
+}
+
+// TestHistoriesTogether has several live in one store at once.
+func TestHistoriesTogether(t *testing.T) {
+	h := &history{T: t, Rand: rand.New(rand.NewPCG(rand.Uint64(), 0)), path: filepath.Join(t.TempDir(), "test.db")}
+	h.open()
+	var all sync.WaitGroup
+	for i := range 4 {
+		one := &history{T: t, Rand: rand.New(rand.NewPCG(h.Uint64(), 0)), s: h.s, harmed: true, events: i * 100_000}
+		all.Go(func() {
+			for range 60 {
+				for _, d := range one.deeds() {
+					if d.name == "sleep" || one.IntN(130) >= d.chance {
+						continue
+					}
+					if err := d.do(); err != nil && !errors.Is(err, differ.ErrConflict) {
+						t.Errorf("%s: %v", d.name, err)
+					}
+				}
+				one.deliveries(one.filter(), 3, func() {})
+			}
+		})
+	}
+	all.Wait()
+	h.verify()
+	if err := h.s.Close(); err != nil {
+		t.Error(err)
+	}
 }

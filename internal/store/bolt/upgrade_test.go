@@ -146,6 +146,50 @@ func TestUpgradeGoesOn(t *testing.T) {
 	}
 }
 
+// TestUpgradeOfFixtures kills the upgrade of a file of each older schema after
+// each of its steps. Repaired or not, its indexes are what its records say.
+func TestUpgradeOfFixtures(t *testing.T) {
+	for v := range schema - 1 {
+		for steps := range 12 {
+			path := copyFixture(t, fmt.Sprintf("testdata/v%d.db", v+1))
+			halfUpgraded(t, path, steps, 1)
+			if steps%2 == 0 {
+				if r, err := Repair(t.Context(), path, nil); err != nil || len(r.Lost) > 0 {
+					t.Errorf("schema %d, repaired after %d steps: %+v, %v", v+1, steps, r, err)
+				}
+			}
+			h := &history{T: t, Rand: rand.New(rand.NewPCG(1, 1)), path: path}
+			h.open()
+			h.verify()
+			if err := h.s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// halfUpgraded makes some steps of an upgrade, of so many records.
+func halfUpgraded(t *testing.T, path string, steps, records int) {
+	t.Helper()
+	half := &Store{log: slog.New(slog.DiscardHandler), hands: newHands()}
+	if err := half.mount(path, false); err != nil {
+		t.Fatal(err)
+	}
+	half.db.NoSync = true
+	err := half.lay(path)
+	for range steps {
+		err = errors.Join(err, half.db.Update(func(btx *bbolt.Tx) error {
+			if t := newTx(btx); !t.indexed() {
+				return t.upgrade(records)
+			}
+			return nil
+		}))
+	}
+	if err := errors.Join(err, half.db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // testHalfWay reads a file that is half way here.
 func testHalfWay(t *testing.T, path string, want []any) {
 	t.Helper()
