@@ -35,16 +35,19 @@ func fat(t *testing.T, s *Store, size int) {
 }
 
 // commits writes to sources of its own until it is told to end, and says how
-// long each commit took.
+// long each commit took. The first is made when it returns.
 func commits(ctx context.Context, t *testing.T, s *Store, name string) func() []time.Duration {
 	t.Helper()
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
 		times []time.Duration
+		once  sync.Once
+		begun = make(chan struct{})
 	)
 	for i := range 8 {
 		wg.Go(func() {
+			defer once.Do(func() { close(begun) })
 			for v := uint64(0); ctx.Err() == nil; v++ {
 				began := time.Now()
 				if err := s.Commit(context.Background(), killCommit(fmt.Sprint(name, i), v)); err != nil {
@@ -54,9 +57,11 @@ func commits(ctx context.Context, t *testing.T, s *Store, name string) func() []
 				mu.Lock()
 				times = append(times, time.Since(began))
 				mu.Unlock()
+				once.Do(func() { close(begun) })
 			}
 		})
 	}
+	<-begun
 	return func() []time.Duration {
 		wg.Wait()
 		slices.Sort(times)
