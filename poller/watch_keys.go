@@ -14,7 +14,7 @@ var (
 	ErrNoKeys        = errors.New("it has no watch keys, or there is no such source, or it is disabled")
 	ErrBadWatchKey   = errors.New("not a watch key")
 	ErrTooManyKeys   = fmt.Errorf("the source has %d watch keys, which is the most", maxWatchKeys)
-	ErrNotWatched    = errors.New("the source has no such watch key")
+	ErrNotWatched    = errors.New("it has no such watch key")
 	ErrKeyConfigured = errors.New("the watch key stands in the configuration or in its file, or an item of another source names it: remove it there")
 )
 
