@@ -88,9 +88,9 @@ func TestSourceFailingAndRecovered(t *testing.T) {
 func TestSourceStale(t *testing.T) {
 	t.Parallel()
 	hooks, dir, seen := newReceiver(t, nil), t.TempDir(), map[string]bool{}
-	nobody := "http://" + freeAddress(t) + "/private?api_key=" + hiddenWord
+	url := "http://" + nobody + "/private?api_key=" + hiddenWord
 	write(t, dir, "deltahook.yaml", "alerts: {to: [hook], source_failing_after: 0, source_stale_after: 2s}\n"+
-		configured(hooks, oneSource(nobody, "@every 1s")))
+		configured(hooks, oneSource(url, "@every 1s")))
 	d := start(t, binary(t), dir, "run")
 	told := alerted(t, hooks, seen, "source.stale")
 	if told.Data.Source != "s" || told.Data.Class != "network" || told.Data.Error == "" {

@@ -157,7 +157,7 @@ func (p *process) says(tb testing.TB, o *output, pattern string) []string {
 func (p *process) Addr(tb testing.TB) string {
 	tb.Helper()
 	if p.addr == "" {
-		p.addr = p.says(tb, p.stderr, `msg="deltahook runs".* listen=(127\.0\.0\.1:\d+)`)[1]
+		p.addr = p.says(tb, p.stderr, `msg="deltahook runs".* listen=(127\.[\d.]+:\d+)`)[1]
 	}
 	return p.addr
 }

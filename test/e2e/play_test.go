@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -37,7 +36,7 @@ func newAPI(tb testing.TB) *api {
 	tb.Helper()
 	a := &api{arrived: make(chan asked), answers: make(chan http.HandlerFunc)}
 	end := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the poller was killed
@@ -55,7 +54,8 @@ func newAPI(tb testing.TB) *api {
 		case <-r.Context().Done():
 		case <-end:
 		}
-	}))
+	})
+
 	tb.Cleanup(func() { close(end); server.CloseClientConnections(); server.Close() })
 	a.URL = server.URL
 	return a

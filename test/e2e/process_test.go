@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -240,17 +239,6 @@ func TestAdminAddress(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "deltahook.db.sock")); !os.IsNotExist(err) {
 		t.Errorf("the socket is still there: %v", err)
 	}
-}
-
-// freeAddress is one that nobody listens on just now.
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // A dry run shows what would be told, beside the daemon and without it, and

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -53,7 +52,7 @@ func newReceiver(tb testing.TB, answer func(delivery) int) *receiver {
 		tb.Fatal(err)
 	}
 	r := &receiver{got: make(chan delivery, 10_000), answer: answer}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, req *http.Request) {
 		d := delivery{ID: req.Header.Get("webhook-id"), Header: req.Header.Clone()}
 		var err error
 		if d.Body, err = io.ReadAll(req.Body); err != nil {
@@ -66,7 +65,8 @@ func newReceiver(tb testing.TB, answer func(delivery) int) *receiver {
 			tb.Errorf("webhook %s: %v: %s", d.ID, err, d.Body)
 		}
 		r.take(w, d)
-	}))
+	})
+
 	tb.Cleanup(server.Close)
 	r.URL = server.URL
 	return r

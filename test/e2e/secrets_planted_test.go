@@ -154,7 +154,7 @@ endpoints:
   own: {url: "%[1]s/own", signature: github, secrets: ["${file:plain}-github"], auth: {basic: {user: me, password: "${file:endpoint}"}, login: {token: session, name: X-S, request: {url: "%[1]s/login", form: {p: "${PIN}"}}}}, retry: {schedule: [1h]}}
   proxied: {url: "%[1]s/proxied", secrets: [%[2]s], proxy: "http://me:%[3]s-proxy-%[3]s@%[4]s", retry: {schedule: [1h]}}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
-`, server.URL, whsec, mark, freeAddress(t)))
+`, server.URL, whsec, mark, nobody))
 	var env []string
 	for _, name := range []string{"CLIENT_SECRET", "PARAM", "REFRESH", "PIN", "SHOP_PASSWORD"} {
 		env = append(env, name+"="+plant(name))

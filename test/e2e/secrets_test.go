@@ -44,7 +44,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		repeat(w, r)
 	}))
 	t.Cleanup(shop.Close)
-	gone := "http://" + freeAddress(t)
+	gone := "http://" + nobody
 	with := func(base string) string { // a URL with all that may be secret in it
 		return strings.Replace(base, "http://", "http://"+planted["user"]+":"+planted["password"]+"@", 1) + "/v1/${file:token}?api_key=" + planted["in the url"]
 	}
