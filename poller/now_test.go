@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,10 +150,11 @@ func TestPollNowSaysWhyNot(t *testing.T) {
 // schedule, though nobody hammers on it either.
 func TestPollNowOfASourceThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mended, s := false, &sink{}
+		var mended atomic.Bool
+		s := &sink{}
 		c := poller.NewClientOver(roundTripper(func(r *http.Request) (*http.Response, error) {
 			switch {
-			case mended:
+			case mended.Load():
 				return reply(200, "{}")
 			case r.URL.Path == "/limited":
 				return reply(503, "", "Retry-After", "3600")
@@ -186,7 +188,7 @@ func TestPollNowOfASourceThatFails(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			pollNow(t, p, "broken", "", nil)
 			time.Sleep(10 * time.Hour)
-			mended = true
+			mended.Store(true)
 			pollNow(t, p, "broken", "", nil)
 			time.Sleep(time.Second)
 			if st, _ := p.Status("broken"); st.Failures != 0 || len(s.times("broken", begun)) != 1 {
