@@ -61,7 +61,7 @@ func TestSourceFailingAndRecovered(t *testing.T) {
 		t.Errorf("told %+v", told)
 	}
 	d.kill()
-	a.waiting = false // that poll went with its process
+	a.gone(t)
 	d = start(t, binary(t), dir, "run")
 	a.play(t, down)
 	a.play(t, body([]byte(`{"v":1}`)))
@@ -74,7 +74,7 @@ func TestSourceFailingAndRecovered(t *testing.T) {
 		t.Errorf("told %s, want %s", got, want)
 	}
 	d.kill()
-	a.waiting = false
+	a.gone(t)
 	start(t, binary(t), dir, "run")
 	a.play(t, body([]byte(`{"v":2}`)))
 	a.settled(t)
@@ -89,7 +89,7 @@ func TestSourceStale(t *testing.T) {
 	t.Parallel()
 	hooks, dir, seen := newReceiver(t, nil), t.TempDir(), map[string]bool{}
 	url := "http://" + nobody + "/private?api_key=" + hiddenWord
-	write(t, dir, "deltahook.yaml", "alerts: {to: [hook], source_failing_after: 0, source_stale_after: 2s}\n"+
+	write(t, dir, "deltahook.yaml", "alerts: {to: [hook], source_failing_after: 0, source_stale_after: 4s}\n"+
 		configured(hooks, oneSource(url, "@every 1s")))
 	d := start(t, binary(t), dir, "run")
 	told := alerted(t, hooks, seen, "source.stale")

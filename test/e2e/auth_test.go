@@ -78,7 +78,7 @@ auth:
 			t.Fatalf("start %d: the API got %q, the endpoint was asked %d times and refused %d", n, got, asked, refused)
 		}
 		d.kill()
-		a.waiting = false
+		a.gone(t)
 	}
 
 	// deltahook poll stores the new one as well.
@@ -95,7 +95,7 @@ auth:
 
 	// Access that ends is told once, and the endpoint is left alone.
 	d.kill()
-	a.waiting = false
+	a.gone(t)
 	i.mu.Lock()
 	i.good = "somebody took it away"
 	i.mu.Unlock()

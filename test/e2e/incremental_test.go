@@ -72,7 +72,7 @@ func TestCalendarKilledBetweenTokens(t *testing.T) {
 		t.Helper()
 		if d != nil {
 			d.kill()
-			a.waiting = false // that poll went with its process
+			a.gone(t)
 		}
 		d = start(t, binary(t), dir, "run")
 		a.settled(t)

@@ -124,7 +124,7 @@ func (m *moody) fate(endpoint string) (string, time.Duration) {
 	case n < 295:
 		return "slow 500", slow
 	case n < 300:
-		return "silent", 5 * time.Second // longer than the endpoint's timeout
+		return "silent", time.Minute // longer than the endpoint's timeout, and than most lives
 	case n < 380:
 		return "slow", slow
 	default:

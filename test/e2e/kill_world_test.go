@@ -340,7 +340,7 @@ defaults:
   endpoint:
     secrets: [%s]
     headers: {X-Run: "${RUN}"}
-    timeout: 2s
+    timeout: 10s
     retry: {schedule: [%s100ms], jitter: 50%%}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:

@@ -552,7 +552,7 @@ defaults:
   endpoint:
     secrets: [%[1]s]
     headers: {X-Run: "${RUN}"}
-    timeout: 2s
+    timeout: 10s
     retry: {schedule: [%[2]s100ms], jitter: 50%%}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:
