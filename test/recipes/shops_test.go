@@ -280,11 +280,18 @@ func reordered(since string, all ...string) answer {
 func nightly(since string) func(*http.Request) string {
 	return func(r *http.Request) string {
 		at := r.URL.Query().Get("updated_at_min")
-		if at == "" && time.Now().UTC().Hour() == 3 {
+		if at == "" && during(3) {
 			return since
 		}
 		return at
 	}
+}
+
+// during reports whether it is this hour in UTC, or was a minute ago: when the
+// request was made.
+func during(hour int) bool {
+	now := time.Now().UTC()
+	return now.Hour() == hour || now.Add(-time.Minute).Hour() == hour
 }
 
 // orders are two pages by a Link header, of which the first is recorded.
