@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -114,7 +113,7 @@ func TestAuthExpired(t *testing.T) {
 	t.Parallel()
 	url, _, _ := values(t, `{"v":1}`)
 	var good atomic.Bool
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	tokens := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if good.Load() {
 			fmt.Fprint(w, `{"access_token":"fresh-token","expires_in":3600}`)
@@ -122,7 +121,7 @@ func TestAuthExpired(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, `{"error":"invalid_grant","error_description":"%s was revoked"}`, hiddenWord)
-	}))
+	})
 	t.Cleanup(tokens.Close)
 	hooks, dir, seen := newReceiver(t, nil), t.TempDir(), map[string]bool{}
 	source := fmt.Sprintf(`

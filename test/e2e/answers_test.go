@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -134,7 +133,7 @@ func playFollows(t *testing.T, rows map[string]follow) {
 	t.Helper()
 	var mu sync.Mutex
 	got := map[string][]time.Time{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		name := strings.Trim(r.URL.Path, "/")
 		mu.Lock()
@@ -146,7 +145,7 @@ func playFollows(t *testing.T, rows map[string]follow) {
 			return
 		}
 		t.Errorf("something came to %s", r.URL)
-	}))
+	})
 	t.Cleanup(server.Close)
 	requests := func(name string) []time.Time {
 		mu.Lock()

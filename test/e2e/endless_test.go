@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"strconv"
@@ -19,7 +18,7 @@ func TestEndlessPages(t *testing.T) {
 	var mu sync.Mutex
 	polls, pages := 0, 0
 	pad := strings.Repeat("x", 1<<20-100)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		pages++
 		if r.URL.Path == "/" {
@@ -29,7 +28,7 @@ func TestEndlessPages(t *testing.T) {
 		mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"items":[{"id":%d}],"next":"/%d","pad":"%s"}`, n, n, pad)
-	}))
+	})
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	hooks, dir := newReceiver(t, nil), t.TempDir()
 	write(t, dir, "deltahook.yaml", configured(hooks, fmt.Sprintf(`

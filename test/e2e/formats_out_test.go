@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +39,7 @@ type chats struct {
 func newChats(tb testing.TB, scripts map[string][]said) *chats {
 	tb.Helper()
 	c := &chats{scripts: scripts, got: map[string][]heard{}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
@@ -61,7 +60,7 @@ func newChats(tb testing.TB, scripts map[string][]said) *chats {
 		}
 		w.WriteHeader(answer.status)
 		_, _ = io.WriteString(w, answer.body)
-	}))
+	})
 	tb.Cleanup(server.Close)
 	c.URL = server.URL
 	return c

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -103,7 +102,7 @@ func newWorld(tb testing.TB, seed uint64, sources int) *world {
 		}
 		w.sources[name] = r
 	}
-	server := httptest.NewServer(w)
+	server := newServer(tb, w.ServeHTTP)
 	tb.Cleanup(server.Close)
 	w.URL = server.URL
 	return w

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +22,7 @@ type account struct {
 func newAccount(tb testing.TB) *account {
 	tb.Helper()
 	a := &account{of: map[string]int{}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.at = append(a.at, time.Now())
@@ -31,7 +30,7 @@ func newAccount(tb testing.TB) *account {
 		if a.reply == nil || !a.reply(len(a.at), w) {
 			body([]byte(`{"v":1}`))(w, r)
 		}
-	}))
+	})
 	tb.Cleanup(server.Close)
 	a.URL = server.URL
 	return a

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,10 +19,10 @@ func values(tb testing.TB, first string) (url string, set func(string), polls *a
 	var now atomic.Value
 	now.Store(first)
 	polls = new(atomic.Int64)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		polls.Add(1)
 		body([]byte(now.Load().(string)))(w, r)
-	}))
+	})
 	tb.Cleanup(server.Close)
 	return server.URL, func(text string) { now.Store(text) }, polls
 }
