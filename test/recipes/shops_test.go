@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,7 +126,7 @@ func playParcels(t *testing.T) {
 		defer mu.Unlock()
 		orders, parcel, asked = o, p, map[string]int{}
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if token(w, r) {
 			return
 		}
@@ -147,7 +146,7 @@ func playParcels(t *testing.T) {
 		default:
 			t.Errorf("%s was asked for", r.URL)
 		}
-	}))
+	})
 	t.Cleanup(server.Close)
 	// polled waits until there were two more polls of it, so that the first
 	// of them was taken in.
