@@ -71,7 +71,7 @@ func TestTimersBesideAllElse(t *testing.T) {
 			_ = d.Decide(ctx, "s", key, differ.Released)
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second) // a unit whose store failed waits for two of them at most
+	deadline := time.Now().Add(time.Minute) // a unit whose store failed waits for two seconds at most
 	told, last := map[string]int{}, map[string]bool{}
 	for ; len(last) < 8 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		clear(told)

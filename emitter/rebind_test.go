@@ -84,8 +84,8 @@ func TestRebindingName(t *testing.T) {
 	names(t, func() []string { return now.Load().([]string) })
 	// Stands for the public addresses, of which there are none in a test.
 	permitted := egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
-	direct := endpoint(t, emitter.Settings{URL: "http://rebind.example:" + port, Timeout: 5e9}, emitter.EndpointOptions{Egress: permitted})
-	proxied := endpoint(t, emitter.Settings{URL: "http://shop.proxied.invalid:" + port, Proxy: secret.New(p.URL), Timeout: 5e9}, emitter.EndpointOptions{Egress: permitted})
+	direct := endpoint(t, emitter.Settings{URL: "http://rebind.example:" + port, Timeout: 60e9}, emitter.EndpointOptions{Egress: permitted})
+	proxied := endpoint(t, emitter.Settings{URL: "http://shop.proxied.invalid:" + port, Proxy: secret.New(p.URL), Timeout: 60e9}, emitter.EndpointOptions{Egress: permitted})
 	for _, c := range []struct {
 		addresses []string
 		want      string // "": delivered

@@ -22,6 +22,7 @@ func TestPollNow(t *testing.T) {
 			if r.URL.Path == "/c" {
 				return reply(503, "", "Retry-After", "3600")
 			}
+			time.Sleep(time.Second)
 			return reply(200, "{}")
 		}
 		p := poller.New(sources(t, answers, "", map[string]string{"a": "@hourly", "b": "@hourly", "c": "@hourly"}), nil, s, poller.Options{})
@@ -31,7 +32,8 @@ func TestPollNow(t *testing.T) {
 		go func() { done <- p.Run(ctx) }()
 		time.Sleep(10 * time.Minute)
 		pollNow(t, p, "a", "", nil)
-		pollNow(t, p, "a", "", poller.ErrDue)
+		synctest.Wait() // it begins
+		pollNow(t, p, "a", "", poller.ErrPolling)
 		pollNow(t, p, "c", "", poller.ErrFailing)
 		pollNow(t, p, "nobody", "", poller.ErrNoSource)
 		if err := <-done; err != nil {

@@ -148,7 +148,7 @@ func TestRenewedConnections(t *testing.T) {
 // closed waits until a server has so many connections.
 func closed(t *testing.T, open func() (now, ever int), want int) {
 	t.Helper()
-	for range 200 {
+	for range 6000 { // a minute
 		if now, _ := open(); now == want {
 			return
 		}

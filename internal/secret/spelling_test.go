@@ -169,10 +169,14 @@ func TestRedactorTime(t *testing.T) {
 		"beginnings": strings.Repeat("secret-", 12<<10/7),
 		"one letter": strings.Repeat("a", 12<<10),
 	} {
-		start := time.Now()
-		r.Text(text)
-		if took := time.Since(start); took > 2*time.Second { // the race detector's included; it is a few ms
-			t.Errorf("%s: %s", name, took)
+		least := time.Hour
+		for n := 0; n < 10 && least > 2*time.Second; n++ { // the machine may have stood still
+			start := time.Now()
+			r.Text(text)
+			least = min(least, time.Since(start))
+		}
+		if least > 2*time.Second { // the race detector's included; it is a few ms
+			t.Errorf("%s: %s", name, least)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func launch() (context.Context, error) {
 		return nil, err
 	}
 	all, endAll := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(built, "profile")),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(4*patience), chromedp.UserDataDir(filepath.Join(built, "profile")),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))...)
 	browser, endBrowser := chromedp.NewContext(all)
 	ended = func() { endBrowser(); endAll() }

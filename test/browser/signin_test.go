@@ -26,9 +26,7 @@ func TestSignIn(t *testing.T) {
 		}
 	}
 	refused("/sources/parcels")
-	if ask[string](b, "document.activeElement.name") != "token" {
-		t.Error("the token's field has no focus")
-	}
+	b.until("document.activeElement.name === 'token'")
 	b.do("type a wrong token", chromedp.SendKeys(chromedp.CSS("[name=token]"), "a-token-of-the-tests-9876543210"))
 	b.click("main button")
 	b.shows("[role=alert]", "token")

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -95,12 +96,7 @@ func daemon(t *testing.T) string {
 	t.Cleanup(api.Close)
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(hook.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := freeAddress(t)
 	config := filepath.Join(dir, "deltahook.yaml")
 	text := fmt.Sprintf(`
 server: {listen: %q, token: %s}
@@ -134,9 +130,25 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	return "http://" + addr
 }
 
+// freeAddress is one to listen on: at a loopback address that hardly anybody else
+// has, so that the port is still free when the daemon comes to it.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	n := 1 + rand.IntN(1<<16-1)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.1:0", n>>8, n&0xff))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 func TestGeneratedClient(t *testing.T) {
 	base := daemon(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	c, err := client.NewClient(base, shown{token})
 	if err != nil {

@@ -125,18 +125,20 @@ func TestOpenNewFile(t *testing.T) {
 }
 
 func TestOpenTwice(t *testing.T) {
-	path := newPath(t)
-	open(t, path)
-	for _, readOnly := range []bool{false, true} {
-		began := time.Now()
-		_, err := bolt.Open(path, bolt.Options{ReadOnly: readOnly})
-		if !errors.Is(err, bolt.ErrInUse) || !strings.Contains(err.Error(), path) {
-			t.Errorf("a second opener, readOnly %t, got %v", readOnly, err)
+	synctest.Test(t, func(t *testing.T) {
+		path := newPath(t)
+		open(t, path)
+		for _, readOnly := range []bool{false, true} {
+			began := time.Now()
+			_, err := bolt.Open(path, bolt.Options{ReadOnly: readOnly})
+			if !errors.Is(err, bolt.ErrInUse) || !strings.Contains(err.Error(), path) {
+				t.Errorf("a second opener, readOnly %t, got %v", readOnly, err)
+			}
+			if took := time.Since(began); took < time.Second || took > 2*time.Second {
+				t.Errorf("a second opener waited %s", took)
+			}
 		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("a second opener waited %s", took)
-		}
-	}
+	})
 }
 
 func TestOpenRefused(t *testing.T) {

@@ -211,6 +211,10 @@ func testHalfWay(t *testing.T, path string, want []any) {
 // childUpgrades names the file that a child process of TestUpgradeKilled upgrades.
 const childUpgrades = "DELTAHOOK_TEST_STORE_UPGRADE"
 
+// childSteps is how many steps such a child makes at most before it waits to be
+// killed: less than an upgrade needs, so that the first one is, however late.
+const childSteps = 20
+
 // childUpgrade upgrades a file in small steps, and says when it has made one.
 func childUpgrade(path string) error {
 	s := &Store{log: slog.New(slog.DiscardHandler), hands: newHands()}
@@ -218,7 +222,12 @@ func childUpgrade(path string) error {
 		return err
 	}
 	err := s.lay(path)
-	for more := true; more && err == nil; {
+	steps := 0
+	for more := true; more && err == nil; steps++ {
+		if steps == childSteps {
+			_, _ = io.Copy(io.Discard, os.Stdin) // until the parent ends
+			return errors.New("nobody has killed it")
+		}
 		err = s.db.Update(func(btx *bbolt.Tx) error {
 			t := newTx(btx)
 			if more = !t.indexed(); !more {
@@ -253,6 +262,10 @@ func TestUpgradeKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -265,6 +278,7 @@ func TestUpgradeKilled(t *testing.T) {
 			_ = cmd.Process.Kill()
 		}
 		_, _ = io.Copy(io.Discard, r)
+		_ = in.Close()
 		if ended = cmd.Wait() == nil; !ended {
 			if kills++; kills > 100 {
 				t.Fatal("it does not come to an end")
