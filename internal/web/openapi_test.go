@@ -301,6 +301,52 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 }
 
+// What is asked for in a body that nobody reads would not be done: each
+// operation that the document gives no body refuses one.
+func TestBodyThatNobodyReadsIsRefused(t *testing.T) {
+	k, b, h, e, r := &keeper{keys: map[string]bool{"k": true}}, &book{}, &holder{}, &sender{}, &reloader{}
+	shelf := filledShelf()
+	s := web.New(web.Options{
+		Listen: "127.0.0.1:80", Daemon: office{}, Sources: shelf, Watches: k, Holds: h, Endpoints: e,
+		Archive: b, Replays: b, Backups: &copier{data: []byte("store")}, Token: secret.New("t0ken"), Reloader: r,
+	})
+	v := &visitor{h: s.Admin(), from: "127.0.0.1:9"}
+	d := described(t, v)
+	fill := strings.NewReplacer("{name}", "s", "{key}", "k", "{id}", "1", "{number}", "7")
+	const body = `{"before":"2020-01-01T00:00:00Z","dry_run":true}`
+	for op, words := range d.operations() {
+		method, path, _ := strings.Cut(op, " ")
+		if _, reads := d.at("paths", path, strings.ToLower(method)).(map[string]any)["requestBody"]; reads {
+			continue
+		}
+		for _, body := range []string{body, "before=2020-01-01", "[]", "null", `{}{"dry_run":true}`} {
+			resp, text := v.call(method, fill.Replace(path), body)
+			if resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s with the body %s: %d %s, want 400", op, body, resp.StatusCode, text)
+			} else if err := d.check(op, resp, text); err != nil {
+				t.Errorf("%s with the body %s: %v", op, body, err)
+			}
+		}
+		_, text := v.call(method, fill.Replace(path), body)
+		for _, want := range append([]string{`\"before\"`}, words...) {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: %s does not name %s", op, text, want)
+			}
+		}
+		if resp, _ := v.call(method, fill.Replace(path), body+strings.Repeat(" ", 65<<10)); resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s with a large body: %d, want 413", op, resp.StatusCode)
+		}
+	}
+	if len(shelf.asked) > 0 || len(k.keys) != 1 || len(e.asked) > 0 || len(h.decided) > 0 {
+		t.Errorf("what was refused was done: %q, %v, %q, %q", shelf.asked, k.keys, e.asked, h.decided)
+	}
+	for _, body := range []string{"{}", " {\n} ", "\n"} {
+		if resp, text := v.call(http.MethodPost, "/api/v1/endpoints/e/pause", body); resp.StatusCode != http.StatusNoContent {
+			t.Errorf("pause with the body %q: %d %s, want 204", body, resp.StatusCode, text)
+		}
+	}
+}
+
 func TestSourcesComeInPages(t *testing.T) {
 	shelf := filledShelf()
 	slices.SortFunc(shelf.sources, func(a, b web.SourceState) int { return strings.Compare(a.Name, b.Name) })
