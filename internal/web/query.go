@@ -135,8 +135,8 @@ func checkNoBody(w http.ResponseWriter, r *http.Request, words ...string) error 
 	return invalid("%s, and none is read here: expected none", said)
 }
 
-// paged is a page of a list in the order of its names: those after a cursor,
-// which is a name, and the cursor of the next page ("": this is the last).
+// paged is a page of a list in the order of its names: those after one of them,
+// and the name after which the next page begins ("": this is the last).
 func paged[T any](list []T, name func(T) string, after string, limit int) (page []T, next string) {
 	if limit == 0 {
 		limit = emitter.DefaultPage
