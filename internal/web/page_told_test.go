@@ -325,7 +325,9 @@ type those struct {
 	all []emitter.EndpointStatus
 }
 
-func (e *those) Endpoints(context.Context) ([]emitter.EndpointStatus, error) { return slices.Clone(e.all), nil }
+func (e *those) Endpoints(context.Context) ([]emitter.EndpointStatus, error) {
+	return slices.Clone(e.all), nil
+}
 
 // A faulty search says what is wrong with it, and not that nothing was found.
 func TestFaultySearch(t *testing.T) {
