@@ -438,7 +438,7 @@ func (rare) Events(context.Context, emitter.Filter, emitter.Page) (emitter.Event
 	return emitter.EventPage{Rest: emitter.Rest{Next: "further"}}, nil
 }
 
-// A browser that asks for what is not there gets a page, others a line.
+// A browser that asks for what is not there gets a page, others a problem.
 func TestPageThatIsNotThere(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/nothing", "/sources/s/poll"} {
@@ -452,8 +452,24 @@ func TestPageThatIsNotThere(t *testing.T) {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
 		}
 	}
-	if resp, body := ask(t, http.MethodGet, s.base+"/nothing", ""); resp.StatusCode != http.StatusNotFound || body != "404 page not found\n" {
-		t.Errorf("%d %q", resp.StatusCode, body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html,*/*")
+	resp, body := send(t, req)
+	if text := parsed(t, "/", resp, body).find("main").text(); resp.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(text, "POST is not possible here: expected GET, HEAD") {
+		t.Errorf("POST /: %d %s", resp.StatusCode, text)
+	}
+	for _, tt := range []struct{ method, path, want string }{
+		{http.MethodGet, "/nothing", `{"title":"Not Found","status":404,"detail":"/nothing: not found"}`},
+		{http.MethodGet, "/apix", `{"title":"Not Found","status":404,"detail":"/apix: not found"}`},
+		{http.MethodPost, "/", `{"title":"Method Not Allowed","status":405,"detail":"POST is not possible here: expected GET, HEAD"}`},
+	} {
+		resp, body := ask(t, tt.method, s.base+tt.path, "")
+		if strings.TrimSpace(body) != tt.want || resp.Header.Get("Content-Type") != "application/problem+json" || (resp.StatusCode == 405) != (resp.Header.Get("Allow") == "GET, HEAD") {
+			t.Errorf("%s %s: %d %q, want %s", tt.method, tt.path, resp.StatusCode, body, tt.want)
+		}
 	}
 }
 
