@@ -125,8 +125,8 @@ func TestPersonSteersAnEndpoint(t *testing.T) {
 	do("hook: paused", "pause", "hook")
 	set(worth(n, 1))
 	waits(n)
-	do("hook: 10 deliveries would become dead letters", "drop", "hook")
-	do("hook: 0 deliveries would become dead letters", "drop", "hook", "--before", "1h")
+	do("hook: 10 deliveries would go to the dead letters", "drop", "hook")
+	do("hook: 0 deliveries would go to the dead letters", "drop", "hook", "--before", "1h")
 	do("hook: 10 deliveries dropped", "drop", "hook", "--before", time.Now().Add(time.Hour).Format(time.RFC3339), "--yes")
 	if e := endpointStatus(t, dir, "hook"); e.State != emitter.ConditionPaused || e.Pause != emitter.PauseManual || e.Waiting != 0 || e.Dead != n {
 		t.Errorf("it is %+v", e)
