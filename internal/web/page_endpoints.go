@@ -53,7 +53,10 @@ func (p *pages) endpoint(r *http.Request) (*view, error) {
 	if !found {
 		return nil, fmt.Errorf("endpoint %s: %w", clipped(name, maxShown), ErrNotFound)
 	}
-	e := &endpointPage{EndpointStatus: status, HasArchive: p.Archive != nil, CanReplay: p.Archive != nil && p.Replays != nil, Filter: filter{State: r.URL.Query().Get("state")}}
+	e := &endpointPage{
+		EndpointStatus: status, HasArchive: p.Archive != nil, CanReplay: p.Archive != nil && p.Replays != nil,
+		Filter: filter{State: r.URL.Query().Get("state")},
+	}
 	v := &view{page: "endpoint", Title: name, Nav: "endpoints", Topics: []string{"endpoints/" + name}, Data: e}
 	v.Gist = fmt.Sprintf("%s: %s, %d waiting, %d dead", name, e.State, e.Waiting, e.Dead)
 	if p.Archive == nil {
