@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 )
 
@@ -211,7 +212,7 @@ func faulty(err error) *view {
 	_, order := errors.AsType[*emitter.OrderError](err)
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, emitter.ErrUnknown):
+	case errors.Is(err, ErrNotFound), errors.Is(err, differ.ErrNoItem), errors.Is(err, emitter.ErrUnknown):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrInvalid), errors.Is(err, emitter.ErrBadCursor), order:
 		status = http.StatusBadRequest
