@@ -315,23 +315,25 @@ func TestUpdateOfTimers(t *testing.T) {
 
 // A source that expects changes goes on expecting them from the last one on.
 func TestUpdateOfQuiet(t *testing.T) {
-	hourly := differ.Settings{Changes: differ.ChangeSettings{ExpectWithin: units.Duration(time.Hour)}}
-	r := newReloaded(t)
-	r.sources["s"] = r.source("s", hourly, "shop")
-	now := r.at
-	differ.SetNow(r.differ, func() time.Time { return now })
-	r.update(differ.Setup{Alerts: []string{"ops"}})
-	r.expect("s", "a=1")
-	r.sources["s"] = r.source("s", differ.Settings{}, "shop")
-	r.update(differ.Setup{Alerts: []string{"ops"}})
-	r.sources["s"] = r.source("s", hourly, "shop")
-	r.update(differ.Setup{Alerts: []string{"ops"}})
-	r.expect("s", "a=1")
-	now = r.at.Add(61 * time.Minute)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_ = r.differ.Run(ctx)
-	r.expect("s", "a=1", "s source.quiet @0 ops")
+	synctest.Test(t, func(t *testing.T) {
+		hourly := differ.Settings{Changes: differ.ChangeSettings{ExpectWithin: units.Duration(time.Hour)}}
+		r := newReloaded(t)
+		r.sources["s"] = r.source("s", hourly, "shop")
+		now := r.at
+		differ.SetNow(r.differ, func() time.Time { return now })
+		r.update(differ.Setup{Alerts: []string{"ops"}})
+		r.expect("s", "a=1")
+		r.sources["s"] = r.source("s", differ.Settings{}, "shop")
+		r.update(differ.Setup{Alerts: []string{"ops"}})
+		r.sources["s"] = r.source("s", hourly, "shop")
+		r.update(differ.Setup{Alerts: []string{"ops"}})
+		r.expect("s", "a=1")
+		now = r.at.Add(61 * time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = r.differ.Run(ctx)
+		r.expect("s", "a=1", "s source.quiet @0 ops")
+	})
 }
 
 // However often sources come, go and become others while answers are taken in,

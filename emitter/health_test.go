@@ -203,7 +203,8 @@ func TestOutageOverRestart(t *testing.T) {
 			t.Errorf("%d requests after the restart, want one probe", n)
 		}
 		b.stop()
-		b.wire.set("shop", status(200, 0))
+		// Not delivered before it is told what waits.
+		b.wire.set("shop", status(200, time.Millisecond))
 		b.queue.set(func(q *memory) { // killed before what waits was made due
 			q.state["shop"] = emitter.EndpointState{Health: emitter.Health{Hasten: true}}
 		})
