@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,7 @@ func testDeaths(t *testing.T, s Store) {
 // tick returns when the clock has moved on.
 func tick() {
 	for now := time.Now(); !time.Now().After(now); {
+		runtime.Gosched()
 	}
 }
 
