@@ -195,7 +195,11 @@ func (p Payload) MarshalJSON() ([]byte, error) {
 	case json.Valid(p):
 		return p, nil
 	}
-	return json.Marshal(string(p))
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	err := e.Encode(string(p))
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // UnmarshalJSON takes what is there as it stands.

@@ -11,7 +11,8 @@ import (
 )
 
 func (a *app) compactCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:     "compact",
 		GroupID: "daemon",
 		Short:   "Make the store's file smaller, while no daemon runs",
@@ -28,12 +29,21 @@ then the old one stays as it is.`,
 			if err != nil {
 				return err
 			}
-			return a.compact(cmd.Context(), cfg.Store)
+			return a.compact(cmd.Context(), cfg.Store, format)
 		},
 	}
+	a.outputFlag(cmd, &format)
+	return cmd
 }
 
-func (a *app) compact(ctx context.Context, path string) error {
+// compacted is what compact says to programs.
+type compacted struct {
+	File   string `json:"file"`
+	Before int64  `json:"before"` // bytes
+	After  int64  `json:"after"`
+}
+
+func (a *app) compact(ctx context.Context, path, format string) error {
 	before, after, err := bolt.Compact(ctx, path, nil)
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("%w: stop the daemon first, a file that is in use is not exchanged", err)
@@ -41,8 +51,7 @@ func (a *app) compact(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "%s: %s, was %s\n", path, size(after), size(before))
-	return err
+	return a.say(format, compacted{path, before, after}, "%s: %s, was %s", path, size(after), size(before))
 }
 
 // size is a number of bytes in the largest unit that leaves one before the

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -58,7 +57,8 @@ func shortTime(t time.Time) string {
 }
 
 func (a *app) pauseCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:     "pause ENDPOINT",
 		GroupID: "steer",
 		Short:   "Stop sending to an endpoint; what is told to it waits",
@@ -67,13 +67,16 @@ that are under way end. What is told to it waits, and nothing of it is lost.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.steer(cmd.Context(), args[0], (*web.Client).Pause, "paused: what is told to it waits")
+			return a.steer(cmd.Context(), (*web.Client).Pause, format, steering{args[0], true}, "paused: what is told to it waits")
 		},
 	}
+	a.outputFlag(cmd, &format)
+	return cmd
 }
 
 func (a *app) resumeCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:     "resume ENDPOINT",
 		GroupID: "steer",
 		Short:   "Send to an endpoint again, and try at once what waits",
@@ -84,23 +87,37 @@ but was mended.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.steer(cmd.Context(), args[0], (*web.Client).Resume, "resumed: what waits is tried now")
+			return a.steer(cmd.Context(), (*web.Client).Resume, format, steering{args[0], false}, "resumed: what waits is tried now")
 		},
 	}
+	a.outputFlag(cmd, &format)
+	return cmd
 }
 
-func (a *app) steer(ctx context.Context, endpoint string, do func(*web.Client, context.Context, string) error, done string) error {
+// steering is what pause and resume say to programs.
+type steering struct {
+	Endpoint string `json:"endpoint"`
+	Paused   bool   `json:"paused"`
+}
+
+func (a *app) steer(ctx context.Context, do func(*web.Client, context.Context, string) error, format string, now steering, done string) error {
 	return a.ask(ctx, func(ctx context.Context, c *web.Client) error {
-		if err := do(c, ctx, endpoint); err != nil {
-			return misnamed(ctx, c, "endpoint", endpoint, endpointNames, err)
+		if err := do(c, ctx, now.Endpoint); err != nil {
+			return misnamed(ctx, c, "endpoint", now.Endpoint, endpointNames, err)
 		}
-		_, err := fmt.Fprintf(a.out, "%s: %s\n", endpoint, done)
-		return err
+		return a.say(format, now, "%s: %s", now.Endpoint, done)
 	})
 }
 
+// dropping is what drop says to programs, in the names of the API.
+type dropping struct {
+	Endpoint string `json:"endpoint"`
+	Dropped  int    `json:"dropped"`
+	Dry      bool   `json:"dry_run,omitempty"` // they would be
+}
+
 func (a *app) dropCommand() *cobra.Command {
-	var text string
+	var text, format string
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "drop ENDPOINT",
@@ -122,17 +139,17 @@ says how many they are.`,
 				if err != nil {
 					return misnamed(ctx, c, "endpoint", args[0], endpointNames, err)
 				}
-				if yes {
-					_, err = fmt.Fprintf(a.out, "%s: %d deliveries dropped; they are dead letters\n", args[0], n)
-				} else {
-					_, err = fmt.Fprintf(a.out, "%s: %d deliveries would become dead letters; --yes drops them\n", args[0], n)
+				line := "%s: %s dropped; now among the dead letters"
+				if !yes {
+					line = "%s: %s would go to the dead letters; --yes does it"
 				}
-				return err
+				return a.say(format, dropping{args[0], n, !yes}, line, args[0], count(n, "delivery"))
 			})
 		},
 	}
 	cmd.Flags().StringVar(&text, "before", "", "only what was committed before this: a time like 2026-11-23T10:00:00Z, or so long ago: 2h")
 	cmd.Flags().BoolVar(&yes, "yes", false, "drop them")
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 

@@ -117,11 +117,7 @@ const mostShown = 50
 
 func (a *app) showFindings(said examined) error {
 	if !said.Damaged() {
-		records := 0
-		for _, n := range said.Records {
-			records += n
-		}
-		_, err := fmt.Fprintf(a.out, "%s: whole, %s, %d records\n", said.File, size(said.Size), records)
+		_, err := fmt.Fprintf(a.out, "%s: whole, %s, %s\n", said.File, size(said.Size), count(sum(said.Records), "record"))
 		return err
 	}
 	lines := make([]string, 0, len(said.Faults))
@@ -129,21 +125,45 @@ func (a *app) showFindings(said examined) error {
 		lines = append(lines, string(f.Kind)+": "+f.Text)
 	}
 	a.showSome(lines, sum(said.Counts))
-	r := said.Repaired
-	if r == nil {
+	if said.Repaired == nil {
 		return nil
 	}
-	fmt.Fprintf(a.out, "\n%s: repaired, %s, was %s; the damaged file is %s\n", said.File, size(r.After), size(r.Before), r.Kept)
+	return a.showRepaired(said.File, said.Repaired)
+}
+
+// showRepaired says what is left of a store, and what is not.
+func (a *app) showRepaired(file string, r *bolt.Repaired) error {
+	fmt.Fprintf(a.out, "\n%s: repaired, %s, was %s; the damaged file is %s\n", file, size(r.After), size(r.Before), r.Kept)
+	fmt.Fprintf(a.out, "kept %s: %s\n", count(sum(r.Records), "record"), keptOf(r.Records))
+	if r.Records["items"] == 0 {
+		fmt.Fprintln(a.out, "NO ITEM IS LEFT: a source takes in its next answer as the first. Restore a backup, if there is one")
+	}
+	if r.Records["deliveries"] == 0 {
+		fmt.Fprintln(a.out, "NO DELIVERY IS LEFT: what waited is not told. Restore a backup, if there is one")
+	}
 	if len(r.Lost) == 0 {
 		_, err := fmt.Fprintln(a.out, "nothing was lost")
 		return err
 	}
 	if r.Revived > 0 {
-		fmt.Fprintf(a.out, "%d deliveries were made anew from what else is known of them, and wait\n", r.Revived)
+		fmt.Fprintf(a.out, "made anew from what else is known of them, to be sent: %s\n", count(r.Revived, "delivery"))
 	}
 	fmt.Fprintln(a.out, "left out:")
 	a.showSome(r.Lost, sum(r.Counts))
 	return nil
+}
+
+// keptOf says how many records are of what a person knows; the others are lists
+// and counts of those.
+func keptOf(records map[string]int) string {
+	words := []string{}
+	for _, of := range []struct{ bucket, one string }{
+		{"items", "item"}, {"revisions", "change"},
+		{"events", "event"}, {"deliveries", "delivery"}, {"attempts", "attempt"},
+	} {
+		words = append(words, count(records[of.bucket], of.one))
+	}
+	return strings.Join(words, ", ")
 }
 
 func (a *app) showSome(lines []string, of int) {

@@ -62,7 +62,7 @@ gives an answer that passes.`,
 
 func (a *app) showHolds(list []differ.HeldUnit, format string) error {
 	if format == formJSON {
-		return a.print(list)
+		return a.print(append([]differ.HeldUnit{}, list...))
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(a.out, "nothing is held")
@@ -78,7 +78,7 @@ func (a *app) showHolds(list []differ.HeldUnit, format string) error {
 }
 
 func (a *app) releaseCommand() *cobra.Command {
-	var watch string
+	var watch, format string
 	var silently bool
 	cmd := &cobra.Command{
 		Use:     "release SOURCE",
@@ -94,17 +94,18 @@ a tenth; one that goes beyond that is held anew.`,
 			if silently {
 				state = differ.ReleasedSilently
 			}
-			return a.decide(cmd.Context(), args[0], watch, state)
+			return a.decide(cmd.Context(), decided{args[0], watch, state}, format)
 		},
 	}
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key, where the source has some")
 	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
 	cmd.Flags().BoolVar(&silently, "silently", false, "take it in without telling anything")
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 
 func (a *app) discardCommand() *cobra.Command {
-	var watch string
+	var watch, format string
 	cmd := &cobra.Command{
 		Use:     "discard SOURCE",
 		GroupID: "steer",
@@ -115,26 +116,33 @@ passes.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.decide(cmd.Context(), args[0], watch, differ.Discarded)
+			return a.decide(cmd.Context(), decided{args[0], watch, differ.Discarded}, format)
 		},
 	}
 	cmd.Flags().StringVar(&watch, "watch", "", "the watch key, where the source has some")
 	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
+	a.outputFlag(cmd, &format)
 	return cmd
 }
 
-func (a *app) decide(ctx context.Context, source, watch string, state differ.HoldState) error {
+// decided is a decision about what is held, as it is said to programs.
+type decided struct {
+	Source string           `json:"source"`
+	Watch  string           `json:"watch,omitempty"`
+	State  differ.HoldState `json:"state"`
+}
+
+func (a *app) decide(ctx context.Context, d decided, format string) error {
 	return a.ask(ctx, func(ctx context.Context, c *web.Client) error {
-		if err := c.Decide(ctx, source, watch, state); err != nil {
-			return misnamed(ctx, c, "source", source, sourceNames, err)
+		if err := c.Decide(ctx, d.Source, d.Watch, d.State); err != nil {
+			return misnamed(ctx, c, "source", d.Source, sourceNames, err)
 		}
 		text := map[differ.HoldState]string{
 			differ.Released:         "released: it is polled now, and what was held is told",
 			differ.ReleasedSilently: "released: it is polled now, and what was held is taken in without a word",
 			differ.Discarded:        "discarded: what is remembered stays",
-		}[state]
-		_, err := fmt.Fprintf(a.out, "%s: %s\n", source, text)
-		return err
+		}[d.State]
+		return a.say(format, d, "%s: %s", d.Source, text)
 	})
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +24,27 @@ func (a *app) outputFlag(cmd *cobra.Command, form *string) {
 		}
 		return nil
 	}
+}
+
+// say tells what was done: a document to programs, a line to people.
+func (a *app) say(form string, doc any, line string, args ...any) error {
+	if form == formJSON {
+		return a.print(doc)
+	}
+	_, err := fmt.Fprintf(a.out, line+"\n", args...)
+	return err
+}
+
+// count is a number of things, one of which has this name.
+func count(n int, one string) string {
+	switch stem, y := strings.CutSuffix(one, "y"); {
+	case n == 1:
+	case y:
+		one = stem + "ies"
+	default:
+		one += "s"
+	}
+	return fmt.Sprintf("%d %s", n, one)
 }
 
 // print writes a document for programs.

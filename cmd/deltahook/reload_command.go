@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ false.`,
 			return a.ask(cmd.Context(), func(ctx context.Context, c *web.Client) error {
 				done, err := c.Reload(ctx)
 				if faulty, ok := errors.AsType[*web.Faulty](err); ok {
-					return a.refused(faulty)
+					return a.refused(faulty, form)
 				}
 				if err != nil {
 					return err
@@ -45,8 +46,11 @@ false.`,
 	return cmd
 }
 
-// refused shows faults as check does.
-func (a *app) refused(f *web.Faulty) error {
+// refused shows faults as check does; to programs in the names of the API.
+func (a *app) refused(f *web.Faulty, form string) error {
+	if form == formJSON {
+		return cmp.Or(a.print(map[string][]string{"faults": f.Faults}), errFaultsShown)
+	}
 	for _, text := range f.Faults {
 		fmt.Fprintln(a.err, visible(text))
 	}

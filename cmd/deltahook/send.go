@@ -8,10 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/deltahook/deltahook/configs"
+	"github.com/deltahook/deltahook/emitter"
 )
 
 func (a *app) sendCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:               "send ENDPOINT",
 		GroupID:           "hooks",
 		Short:             "Send a test event to an endpoint, once, and show what it answered",
@@ -22,12 +24,14 @@ func (a *app) sendCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.send(cmd.Context(), cfg, args[0])
+			return a.send(cmd.Context(), cfg, args[0], format)
 		},
 	}
+	a.outputFlag(cmd, &format)
+	return cmd
 }
 
-func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error {
+func (a *app) send(ctx context.Context, cfg *configs.Config, name, format string) error {
 	if _, ok := cfg.Endpoints[name]; !ok {
 		return unknownName("endpoint", name, cfg.Endpoints)
 	}
@@ -43,24 +47,33 @@ func (a *app) send(ctx context.Context, cfg *configs.Config, name string) error 
 	if err != nil {
 		return err
 	}
-	show := &printer{w: a.out, hide: redactor}
 	trial, err := endpoint.Try(ctx, "a test by deltahook send")
 	if err != nil {
 		return err
 	}
-	show.section("Sent", fmt.Sprintf("%s to %s (%s)", trial.Event, name, trial.Host))
-	show.block(string(trial.Payload))
+	if format == formJSON {
+		err = a.print(trial)
+	} else {
+		show := &printer{w: a.out, hide: redactor}
+		show.trial(&trial)
+		err = show.err
+	}
+	if err == nil && !trial.Delivered {
+		err = fmt.Errorf("not delivered: %s", redactor.Text(trial.Reason))
+	}
+	return err
+}
+
+// trial writes what was sent, and what came of it.
+func (p *printer) trial(trial *emitter.Trial) {
+	p.section("Sent", fmt.Sprintf("%s to %s (%s)", trial.Event, trial.Endpoint, trial.Host))
+	p.block(string(trial.Payload))
 	if attempt := trial.Attempt; attempt.Status > 0 {
 		took := time.Duration(attempt.Took * float64(time.Second)).Round(time.Millisecond)
-		show.section("Answer", fmt.Sprintf("status %d in %s", attempt.Status, took))
-		show.block(attempt.Response)
+		p.section("Answer", fmt.Sprintf("status %d in %s", attempt.Status, took))
+		p.block(attempt.Response)
 	}
 	if trial.Delivered {
-		show.section("Outcome", "delivered")
-		return show.err
+		p.section("Outcome", "delivered")
 	}
-	if show.err != nil {
-		return show.err
-	}
-	return fmt.Errorf("not delivered: %s", redactor.Text(trial.Reason))
 }

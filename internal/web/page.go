@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
 )
 
@@ -176,7 +177,7 @@ func faulty(err error) *view {
 	_, order := errors.AsType[*emitter.OrderError](err)
 	status, title := http.StatusInternalServerError, "Something went wrong here"
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, emitter.ErrUnknown):
+	case errors.Is(err, ErrNotFound), errors.Is(err, differ.ErrNoItem), errors.Is(err, emitter.ErrUnknown):
 		status, title = http.StatusNotFound, "Not found"
 	case errors.Is(err, ErrInvalid), errors.Is(err, emitter.ErrBadCursor), order:
 		status, title = http.StatusBadRequest, "Not a request"

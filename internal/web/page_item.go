@@ -47,8 +47,6 @@ func (p *pages) item(r *http.Request) (*view, error) {
 		i.Item, i.Gone = &item, item.Content == nil
 	case (errors.Is(err, ErrNotFound) || errors.Is(err, differ.ErrNoItem)) && len(revisions) > 0:
 		i.Gone = true
-	case errors.Is(err, differ.ErrNoItem):
-		return nil, errors.Join(err, ErrNotFound)
 	default:
 		return nil, err
 	}

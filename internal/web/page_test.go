@@ -298,6 +298,13 @@ func sortedSet(lines []string) map[string]bool {
 // sent then; "" where it is told on the spot.
 func (s *site) submit(t *testing.T, path string, form url.Values) (status int, to string) {
 	t.Helper()
+	resp, _ := s.submitted(t, path, form)
+	return resp.StatusCode, resp.Header.Get("Location")
+}
+
+// submitted is the answer to a form, and its page where it is refused.
+func (s *site) submitted(t *testing.T, path string, form url.Values) (*http.Response, nodes) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
@@ -306,9 +313,9 @@ func (s *site) submit(t *testing.T, path string, form url.Values) (status int, t
 	req.Header.Set("Origin", s.base)
 	resp, body := send(t, req)
 	if resp.StatusCode >= 400 {
-		parsed(t, path, resp, body)
+		return resp, parsed(t, path, resp, body)
 	}
-	return resp.StatusCode, resp.Header.Get("Location")
+	return resp, nil
 }
 
 // What can be done is done by plain forms.
@@ -361,8 +368,13 @@ func TestPageActions(t *testing.T) {
 	}
 
 	s.shelf.fail = errors.Join(errors.New("its server wants to be left alone"), web.ErrConflict)
-	if status, _ := s.submit(t, "/sources/s/poll", nil); status != http.StatusConflict {
-		t.Errorf("what is not possible: %d, want 409", status)
+	for path, back := range map[string]url.Values{"/sources/s": nil, "/sources/s?watch=a+b": form("watch", "a b")} {
+		resp, page := s.submitted(t, "/sources/s/poll", back)
+		if resp.StatusCode != http.StatusConflict {
+			t.Errorf("what is not possible: %d, want 409", resp.StatusCode)
+		} else if to := page.find("#back").attr("href"); to != path {
+			t.Errorf("it leads back to %q, want %s", to, path)
+		}
 	}
 	// A word of the address says what was done, and no other word does.
 	if text := s.get(t, "/?did=%3Cb%3Eowned&n=5", http.StatusOK).find("#message").text(); text != "" {

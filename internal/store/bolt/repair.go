@@ -23,6 +23,7 @@ type Repaired struct {
 	Before  int64          `json:"before"` // bytes of the damaged file
 	After   int64          `json:"after"`
 	Kept    string         `json:"kept"`    // the name that the damaged file has now
+	Records map[string]int `json:"records"` // that the new file has, by bucket
 	Lost    []string       `json:"lost"`    // what was left out, in words: the first 1,000
 	Revived int            `json:"revived"` // deliveries among them that were made anew from what else is known, and wait
 	Counts  map[string]int `json:"counts"`  // of all that was left out, by bucket; "page": pages
@@ -64,7 +65,7 @@ func repair(ctx context.Context, path string, log *slog.Logger) (r *Repaired, er
 	if err := roomFor(target, info.Size()); err != nil {
 		return nil, err
 	}
-	r = &Repaired{Before: info.Size(), Lost: []string{}, Counts: map[string]int{}}
+	r = &Repaired{Before: info.Size(), Records: map[string]int{}, Lost: []string{}, Counts: map[string]int{}}
 	beside := target + repairSuffix
 	if err := r.build(ctx, old, beside, info, log); err != nil {
 		return nil, errors.Join(err, ignoreMissing(os.Remove(beside)))
@@ -126,10 +127,23 @@ func (r *Repaired) build(ctx context.Context, old *os.File, beside string, as os
 	if err == nil {
 		err = s.Check(ctx)
 	}
+	if err == nil {
+		err = s.view(r.count)
+	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
 	return finish(beside, as)
+}
+
+// count counts what there is in the new file.
+func (r *Repaired) count(t *tx) error {
+	for _, b := range buckets() {
+		if n := t.bucket(b).Stats().KeyN; n > 0 {
+			r.Records[string(b)] = n
+		}
+	}
+	return nil
 }
 
 // salvage copies the records that are whole into a new file.
