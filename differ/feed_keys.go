@@ -45,6 +45,7 @@ func (f *feed) keysOf(unit string, item *Item) (keys []string, err error) {
 		return nil, err
 	}
 	eachText(gjson.GetBytes(item.Content, f.path), func(key string) {
+		key = strings.TrimSpace(key)
 		if wrong := poller.CheckWatchKey(key); wrong != nil {
 			err = fmt.Errorf("%s: %w", f.path, wrong)
 			return

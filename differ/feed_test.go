@@ -123,6 +123,7 @@ func TestFeed(t *testing.T) {
 	s.expect("1=a@fedex 2=b@fedex 4=x@fedex", false, "a b x")
 	s.expect("", true, "")
 	s.expect(`1=["l","m",["n","l",null,{}]]@fedex 2=null@fedex 3=17.0@fedex 4=""@fedex 5="\u0007"@fedex`, true, "17 l m n")
+	s.expect(`1="\u0020a\u00a0"@fedex 2=a@fedex 3="\u0020"@fedex`, true, "a")
 }
 
 // Other settings of the items, and a reset, leave open which keys there are,

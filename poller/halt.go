@@ -80,6 +80,7 @@ func (p *Poller) depart(m *member, stays bool) {
 		}
 		p.metrics.answered.DeleteLabelValues(m.source.name)
 	}
+	p.metrics.fails.DeleteLabelValues(m.source.name)
 	if m.job != nil && m.job.marks.Failures > 0 {
 		p.metrics.failing.Dec()
 	}

@@ -28,6 +28,7 @@ type metrics struct {
 	lateness prometheus.Histogram
 	sources  prometheus.Gauge
 	failing  prometheus.Gauge
+	fails    *prometheus.GaugeVec
 	answered *prometheus.GaugeVec
 }
 
@@ -58,6 +59,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "deltahook_sources_failing",
 			Help: "Sources whose last poll failed.",
 		}),
+		fails: with.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "deltahook_source_failing",
+			Help: "1 where the last poll of the source failed (with watch keys: where the last two did, or all keys fail), otherwise 0.",
+		}, []string{"source"}),
 		answered: with.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "deltahook_source_last_success_timestamp_seconds",
 			Help: "When a poll of the source last succeeded, since the start.",
@@ -82,6 +87,15 @@ func resultOf(class Class) string {
 		return resultNotOK
 	}
 	return string(class)
+}
+
+// fail notes whether a source fails.
+func (m *metrics) fail(source string, fails bool) {
+	value := 0.
+	if fails {
+		value = 1
+	}
+	m.fails.WithLabelValues(source).Set(value)
 }
 
 func (m *metrics) polled(source, result string, took time.Duration) {

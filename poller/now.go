@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// breath is for how long a source whose poll failed is not polled again by
+// hand.
+const breath = 10 * time.Second
+
 // Why PollNow brings no poll forward.
 var (
 	ErrNoSource  = errors.New("no source has this name")
@@ -14,13 +18,14 @@ var (
 	ErrNotPolled = errors.New("nothing is polled: the daemon begins or ends, or its configuration is being changed")
 	ErrPolling   = errors.New("it is being polled")
 	ErrDue       = errors.New("it is due already")
-	ErrFailing   = errors.New("its last poll failed")
+	ErrFailing   = errors.New("its last poll failed less than 10 s ago")
 	ErrResting   = errors.New("its server asked to be left alone")
 	ErrNoKeyYet  = errors.New("it has no watch key")
 )
 
 // PollNow brings forward the next poll of a source, or of one of its watch keys
-// (watch "": all of them). Limits hold as ever. Otherwise the error says why
+// (watch "": all of them). Limits hold as ever, and what its server asked for;
+// a wait after failures does not, but for a breath. Otherwise the error says why
 // not, and wraps one of those above, or ErrNotWatched; of several watch keys it
 // is the reason of one.
 func (p *Poller) PollNow(source, watch string) error {
@@ -82,10 +87,14 @@ func (p *Poller) keeps(j *job, now time.Time) error {
 		return fmt.Errorf("%w, and waits for %s", ErrDue, j.gate)
 	case !j.due.After(now):
 		return ErrDue
-	case j.marks.Failures > 0:
-		return fmt.Errorf("%w; it is polled again at %s", ErrFailing, j.due.UTC().Format(time.RFC3339))
 	case j.turn.rest.After(now):
 		return fmt.Errorf("%w until %s", ErrResting, j.turn.rest.UTC().Format(time.RFC3339))
+	case j.marks.Failures > 0:
+		// A clock that was set back makes no long breath.
+		if ended := time.Unix(0, j.last.at); !ended.After(now) && now.Before(ended.Add(breath)) {
+			again := ended.Add(breath + time.Second - 1).UTC().Truncate(time.Second)
+			return fmt.Errorf("%w; it can be asked again at %s", ErrFailing, again.Format(time.RFC3339))
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +35,7 @@ func TestPollNow(t *testing.T) {
 		pollNow(t, p, "a", "", nil)
 		synctest.Wait() // it begins
 		pollNow(t, p, "a", "", poller.ErrPolling)
-		pollNow(t, p, "c", "", poller.ErrFailing)
+		pollNow(t, p, "c", "", poller.ErrResting)
 		pollNow(t, p, "nobody", "", poller.ErrNoSource)
 		if err := <-done; err != nil {
 			t.Fatal(err)
@@ -142,5 +143,58 @@ func TestPollNowSaysWhyNot(t *testing.T) {
 			pollNow(t, p, "slow", "key", poller.ErrNotWatched)
 		})
 		pollNow(t, p, "tired", "", poller.ErrNotPolled)
+	})
+}
+
+// TestPollNowOfASourceThatFails: who has mended it need not wait for its
+// schedule, though nobody hammers on it either.
+func TestPollNowOfASourceThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mended atomic.Bool
+		s := &sink{}
+		c := poller.NewClientOver(roundTripper(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case mended.Load():
+				return reply(200, "{}")
+			case r.URL.Path == "/limited":
+				return reply(503, "", "Retry-After", "3600")
+			}
+			return reply(500, "")
+		}), poller.ClientOptions{Limits: map[string]poller.LimitSettings{"account": {Concurrency: 1}}})
+		var made []*poller.Source
+		for name, limit := range map[string]string{"broken": "", "limited": "account"} {
+			src, err := poller.NewSource(name, poller.Settings{
+				Schedule: "@every 24h", Limit: limit, Request: poller.RequestSettings{URL: "http://x.example/" + name},
+			}, poller.ResponseSettings{}, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, src)
+		}
+		failed := func(n int) poller.Bookmarks {
+			return poller.Bookmarks{Failures: n, FailingSince: time.Now(), LastError: "status: 500", Next: time.Now().Add(time.Hour)}
+		}
+		p := poller.New(made, map[string]poller.Bookmarks{"broken": failed(20)}, s, poller.Options{})
+		begun := time.Now()
+		while(t, p, 12*time.Hour, func() {
+			time.Sleep(5 * time.Second) // "limited" is polled at once
+			pollNow(t, p, "limited", "", poller.ErrResting)
+			pollNow(t, p, "broken", "", nil) // which this process has not polled yet
+			time.Sleep(9*time.Second + 500*time.Millisecond)
+			want := "its last poll failed less than 10 s ago; it can be asked again at " + begun.Add(15*time.Second).Format(time.RFC3339)
+			if err := p.PollNow("broken", ""); err == nil || err.Error() != want || !errors.Is(err, poller.ErrFailing) {
+				t.Errorf("moments after it failed: %v, want %s", err, want)
+			}
+			time.Sleep(500 * time.Millisecond)
+			pollNow(t, p, "broken", "", nil)
+			time.Sleep(10 * time.Hour)
+			mended.Store(true)
+			pollNow(t, p, "broken", "", nil)
+			time.Sleep(time.Second)
+			if st, _ := p.Status("broken"); st.Failures != 0 || len(s.times("broken", begun)) != 1 {
+				t.Errorf("it works, and says %+v", st)
+			}
+			pollNow(t, p, "broken", "", nil) // what works may be polled as often as anybody likes
+		})
 	})
 }

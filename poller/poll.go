@@ -90,6 +90,7 @@ func (p *Poller) succeeded(j *job, a *Answer, now time.Time, took time.Duration)
 	if j.marks.Failures > 0 && p.failingEnds(j) {
 		j.tell(func(s *streak) { s.end(p.log, j.source.name, j.marks, now) })
 	}
+	p.noteEnd(j, false)
 	due := j.next(a, now)
 	p.mu.Lock()
 	j.due, j.marks, j.last = due, a.Bookmarks, ending{now.UnixNano(), took}
@@ -120,6 +121,7 @@ func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took t
 		p.failingStarts(j)
 		m.FailingSince = now.Round(0).UTC()
 	}
+	p.noteEnd(j, true)
 	m.Failures++
 	m.LastError = f.Error()
 	if f.Class == ClassStore {
@@ -128,6 +130,9 @@ func (p *Poller) failed(j *job, keys []string, f *Failure, now time.Time, took t
 		m.Request, m.ETag, m.LastModified = "", "", ""
 	}
 	after := max(f.After, j.turn.rest.Sub(now))
+	if after > 0 {
+		j.turn.rest = now.Add(after)
+	}
 	m.Next = j.early(now, retryAt(j.schedule(), now, m.Failures, after), restAfter(m.Failures, after))
 	p.mu.Lock()
 	j.due, j.marks, j.last = m.Next, m, ending{now.UnixNano(), took}

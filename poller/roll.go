@@ -95,12 +95,14 @@ func (p *Poller) enlist(s *Source, marks Bookmarks, stored map[string]Bookmarks)
 		m.marks, m.keys = marks, stored
 	case s.watch != nil:
 		m.fan = p.fanOut(s, stored)
+		p.fares(m.fan)
 	default:
 		m.strays = slices.Sorted(maps.Keys(stored))
 		m.job = &job{source: s, marks: marks, index: nowhere}
 		if marks.Failures > 0 {
 			p.metrics.failing.Inc()
 		}
+		p.metrics.fail(s.name, marks.Failures > 0)
 	}
 	return m
 }

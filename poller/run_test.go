@@ -416,6 +416,8 @@ func TestMetrics(t *testing.T) {
 			"deltahook_poll_lateness_seconds":    11,
 			"deltahook_sources":                  2,
 			"deltahook_sources_failing":          1,
+			"deltahook_source_failing a":         0,
+			"deltahook_source_failing down":      1,
 
 			"deltahook_source_last_success_timestamp_seconds a": float64(time.Now().Truncate(time.Hour).Unix()),
 		}

@@ -173,7 +173,8 @@ func (j *job) dueAfter(was *job, now time.Time) time.Time {
 // inheritKeys has the watch keys of a source that takes the place of another
 // go on from those of that. None of them is polled later than it was to be.
 func (p *Poller) inheritKeys(f, was *fan, now time.Time) {
-	f.streak, f.outage = was.streak, was.outage
+	f.streak, f.outage, f.missed = was.streak, was.outage, was.missed
+	defer p.fares(f) // with the streaks that it inherits
 	for _, j := range f.slots {
 		var due time.Time
 		for i, key := range j.keys {

@@ -283,6 +283,10 @@ func TestUpdateCarries(t *testing.T) {
 				for _, m := range f.GetMetric() {
 					got["polls of "+m.GetLabel()[1].GetValue()]++
 				}
+			case "deltahook_source_failing":
+				for _, m := range f.GetMetric() {
+					got[m.GetLabel()[0].GetValue()+" fails"] = m.GetGauge().GetValue()
+				}
 			case "deltahook_source_last_success_timestamp_seconds":
 				for _, m := range f.GetMetric() {
 					got["success of "+m.GetLabel()[0].GetValue()]++
@@ -291,6 +295,7 @@ func TestUpdateCarries(t *testing.T) {
 		}
 		wantMetrics := map[string]float64{
 			"deltahook_sources": 4, "deltahook_sources_failing": 0,
+			"same fails": 0, "later fails": 0, "down fails": 0, "new fails": 0,
 			"polls of same": 1, "polls of later": 1, "polls of down": 2, "polls of new": 1,
 			"success of same": 1, "success of later": 1, "success of down": 1, "success of new": 1,
 		}

@@ -57,6 +57,7 @@ type fan struct {
 
 	told    sync.Mutex // guards what follows
 	failing map[*job]bool
+	missed  int // polls that failed since one was answered
 	streak  streak
 	outage  outage
 }

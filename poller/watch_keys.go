@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// What is wrong with a request to change watch keys.
+// What is wrong with a request to change watch keys, beside ErrNoSource and
+// ErrDisabled.
 var (
-	ErrNoWatch       = errors.New("it takes no watch keys over the API: there is no such source, or it has no watch.api")
-	ErrNoKeys        = errors.New("it has no watch keys, or there is no such source, or it is disabled")
+	ErrNoWatch       = errors.New("it takes no watch keys over the API: it has no watch.api")
+	ErrNoKeys        = errors.New("it has no watch keys")
 	ErrBadWatchKey   = errors.New("not a watch key")
 	ErrTooManyKeys   = fmt.Errorf("the source has %d watch keys, which is the most", maxWatchKeys)
 	ErrNotWatched    = errors.New("it has no such watch key")
@@ -105,9 +106,9 @@ func (p *Poller) Unwatch(ctx context.Context, source, key string) (err error) {
 // Watched gives the watch keys of a source, in their order.
 func (p *Poller) Watched(source string) (keys []WatchedKey, err error) {
 	defer nameSource(source, &err)
-	f := p.fan(source)
-	if f == nil {
-		return nil, ErrNoKeys
+	f, err := p.keysOf(source)
+	if err != nil {
+		return nil, err
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -122,9 +123,9 @@ func (p *Poller) Watched(source string) (keys []WatchedKey, err error) {
 // WatchedKey gives one watch key of a source.
 func (p *Poller) WatchedKey(source, key string) (known WatchedKey, err error) {
 	defer nameSource(source, &err)
-	f := p.fan(source)
-	if f == nil {
-		return WatchedKey{}, ErrNoKeys
+	f, err := p.keysOf(source)
+	if err != nil {
+		return WatchedKey{}, err
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -139,11 +140,27 @@ func (f *fan) shown(key string) WatchedKey {
 	return WatchedKey{Key: key, From: f.origins[key].words(), Retired: f.retired[key]}
 }
 
-func (p *Poller) fanOf(source string) (*fan, error) {
-	if f := p.fan(source); f != nil && f.source.watch.api {
-		return f, nil
+// keysOf are the watch keys of a source.
+func (p *Poller) keysOf(source string) (*fan, error) {
+	m := p.roll.Load().of[source]
+	switch {
+	case m == nil:
+		return nil, ErrNoSource
+	case m.source.disabled:
+		return nil, ErrDisabled
+	case m.fan == nil:
+		return nil, ErrNoKeys
 	}
-	return nil, ErrNoWatch
+	return m.fan, nil
+}
+
+// fanOf are those to which the API may add.
+func (p *Poller) fanOf(source string) (*fan, error) {
+	f, err := p.keysOf(source)
+	if errors.Is(err, ErrNoKeys) || err == nil && !f.source.watch.api {
+		return nil, ErrNoWatch
+	}
+	return f, err
 }
 
 // nameSource says of which source an error is.

@@ -178,8 +178,32 @@ func (p *Poller) failingEnds(j *job) bool {
 	delete(j.fan.failing, j)
 	if len(j.fan.failing) == 0 {
 		p.metrics.failing.Dec()
+		j.fan.missed = 0
 	}
+	p.fares(j.fan)
 	return len(j.fan.failing) == 0
+}
+
+// noteEnd notes for the metrics whether a poll failed.
+func (p *Poller) noteEnd(j *job, failed bool) {
+	if j.fan == nil {
+		p.metrics.fail(j.source.name, failed)
+		return
+	}
+	j.fan.told.Lock()
+	defer j.fan.told.Unlock()
+	if j.fan.missed++; !failed {
+		j.fan.missed = 0
+	}
+	p.fares(j.fan)
+}
+
+// fares says in the metrics whether a source with watch keys fails. One key
+// among others that work makes no failing source. f.told is locked, or f is
+// not known yet.
+func (p *Poller) fares(f *fan) {
+	all := len(f.failing) > 0 && len(f.failing) >= int(f.count.Load())
+	p.metrics.fail(f.source.name, all || f.missed > 1)
 }
 
 // tell tells of a job's streak; the jobs of watch keys have one together.

@@ -160,6 +160,8 @@ func CheckWatchKey(key string) error {
 		return fmt.Errorf("a key of %d bytes: at most %d are taken", len(key), maxWatchKey)
 	case !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
 		return errors.New("a key must be UTF-8 without control characters")
+	case strings.TrimSpace(key) != key:
+		return fmt.Errorf("a key with space around it: %.100q", key)
 	}
 	return nil
 }

@@ -311,7 +311,10 @@ func TestWatchRefuses(t *testing.T) {
 		source, key string
 		want        error
 	}{
-		{"t", "a", poller.ErrNoWatch},
+		{"t", "a", poller.ErrNoSource},
+		{"s", " ", poller.ErrBadWatchKey},
+		{"s", "a ", poller.ErrBadWatchKey},
+		{"s", "\u00a0a", poller.ErrBadWatchKey},
 		{"s", "", poller.ErrBadWatchKey},
 		{"s", "a\x00b", poller.ErrBadWatchKey},
 		{"s", "\xff", poller.ErrBadWatchKey},
@@ -339,6 +342,44 @@ func TestWatchRefuses(t *testing.T) {
 	}
 	if keys, err := p.Watched("s"); err != nil || len(keys) != 2 {
 		t.Errorf("Watched = %d keys, %v; want 2: nothing changed", len(keys), err)
+	}
+}
+
+// TestWatchSaysWhatASourceIs: that there is none of the name, that it is
+// disabled, that it has no watch keys, and that it takes none are four things.
+func TestWatchSaysWhatASourceIs(t *testing.T) {
+	source := func(name string, s poller.Settings) *poller.Source {
+		s.Schedule, s.Request.URL = "@hourly", "http://x.example/"
+		one, err := poller.NewSource(name, s, poller.ResponseSettings{}, poller.NewClientOver(newCrowd(), poller.ClientOptions{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one
+	}
+	keys := poller.RequestSettings{Body: "{{ key }}"}
+	p := poller.New([]*poller.Source{
+		source("plain", poller.Settings{}),
+		source("off", poller.Settings{Disabled: true, Request: keys, Watch: poller.WatchSettings{API: true}}),
+		source("fixed", poller.Settings{Request: keys, Watch: poller.WatchSettings{Keys: []string{"a"}}}),
+	}, nil, &sink{}, poller.Options{})
+	for _, c := range []struct {
+		source        string
+		shown, change error
+	}{
+		{"nobody", poller.ErrNoSource, poller.ErrNoSource},
+		{"off", poller.ErrDisabled, poller.ErrDisabled},
+		{"plain", poller.ErrNoKeys, poller.ErrNoWatch},
+		{"fixed", nil, poller.ErrNoWatch},
+	} {
+		_, err := p.Watched(c.source)
+		_, one := p.WatchedKey(c.source, "a")
+		if !errors.Is(err, c.shown) || !errors.Is(one, c.shown) {
+			t.Errorf("the watch keys of %s: %v and %v, want %v", c.source, err, one, c.shown)
+		}
+		_, added := p.Watch(t.Context(), c.source, "b")
+		if removed := p.Unwatch(t.Context(), c.source, "a"); !errors.Is(added, c.change) || !errors.Is(removed, c.change) {
+			t.Errorf("to change those of %s: %v and %v, want %v", c.source, added, removed, c.change)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func allSources(ctx context.Context, c *web.Client, state web.Condition) (all []
 			return all, err
 		}
 		all = append(all, page.Sources...)
-		if page.Next == "" || page.Next <= cursor { // they come by name
+		if page.Next == "" || page.Next == cursor {
 			return all, nil
 		}
 		cursor = page.Next

@@ -133,7 +133,11 @@ func (s *seen) Item(ctx context.Context, name, watch, key string) (differ.Item, 
 	}
 	item, err := s.archive.Item(ctx, unit, key)
 	if errors.Is(err, differ.ErrNoItem) {
-		err = refusal{fmt.Errorf("source %s has no item of this key: %w", name, err), web.ErrNotFound}
+		of := "source " + name
+		if watch != "" {
+			of = fmt.Sprintf("watch key %.100q of %s", watch, of)
+		}
+		err = refusal{fmt.Errorf("%s has no item %.100q", of, key), web.ErrNotFound}
 	}
 	return item, err
 }

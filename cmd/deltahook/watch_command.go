@@ -177,7 +177,7 @@ func (a *app) showChanged(source string, r web.WatchResult, format string) error
 		}
 	} else {
 		for _, refused := range r.Refused {
-			fmt.Fprintf(a.err, "%s: %s\n", visible(refused.Key), visible(refused.Reason))
+			fmt.Fprintf(a.err, "%.100q: %s\n", refused.Key, visible(refused.Reason))
 		}
 		var parts []string
 		for _, part := range []struct {

@@ -85,7 +85,8 @@ func (r refusal) Unwrap() []error { return []error{r.error, r.means} }
 
 func watchError(err error) error {
 	switch {
-	case errors.Is(err, poller.ErrNoWatch), errors.Is(err, poller.ErrNoKeys), errors.Is(err, poller.ErrNotWatched):
+	case errors.Is(err, poller.ErrNoSource), errors.Is(err, poller.ErrDisabled),
+		errors.Is(err, poller.ErrNoWatch), errors.Is(err, poller.ErrNoKeys), errors.Is(err, poller.ErrNotWatched):
 		return refusal{err, web.ErrNotFound}
 	case errors.Is(err, poller.ErrBadWatchKey):
 		return refusal{err, web.ErrInvalid}
@@ -158,7 +159,7 @@ func storedKeys(ctx context.Context, store *bolt.Store, parts *parts, name strin
 	w := &watches{}
 	w.poller.Store(poller.New(parts.polled, marks, diffing, poller.Options{Watches: diffing}))
 	keys, err := w.Watched(name)
-	if errors.Is(err, poller.ErrNoKeys) { // it is disabled
+	if errors.Is(err, poller.ErrDisabled) {
 		return nil, nil
 	}
 	return keys, err

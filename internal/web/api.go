@@ -19,12 +19,25 @@ func (s *Server) routes() []route {
 		s.telling(), s.copying(), s.reloading(), s.polling(), s.watching(), s.holding(), s.steering(), s.archiving(), s.replaying())
 }
 
+// takesBody reports whether an operation reads a body, as openapi.yaml says.
+func takesBody(pattern string) bool {
+	switch pattern {
+	case "POST /api/v1/replay", "POST /api/v1/sources/{name}/watches":
+		return true
+	}
+	return false
+}
+
 // api answers below /api. What is no operation gets a problem too.
 func api(routes []route) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
-			if err := checkWords(req.URL.Query(), r.words...); err != nil {
+			err := checkWords(req.URL.Query(), r.words...)
+			if err == nil && !takesBody(r.pattern) {
+				err = checkNoBody(w, req, r.words...)
+			}
+			if err != nil {
 				failed(w, err)
 				return
 			}

@@ -301,6 +301,52 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 }
 
+// What is asked for in a body that nobody reads would not be done: each
+// operation that the document gives no body refuses one.
+func TestBodyThatNobodyReadsIsRefused(t *testing.T) {
+	k, b, h, e, r := &keeper{keys: map[string]bool{"k": true}}, &book{}, &holder{}, &sender{}, &reloader{}
+	shelf := filledShelf()
+	s := web.New(web.Options{
+		Listen: "127.0.0.1:80", Daemon: office{}, Sources: shelf, Watches: k, Holds: h, Endpoints: e,
+		Archive: b, Replays: b, Backups: &copier{data: []byte("store")}, Token: secret.New("t0ken"), Reloader: r,
+	})
+	v := &visitor{h: s.Admin(), from: "127.0.0.1:9"}
+	d := described(t, v)
+	fill := strings.NewReplacer("{name}", "s", "{key}", "k", "{id}", "1", "{number}", "7")
+	const body = `{"before":"2020-01-01T00:00:00Z","dry_run":true}`
+	for op, words := range d.operations() {
+		method, path, _ := strings.Cut(op, " ")
+		if _, reads := d.at("paths", path, strings.ToLower(method)).(map[string]any)["requestBody"]; reads {
+			continue
+		}
+		for _, body := range []string{body, "before=2020-01-01", "[]", "null", `{}{"dry_run":true}`} {
+			resp, text := v.call(method, fill.Replace(path), body)
+			if resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s with the body %s: %d %s, want 400", op, body, resp.StatusCode, text)
+			} else if err := d.check(op, resp, text); err != nil {
+				t.Errorf("%s with the body %s: %v", op, body, err)
+			}
+		}
+		_, text := v.call(method, fill.Replace(path), body)
+		for _, want := range append([]string{`\"before\"`}, words...) {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: %s does not name %s", op, text, want)
+			}
+		}
+		if resp, _ := v.call(method, fill.Replace(path), body+strings.Repeat(" ", 65<<10)); resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s with a large body: %d, want 413", op, resp.StatusCode)
+		}
+	}
+	if len(shelf.asked) > 0 || len(k.keys) != 1 || len(e.asked) > 0 || len(h.decided) > 0 {
+		t.Errorf("what was refused was done: %q, %v, %q, %q", shelf.asked, k.keys, e.asked, h.decided)
+	}
+	for _, body := range []string{"{}", " {\n} ", "\n"} {
+		if resp, text := v.call(http.MethodPost, "/api/v1/endpoints/e/pause", body); resp.StatusCode != http.StatusNoContent {
+			t.Errorf("pause with the body %q: %d %s, want 204", body, resp.StatusCode, text)
+		}
+	}
+}
+
 func TestSourcesComeInPages(t *testing.T) {
 	shelf := filledShelf()
 	slices.SortFunc(shelf.sources, func(a, b web.SourceState) int { return strings.Compare(a.Name, b.Name) })
@@ -330,9 +376,6 @@ func TestSourcesComeInPages(t *testing.T) {
 	if err != nil || len(page.Sources) != 1 || page.Sources[0].Name != "broken" || page.Next != "" {
 		t.Errorf("those that fail: %+v, %v", page, err)
 	}
-	if page, err := c.Sources(t.Context(), "", "off", 0); err != nil || len(page.Sources) != 2 {
-		t.Errorf("after off: %+v, %v", page, err)
-	}
 	if err := c.Poll(t.Context(), "s", "a/b"); err != nil || !slices.Equal(shelf.asked, []string{"poll s a/b"}) {
 		t.Errorf("poll: %v, asked %q", err, shelf.asked)
 	}
@@ -349,16 +392,22 @@ func TestItemsAndRevisions(t *testing.T) {
 	defer c.Close()
 	for _, want := range shelf.items { // slashes, dots, markup and 4 KB
 		got, err := c.Item(t.Context(), "s", "", want.Key)
-		if err != nil || got.Key != want.Key || got.Revision != want.Revision || string(got.Content) != string(want.Content) && !bytes.Contains(got.Content, []byte("003c")) {
+		if err != nil || got.Key != want.Key || got.Revision != want.Revision || string(got.Content) != string(want.Content) {
 			t.Errorf("item %.40q: %+v, %v", want.Key, got, err)
 		}
 		if got.Gone != (want.Content == nil) {
 			t.Errorf("item %.40q: gone is %t", want.Key, got.Gone)
 		}
 	}
-	f := differ.ItemFilter{Prefix: "p", Contains: "c&d", After: "a/ü", Limit: 7}
-	if _, err := c.Items(t.Context(), "s", "", f); err != nil || shelf.filter != f {
+	f := differ.ItemFilter{Prefix: "p", Contains: "c&d", Limit: 7}
+	page, err := c.Items(t.Context(), "s", "", f)
+	if err != nil || shelf.filter != f {
 		t.Errorf("asked for %+v, want %+v (%v)", shelf.filter, f, err)
+	}
+	f.After = page.Next
+	page, err = c.Items(t.Context(), "s", "", f)
+	if f.After = hostile; err != nil || shelf.filter != f || page.Next != "" {
+		t.Errorf("then asked for %+v, want %+v (%q, %v)", shelf.filter, f, page.Next, err)
 	}
 	var numbers []uint64
 	for cursor, pages := "", 0; ; pages++ {
@@ -378,6 +427,66 @@ func TestItemsAndRevisions(t *testing.T) {
 	}
 	if !slices.Equal(numbers, []uint64{4, 3, 2, 1}) {
 		t.Errorf("revisions %v", numbers)
+	}
+}
+
+// A cursor is of one list and its filter: another one would leave out what
+// nobody asked to leave out.
+func TestCursorIsOfItsList(t *testing.T) {
+	shelf, k := filledShelf(), &keeper{keys: map[string]bool{"a": true, "b": true}}
+	v := &visitor{h: web.New(web.Options{Listen: "127.0.0.1:80", Sources: shelf, Watches: k}).Admin(), from: "127.0.0.1:9"}
+	long := "/api/v1/sources/s/items/" + url.PathEscape(hostile) + "/revisions"
+	lists := [][]string{ // the same list once with each filter it has
+		{"/api/v1/sources?limit=1", "/api/v1/sources?limit=1&state=ok"},
+		{"/api/v1/sources/s/items?limit=1", "/api/v1/sources/s/items?limit=1&prefix=x", "/api/v1/sources/s/items?limit=1&q=x", "/api/v1/sources/s/items?limit=1&watch=x", "/api/v1/sources/x/items?limit=1"},
+		{long + "?limit=1", long + "?limit=1&watch=x"},
+		{"/api/v1/sources/s/watches?limit=1", "/api/v1/sources/x/watches?limit=1"},
+	}
+	for i, list := range lists {
+		_, text := v.call(http.MethodGet, list[0], "")
+		var page struct{ Next string }
+		if err := json.Unmarshal(text, &page); err != nil || page.Next == "" {
+			t.Fatalf("%s: %v: %s", list[0], err, text)
+		}
+		ask := func(path, cursor string, status int) {
+			t.Helper()
+			if resp, text := v.call(http.MethodGet, path+"&cursor="+url.QueryEscape(cursor), ""); resp.StatusCode != status {
+				t.Errorf("%s after %q: %d %.300s, want %d", path, cursor, resp.StatusCode, text, status)
+			}
+		}
+		ask(strings.Replace(list[0], "limit=1", "limit=2", 1), page.Next, http.StatusOK)
+		for _, other := range list[1:] {
+			ask(other, page.Next, http.StatusBadRequest)
+		}
+		ask(lists[(i+1)%len(lists)][0], page.Next, http.StatusBadRequest)
+		for _, odd := range []string{"zzz", "zzzzzzzz", "s", "2", page.Next[:6], "%%%"} {
+			ask(list[0], odd, http.StatusBadRequest)
+		}
+	}
+}
+
+// JSON spells &, < and > as they stand, in contents, in diffs, in payloads that
+// are text, and in problems.
+func TestAnswersSpellWhatStands(t *testing.T) {
+	const odd = `<b>&amp;</b> a=1&b=2`
+	shelf := filledShelf()
+	shelf.items = []differ.Item{{Key: odd, Revision: 2, Content: json.RawMessage(`"` + odd + `"`)}}
+	v := &visitor{h: web.New(web.Options{Listen: "127.0.0.1:80", Sources: shelf, Endpoints: &sender{}, Reloader: &reloader{err: &web.Faulty{Faults: []string{odd}}}}).Admin(), from: "127.0.0.1:9"}
+	for _, c := range []struct{ method, path, want string }{
+		{http.MethodGet, "/api/v1/sources/s/items", odd},
+		{http.MethodGet, "/api/v1/sources/s/items/" + url.PathEscape(odd), odd},
+		{http.MethodGet, "/api/v1/sources/s/items/" + url.PathEscape(hostile) + "/revisions", `"value":"<b>DL</b>"`},
+		{http.MethodGet, "/api/v1/endpoints/" + url.PathEscape(odd), odd},
+		{http.MethodPost, "/api/v1/reload", odd},
+	} {
+		if _, text := v.call(c.method, c.path, ""); !strings.Contains(string(text), c.want) || bytes.Contains(text, []byte(`\u00`)) {
+			t.Errorf("%s %.60s: %.400s, want %s in it", c.method, c.path, text, c.want)
+		}
+	}
+	text, err := emitter.Payload(odd).MarshalJSON()
+	var got string
+	if err != nil || json.Unmarshal(text, &got) != nil || got != odd || bytes.Contains(text, []byte(`\u00`)) {
+		t.Errorf("a payload that is text: %s (%v)", text, err)
 	}
 }
 

@@ -111,7 +111,13 @@ func (k WatchKey) Removable() bool { return slices.Contains(k.From, "api") }
 
 func (p *pages) poll(r *http.Request) (string, error) {
 	name, watch := r.PathValue("name"), r.PostFormValue("watch")
-	return did(watchURL(name, watch), "poll"), p.Sources.Poll(r.Context(), name, watch)
+	err := p.Sources.Poll(r.Context(), name, watch)
+	if errors.Is(err, ErrConflict) {
+		refusal := faulty(err)
+		refusal.Data = watchURL(name, watch)
+		return "", &instead{refusal}
+	}
+	return did(watchURL(name, watch), "poll"), err
 }
 
 func (p *pages) decide(r *http.Request) (string, error) {

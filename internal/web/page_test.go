@@ -215,14 +215,20 @@ func TestSourcePage(t *testing.T) {
 		t.Errorf("%d items, want 2", n)
 	}
 	charts := doc.find("svg.chart[role=img]")
-	if len(charts) != 2 || len(charts.first().find("rect")) != 3 || len(charts.find(".bar-bad")) != 1 {
+	if len(charts) != 2 || len(charts.first().find("rect")) != 3 || len(charts.first().find(".bar-bad")) != 1 {
 		t.Error("the charts do not show three polls, one of them failed")
+	}
+	if failed := charts[1:].find(".bar-bad"); len(failed) != 1 || !strings.HasSuffix(failed.text(), "UTC: failed") {
+		t.Errorf("the chart of changes has %d polls that failed: %q; want one", len(failed), failed.text())
 	}
 	if label := charts.first().attr("aria-label"); label != "Latency of the last 3 polls: mean 200 ms, at most 300 ms, 1 failed" {
 		t.Errorf("label %q", label)
 	}
 	if hold := doc.find(".hold").text(); !strings.Contains(hold, "1 of 1,234 remembered items and would tell 1,233 events") {
 		t.Errorf("hold %q", hold)
+	}
+	if badge := doc.find(".hold .badge"); len(badge) != 0 {
+		t.Errorf("held since some time, and besides %q", badge.text())
 	}
 	if title := doc.find("#items tbody a").first().find("bdi").attr("title"); len(title) < 1000 || len(title) > 2100 {
 		t.Errorf("a long name has a title of %d bytes", len(title))
@@ -247,7 +253,7 @@ func TestEmptyPagesSayWhatIsNext(t *testing.T) {
 	if text := s.get(t, "/sources/empty", http.StatusOK).find("#items .empty").text(); !strings.Contains(text, "no items") {
 		t.Errorf("no items: %q", text)
 	}
-	if text := s.get(t, "/sources/off", http.StatusOK).find("#items .empty").text(); !strings.Contains(text, "deltahook poll off") {
+	if text := s.get(t, "/sources/off", http.StatusOK).find("#items .empty").text(); !strings.Contains(text, "It is disabled in the configuration; deltahook poll off") || strings.Contains(text, "Poll now") {
 		t.Errorf("no answer: %q", text)
 	}
 	if text := newFan(t).get(t, "/sources/s", http.StatusOK).find("#keys .empty").text(); !strings.Contains(text, "deltahook watch add s KEY") {
@@ -298,6 +304,13 @@ func sortedSet(lines []string) map[string]bool {
 // sent then; "" where it is told on the spot.
 func (s *site) submit(t *testing.T, path string, form url.Values) (status int, to string) {
 	t.Helper()
+	resp, _ := s.submitted(t, path, form)
+	return resp.StatusCode, resp.Header.Get("Location")
+}
+
+// submitted is the answer to a form, and its page where it is refused.
+func (s *site) submitted(t *testing.T, path string, form url.Values) (*http.Response, nodes) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
@@ -306,9 +319,9 @@ func (s *site) submit(t *testing.T, path string, form url.Values) (status int, t
 	req.Header.Set("Origin", s.base)
 	resp, body := send(t, req)
 	if resp.StatusCode >= 400 {
-		parsed(t, path, resp, body)
+		return resp, parsed(t, path, resp, body)
 	}
-	return resp.StatusCode, resp.Header.Get("Location")
+	return resp, nil
 }
 
 // What can be done is done by plain forms.
@@ -361,8 +374,13 @@ func TestPageActions(t *testing.T) {
 	}
 
 	s.shelf.fail = errors.Join(errors.New("its server wants to be left alone"), web.ErrConflict)
-	if status, _ := s.submit(t, "/sources/s/poll", nil); status != http.StatusConflict {
-		t.Errorf("what is not possible: %d, want 409", status)
+	for path, back := range map[string]url.Values{"/sources/s": nil, "/sources/s?watch=a+b": form("watch", "a b")} {
+		resp, page := s.submitted(t, "/sources/s/poll", back)
+		if resp.StatusCode != http.StatusConflict {
+			t.Errorf("what is not possible: %d, want 409", resp.StatusCode)
+		} else if to := page.find("#back").attr("href"); to != path {
+			t.Errorf("it leads back to %q, want %s", to, path)
+		}
 	}
 	// A word of the address says what was done, and no other word does.
 	if text := s.get(t, "/?did=%3Cb%3Eowned&n=5", http.StatusOK).find("#message").text(); text != "" {
@@ -432,7 +450,7 @@ func (rare) Events(context.Context, emitter.Filter, emitter.Page) (emitter.Event
 	return emitter.EventPage{Rest: emitter.Rest{Next: "further"}}, nil
 }
 
-// A browser that asks for what is not there gets a page, others a line.
+// A browser that asks for what is not there gets a page, others a problem.
 func TestPageThatIsNotThere(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/nothing", "/sources/s/poll"} {
@@ -446,8 +464,24 @@ func TestPageThatIsNotThere(t *testing.T) {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
 		}
 	}
-	if resp, body := ask(t, http.MethodGet, s.base+"/nothing", ""); resp.StatusCode != http.StatusNotFound || body != "404 page not found\n" {
-		t.Errorf("%d %q", resp.StatusCode, body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html,*/*")
+	resp, body := send(t, req)
+	if text := parsed(t, "/", resp, body).find("main").text(); resp.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(text, "POST is not possible here: expected GET, HEAD") {
+		t.Errorf("POST /: %d %s", resp.StatusCode, text)
+	}
+	for _, tt := range []struct{ method, path, want string }{
+		{http.MethodGet, "/nothing", `{"title":"Not Found","status":404,"detail":"/nothing: not found"}`},
+		{http.MethodGet, "/apix", `{"title":"Not Found","status":404,"detail":"/apix: not found"}`},
+		{http.MethodPost, "/", `{"title":"Method Not Allowed","status":405,"detail":"POST is not possible here: expected GET, HEAD"}`},
+	} {
+		resp, body := ask(t, tt.method, s.base+tt.path, "")
+		if strings.TrimSpace(body) != tt.want || resp.Header.Get("Content-Type") != "application/problem+json" || (resp.StatusCode == 405) != (resp.Header.Get("Allow") == "GET, HEAD") {
+			t.Errorf("%s %s: %d %q, want %s", tt.method, tt.path, resp.StatusCode, body, tt.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 
 	"github.com/deltahook/deltahook/differ"
@@ -21,7 +22,7 @@ type problem struct {
 func refuse(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(problem{http.StatusText(status), status, detail})
+	encode(w, problem{http.StatusText(status), status, detail})
 }
 
 // What is wrong with a request, for those whose errors wrap it.
@@ -70,5 +71,13 @@ func give(w http.ResponseWriter, v any, err error) {
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	encode(w, v)
+}
+
+// encode writes JSON that says &, < and > as they stand in what is shown: no
+// page has it in its HTML, and no browser guesses that it is some.
+func encode(w io.Writer, v any) {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // the client may be gone
 }

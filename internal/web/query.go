@@ -1,10 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -104,8 +106,37 @@ func readJSON(w http.ResponseWriter, r *http.Request, most int64, v any) error {
 	return nil
 }
 
-// paged is a page of a list in the order of its names: those after a cursor,
-// which is a name, and the cursor of the next page ("": this is the last).
+// checkNoBody refuses a body where none is read: what somebody asks for in it
+// would not be done. {} is none: there are clients that send it with each POST.
+func checkNoBody(w http.ResponseWriter, r *http.Request, words ...string) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOrder))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return tooLarge(maxOrder)
+	}
+	if err != nil {
+		return invalid("the body could not be read: %v", err)
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	said := "there is a body"
+	if fields := map[string]json.RawMessage{}; json.Unmarshal(body, &fields) == nil && fields != nil {
+		if len(fields) == 0 {
+			return nil
+		}
+		said = fmt.Sprintf("the body has %.100q", slices.Min(slices.Collect(maps.Keys(fields))))
+	}
+	if len(words) > 0 {
+		return invalid("%s, and none is read here: expected none, and in the query any of %v", said, words)
+	}
+	return invalid("%s, and none is read here: expected none", said)
+}
+
+// paged is a page of a list in the order of its names: those after one of them,
+// and the name after which the next page begins ("": this is the last).
 func paged[T any](list []T, name func(T) string, after string, limit int) (page []T, next string) {
 	if limit == 0 {
 		limit = emitter.DefaultPage

@@ -113,7 +113,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	if faulty, ok := errors.AsType[*Faulty](err); ok {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		_ = json.NewEncoder(w).Encode(faultyProblem{problem{
+		encode(w, faultyProblem{problem{
 			http.StatusText(http.StatusUnprocessableEntity), http.StatusUnprocessableEntity,
 			"the configuration is faulty: the one before runs on",
 		}, faulty.Faults})

@@ -52,8 +52,14 @@ func (h sources) list(w http.ResponseWriter, r *http.Request) {
 		}
 		all = slices.DeleteFunc(slices.Clone(all), func(s SourceState) bool { return s.State != state })
 	}
-	page, next := paged(all, func(s SourceState) string { return s.Name }, q.Get("cursor"), limit)
-	answer(w, http.StatusOK, SourcePage{page, next})
+	list := listOf("sources", string(state))
+	after, err := list.after(q.Get("cursor"))
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	page, next := paged(all, func(s SourceState) string { return s.Name }, after, limit)
+	answer(w, http.StatusOK, SourcePage{page, list.cursor(next)})
 }
 
 func (h sources) get(w http.ResponseWriter, r *http.Request) {
@@ -93,14 +99,20 @@ func (h sources) items(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
+	list := listOf("items", r.PathValue("name"), q.Get("watch"), q.Get("prefix"), q.Get("q"))
+	after, err := list.after(q.Get("cursor"))
+	if err != nil {
+		failed(w, err)
+		return
+	}
 	page, err := h.of.Items(r.Context(), r.PathValue("name"), q.Get("watch"), differ.ItemFilter{
-		Prefix: q.Get("prefix"), Contains: q.Get("q"), After: q.Get("cursor"), Limit: limit,
+		Prefix: q.Get("prefix"), Contains: q.Get("q"), After: after, Limit: limit,
 	})
 	if err != nil {
 		failed(w, err)
 		return
 	}
-	shown := ItemPage{Items: make([]Item, len(page.Items)), Next: page.Next, Damaged: page.Damaged}
+	shown := ItemPage{Items: make([]Item, len(page.Items)), Next: list.cursor(page.Next), Damaged: page.Damaged}
 	for i, item := range page.Items {
 		shown.Items[i] = shownItem(item)
 	}
@@ -140,13 +152,13 @@ func (h sources) revisions(w http.ResponseWriter, r *http.Request) {
 	if limit == 0 || limit > differ.MaxRevisions {
 		limit = differ.MaxRevisions
 	}
-	var before uint64
-	if text := q.Get("cursor"); text != "" {
-		if before, err = strconv.ParseUint(text, 10, 64); err != nil || before == 0 {
-			failed(w, invalid("cursor is %q: expected the next of the page before", text))
-			return
-		}
+	place := listOf("revisions", r.PathValue("name"), q.Get("watch"), r.PathValue("key"))
+	after, err := place.after(q.Get("cursor"))
+	if err != nil {
+		failed(w, err)
+		return
 	}
+	before, _ := strconv.ParseUint(after, 10, 64) // it is a number that was given here
 	list, err := h.of.Revisions(r.Context(), r.PathValue("name"), q.Get("watch"), r.PathValue("key"), before, limit)
 	if err != nil {
 		failed(w, err)
@@ -162,7 +174,7 @@ func (h sources) revisions(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(list) == limit && list[limit-1].Revision > 1 {
-		page.Next = strconv.FormatUint(list[limit-1].Revision, 10)
+		page.Next = place.cursor(strconv.FormatUint(list[limit-1].Revision, 10))
 	}
 	answer(w, http.StatusOK, page)
 }

@@ -15,8 +15,8 @@ type Sources interface {
 	// Source is one of them, with its latencies and changes.
 	Source(name string) (SourceState, error)
 	// Poll has a source, or one of its watch keys (watch "": all), polled at
-	// once. ErrConflict: it is disabled, runs already, fails, or its server
-	// wants to be left alone; the text says which.
+	// once. ErrConflict: it is disabled, runs already, failed less than 10 s
+	// ago, or its server wants to be left alone; the text says which.
 	Poll(ctx context.Context, name, watch string) error
 	// Items lists the items of a source, or of one of its watch keys.
 	Items(ctx context.Context, name, watch string, f differ.ItemFilter) (differ.ItemPage, error)

@@ -60,13 +60,19 @@ func (h watches) list(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
+	list := listOf("watches", r.PathValue("name"))
+	after, err := list.after(q.Get("cursor"))
+	if err != nil {
+		failed(w, err)
+		return
+	}
 	keys, err := h.of.Watched(r.PathValue("name"))
 	if err != nil {
 		failed(w, err)
 		return
 	}
-	page, next := paged(keys, func(k WatchKey) string { return k.Key }, q.Get("cursor"), limit)
-	answer(w, http.StatusOK, watched{page, next})
+	page, next := paged(keys, func(k WatchKey) string { return k.Key }, after, limit)
+	answer(w, http.StatusOK, watched{page, list.cursor(next)})
 }
 
 func (h watches) get(w http.ResponseWriter, r *http.Request) {

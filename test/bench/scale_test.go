@@ -160,6 +160,13 @@ func (d *running) addresses(b *testing.B) []string {
 	if err := json.Unmarshal(body, &list); err != nil || len(list.Deliveries) != 1 {
 		b.Fatalf("%v\n%s", err, body)
 	}
+	var sources struct {
+		Next string `json:"next"`
+	}
+	body, _ = d.ask(b, "/api/v1/sources?limit=500")
+	if err := json.Unmarshal(body, &sources); err != nil || sources.Next == "" {
+		b.Fatalf("%v\n%.500s", err, body)
+	}
 	one, event, now := list.Deliveries[0].Number, list.Deliveries[0].Event.ID, time.Now().UTC()
 	all := []string{
 		"/healthz", "/readyz", "/metrics", "/signin", "/config",
@@ -169,7 +176,7 @@ func (d *running) addresses(b *testing.B) []string {
 		"/endpoints", "/endpoints/e05", "/endpoints/quiet", "/endpoints/quiet?state=dead", "/endpoints/broken", "/endpoints/broken?state=waiting", "/endpoints/e05?state=expired",
 		"/events/" + event, "/dead?cursor=" + list.Next,
 		"/api/v1/status", "/api/v1/config", "/api/v1/openapi.json", "/api/v1/holds", "/api/v1/replays",
-		"/api/v1/sources", "/api/v1/sources?limit=500", "/api/v1/sources?state=failing", "/api/v1/sources?cursor=s07000", "/api/v1/sources/s05000",
+		"/api/v1/sources", "/api/v1/sources?limit=500", "/api/v1/sources?state=failing", "/api/v1/sources?cursor=" + sources.Next, "/api/v1/sources/s05000",
 		"/api/v1/sources/long/items?limit=500", "/api/v1/sources/long/items?q=there+is+none", "/api/v1/sources/long/items?prefix=long-04", "/api/v1/sources/long/items/long-00007",
 		"/api/v1/sources/s05000/items/s05000-00003/revisions",
 		"/api/v1/endpoints", "/api/v1/endpoints/e05", "/api/v1/events/" + event,

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -213,11 +214,12 @@ egress:
 	return dir
 }
 
-// freeAddress is an address that nobody listens on at this moment; the
-// container shares the host's network.
+// freeAddress is an address that nobody listens on, nor will until it is used:
+// hardly anybody else has it. The container shares the host's network.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n := 1 + rand.IntN(1<<16-1)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.1:0", n>>8, n&0xff))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/poller"
 )
 
 var update = flag.Bool("update", false, "write the real output of commands into the pages")
@@ -95,6 +98,14 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 // the daemon run until the end, and their blocks have all that they printed.
 func TestCommandsPrintWhatThePageSays(t *testing.T) {
 	const path = "docs/commands.md"
+	// A poll that is due while the page is played would be shown.
+	due, err := poller.ParseSchedule("@every 1h", "", "parcels", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(due.Next(time.Now())); left < time.Minute {
+		time.Sleep(left)
+	}
 	s := newStage(t)
 	text := read(t, filepath.Join(root, path))
 	blocks := cut(t, path, text)
@@ -160,10 +171,15 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// free is a loopback address that nobody listens on.
+// free is a loopback address that nobody listens on, nor will until it is
+// used: hardly anybody else has it, where the system has more than one.
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	n := 1 + rand.IntN(1<<16-1)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.%d.%d.1:0", n>>8, n&0xff))
+	if err != nil {
+		l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +190,8 @@ func free(t *testing.T) string {
 // own puts the stage's addresses in the place of the page's, usual does the
 // reverse.
 func (s *stage) own(text string) string {
-	return strings.NewReplacer("127.0.0.1:9100", s.api, "127.0.0.1:9000", s.receiver).Replace(text)
+	return strings.NewReplacer("127.0.0.1:9100", s.api, "127.0.0.1:9000", s.receiver,
+		"[127.0.0.1]", "[127.0.0.0/8]", `["127.0.0.1"]`, `["127.0.0.0/8"]`).Replace(text)
 }
 
 func (s *stage) usual(text string) string {

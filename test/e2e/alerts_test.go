@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,7 +60,7 @@ func TestSourceFailingAndRecovered(t *testing.T) {
 		t.Errorf("told %+v", told)
 	}
 	d.kill()
-	a.waiting = false // that poll went with its process
+	a.gone(t)
 	d = start(t, binary(t), dir, "run")
 	a.play(t, down)
 	a.play(t, body([]byte(`{"v":1}`)))
@@ -74,7 +73,7 @@ func TestSourceFailingAndRecovered(t *testing.T) {
 		t.Errorf("told %s, want %s", got, want)
 	}
 	d.kill()
-	a.waiting = false
+	a.gone(t)
 	start(t, binary(t), dir, "run")
 	a.play(t, body([]byte(`{"v":2}`)))
 	a.settled(t)
@@ -89,7 +88,7 @@ func TestSourceStale(t *testing.T) {
 	t.Parallel()
 	hooks, dir, seen := newReceiver(t, nil), t.TempDir(), map[string]bool{}
 	url := "http://" + nobody + "/private?api_key=" + hiddenWord
-	write(t, dir, "deltahook.yaml", "alerts: {to: [hook], source_failing_after: 0, source_stale_after: 2s}\n"+
+	write(t, dir, "deltahook.yaml", "alerts: {to: [hook], source_failing_after: 0, source_stale_after: 4s}\n"+
 		configured(hooks, oneSource(url, "@every 1s")))
 	d := start(t, binary(t), dir, "run")
 	told := alerted(t, hooks, seen, "source.stale")
@@ -114,7 +113,7 @@ func TestAuthExpired(t *testing.T) {
 	t.Parallel()
 	url, _, _ := values(t, `{"v":1}`)
 	var good atomic.Bool
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	tokens := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if good.Load() {
 			fmt.Fprint(w, `{"access_token":"fresh-token","expires_in":3600}`)
@@ -122,7 +121,7 @@ func TestAuthExpired(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, `{"error":"invalid_grant","error_description":"%s was revoked"}`, hiddenWord)
-	}))
+	})
 	t.Cleanup(tokens.Close)
 	hooks, dir, seen := newReceiver(t, nil), t.TempDir(), map[string]bool{}
 	source := fmt.Sprintf(`

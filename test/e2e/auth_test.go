@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -27,7 +26,7 @@ type issuer struct {
 func newIssuer(tb testing.TB, first string) *issuer {
 	tb.Helper()
 	i := &issuer{good: first}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.asked = append(i.asked, r.PostFormValue("grant_type"))
@@ -41,7 +40,7 @@ func newIssuer(tb testing.TB, first string) *issuer {
 		i.good = fmt.Sprintf("rotated-refresh-%03d", len(i.asked))
 		i.token = fmt.Sprintf("granted-access-%03d", len(i.asked))
 		fmt.Fprintf(w, `{"access_token":%q,"refresh_token":%q,"expires_in":3600}`, i.token, i.good)
-	}))
+	})
 	tb.Cleanup(server.Close)
 	i.URL = server.URL
 	return i
@@ -78,7 +77,7 @@ auth:
 			t.Fatalf("start %d: the API got %q, the endpoint was asked %d times and refused %d", n, got, asked, refused)
 		}
 		d.kill()
-		a.waiting = false
+		a.gone(t)
 	}
 
 	// deltahook poll stores the new one as well.
@@ -95,7 +94,7 @@ auth:
 
 	// Access that ends is told once, and the endpoint is left alone.
 	d.kill()
-	a.waiting = false
+	a.gone(t)
 	i.mu.Lock()
 	i.good = "somebody took it away"
 	i.mu.Unlock()
@@ -131,13 +130,13 @@ func TestSharedTokenStaysHidden(t *testing.T) {
 	i, hooks, dir := newIssuer(t, ""), newReceiver(t, nil), t.TempDir()
 	var mu sync.Mutex
 	heard := map[string]int{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		heard[r.Header.Get("Authorization")+" "+r.URL.Query().Get("appid")]++
 		mu.Unlock()
 		w.Header().Set("Content-Type", "text/"+r.Header.Get("Authorization")+";"+r.URL.RawQuery)
 		repeat(w, r)
-	}))
+	})
 	t.Cleanup(server.Close)
 	var sources strings.Builder
 	for n := range 50 {

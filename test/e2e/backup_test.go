@@ -21,6 +21,7 @@ import (
 func TestBackupUnderKills(t *testing.T) {
 	c := newCampaign(t)
 	c.kills = min(c.kills, 40)
+	c.settleIn()
 	taken, broken := 0, 0
 	for i := range c.kills {
 		ended := make(chan int, 1)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -37,7 +36,7 @@ func TestBombs(t *testing.T) {
 		// Its HTML is nobody's concern, so it fails for another reason.
 		{"feed", "require", "application/rss+xml", "", "{require: [nothing]}", []byte("<rss><channel><item><description><![CDATA[" + marked + "]]></description></item></channel></rss>")},
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, b := range bombs {
 			if r.URL.Path == "/"+b.name {
 				w.Header().Set("Content-Type", b.content)
@@ -47,7 +46,7 @@ func TestBombs(t *testing.T) {
 				_, _ = w.Write(b.body) // the poller goes when it has enough
 			}
 		}
-	}))
+	})
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	var sources strings.Builder
 	for _, b := range bombs {

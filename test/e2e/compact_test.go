@@ -23,10 +23,12 @@ func TestCompactUnderKills(t *testing.T) {
 	ended, killed := 0, 0
 	for i := range c.kills {
 		c.strike(i)
+		began := time.Now()
 		p := startEnv(t, plainBinary(t), c.dir, []string{"RUN=0"}, "compact")
 		select {
 		case <-p.done:
 			ended++
+			latest = max(min(latest, 2*time.Since(began)), time.Millisecond) // the first may have been slow
 		case <-time.After(time.Duration(c.rng.Int64N(int64(latest)))):
 			p.kill()
 			<-p.done

@@ -43,7 +43,7 @@ func TestWhatIsNoDifference(t *testing.T) {
 	a.play(t, body(comparedParcel(`"status":"in transit","price":1112.18,"tags":["a","b"],"scans":[{"event":1,"s":"x"},{"event":2,"s":"y"}],"city":"Mainz"`)))
 	a.settled(t)
 	d.kill()
-	a.waiting = false
+	a.gone(t)
 	configure("0.1") // of which nothing follows
 	start(t, binary(t), dir, "run")
 	a.play(t, body(comparedParcel(`"status":"in transit","price":"1,112.08 ","tags":["b","a"],"scans":[{"event":1,"s":"x"},{"event":2,"s":"y"}],"city":"Trier"`)))

@@ -53,7 +53,7 @@ func TestEndpointSharesTheSourcesToken(t *testing.T) {
 		}
 		forward(t, w, r, hooks.URL)
 	})
-	server := httptest.NewServer(behind)
+	server := newServer(t, behind.ServeHTTP)
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	write(t, dir, "deltahook.yaml", fmt.Sprintf(`
@@ -76,7 +76,7 @@ egress: {endpoints: {allow: [127.0.0.0/8]}}
 	refuse.Store(true)
 	expired.Store(true)
 	value.Store(`{"v":3}`)
-	d.says(t, d.stderr, `msg="endpoint fails" endpoint=hook .*err="shop: no token from http://127.0.0.1:[0-9]+: status 401`)
+	d.says(t, d.stderr, `msg="endpoint fails" endpoint=hook .*err="shop: no token from http://127[.0-9]+:[0-9]+: status 401`)
 	refuse.Store(false)
 	if got := line(t, hooks.next(t)); got != `s.updated s 2 {"v":2} -> {"v":3}` {
 		t.Errorf("the second webhook is %s", got)

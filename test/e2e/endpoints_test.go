@@ -249,7 +249,7 @@ func TestExpiredIsNotSent(t *testing.T) {
 	})
 	url, set, _ := values(t, worth(5, 0))
 	dir := t.TempDir()
-	write(t, dir, "deltahook.yaml", endpointHook(hooks, "ttl: 2s, retry: {schedule: [3s, 3s]}", listSource(url)))
+	write(t, dir, "deltahook.yaml", endpointHook(hooks, "ttl: 8s, retry: {schedule: [11s, 11s]}", listSource(url)))
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, "first answer remembered")
 	set(worth(5, 1))

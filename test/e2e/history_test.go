@@ -67,7 +67,7 @@ func TestStockThatFalls(t *testing.T) {
 		t.Error("a dry run with the daemon does not see its samples")
 	}
 	d.kill()
-	a.waiting = false // that poll went with its process
+	a.gone(t)
 	if fell("98.81") || !fell("98.8") {
 		t.Error("a dry run with the store does not see its samples")
 	}

@@ -57,8 +57,9 @@ func TestHalfAnAnswer(t *testing.T) {
 	}
 	a.play(t, body(listing(20)))
 	held()
+	d.idle(t)
 	d.kill()
-	a.waiting = false // that poll went with its process
+	a.gone(t)
 	d = start(t, binary(t), dir, "run")
 	a.play(t, body(listing(2)))
 	a.settled(t)
@@ -122,8 +123,8 @@ func TestReleaseDoesNotWaitForTheSchedule(t *testing.T) {
 	if polls.Load() == before {
 		t.Error("it was not polled")
 	}
-	if n := len(hooks.attempts()); n != 0 {
-		t.Errorf("%d webhooks came of a silent release", n)
+	if n := d.metric(t, "deltahook_events_total"); n != 0 || len(hooks.attempts()) != 0 {
+		t.Errorf("%v events of a silent release, and %d webhooks came", n, len(hooks.attempts()))
 	}
 	if status, _, stderr := deltahook(t, dir, "release", "nobody"); status != 1 || !strings.Contains(stderr, "nobody") {
 		t.Errorf("release of nobody: status %d, %s", status, stderr)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -255,9 +254,9 @@ func closing(h http.HandlerFunc) http.HandlerFunc {
 // newLoop is the URL of a page that redirects to itself.
 func newLoop(tb testing.TB) string {
 	tb.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/loop", http.StatusFound)
-	}))
+	})
 	tb.Cleanup(server.Close)
 	return server.URL + "/loop"
 }

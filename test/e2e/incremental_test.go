@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func TestCalendarKilledBetweenTokens(t *testing.T) {
 		t.Helper()
 		if d != nil {
 			d.kill()
-			a.waiting = false // that poll went with its process
+			a.gone(t)
 		}
 		d = start(t, binary(t), dir, "run")
 		a.settled(t)
@@ -252,7 +251,7 @@ func TestFeedWhoseEntriesFallOff(t *testing.T) {
 func TestPollAsksFromTheStoredCursor(t *testing.T) {
 	t.Parallel()
 	dry, moved := make(chan string, 100), make(chan bool, 100)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		v := 1
 		switch {
 		case r.Header.Get("X-Dry") != "":
@@ -262,7 +261,7 @@ func TestPollAsksFromTheStoredCursor(t *testing.T) {
 			moved <- true
 		}
 		fmt.Fprintf(w, `{"token":"t%d","list":[{"id":"a","v":%[1]d}]}`, v)
-	}))
+	})
 	defer server.Close()
 	hooks, dir := newReceiver(t, nil), t.TempDir()
 	source := configured(hooks, fmt.Sprintf(`

@@ -106,8 +106,9 @@ type campaign struct {
 	rng      *rand.Rand
 	world    *world
 	receiver *moody
-	edits    *edits // nil: the configuration stays as it is
-	run      int    // of the program: its starts are counted from 1
+	edits    *edits        // nil: the configuration stays as it is
+	starting time.Duration // what a start takes here
+	run      int           // of the program: its starts are counted from 1
 }
 
 func newCampaign(t *testing.T) *campaign {
@@ -117,7 +118,22 @@ func newCampaign(t *testing.T) *campaign {
 	c.world = newWorld(t, seed, killSources)
 	c.receiver = newMoody(t, seed)
 	c.configure()
+	c.starting = startingTime(t)
 	return c
+}
+
+// startingTime is how long the program takes to run, with nothing to do.
+func startingTime(t *testing.T) time.Duration {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, "deltahook.yaml", `{store: deltahook.db, server: {listen: "127.0.0.1:0"}}`)
+	plainBinary(t) // which takes its time
+	began := time.Now()
+	p := launch(t, dir, 0)
+	p.Addr(t)
+	took := time.Since(began)
+	p.kill()
+	return took
 }
 
 func killSeed(t *testing.T) (seed uint64, kills int) {
@@ -165,12 +181,12 @@ func launch(t *testing.T, dir string, n int) *process {
 	return p
 }
 
-// settleIn lets the program live until a webhook came, and kills it: there is a
-// store then, and events are in it.
+// settleIn lets the program live until a webhook came and each source's first
+// answer was taken in, and kills it: there is a store then, and events are in it.
 func (c *campaign) settleIn() {
 	c.t.Helper()
 	p := c.launch()
-	c.await(p, "the first webhook", func() bool { return len(c.receiver.sightings()) > 0 })
+	c.await(p, "the first webhooks", func() bool { return len(c.receiver.sightings()) > 0 && c.world.asks() })
 	p.kill()
 }
 
@@ -190,9 +206,12 @@ func (c *campaign) strike(i int) {
 	forget(c.receiver.came)
 	p := c.launch()
 	defer func() { c.inspect(p) }()
+	// Where a start takes long, lives are longer: some end within it, as
+	// elsewhere, and the others get to work.
 	most := c.lifetime(i)
+	most += time.Duration(float64(c.starting) * min(1, float64(most)/float64(latestKill)))
 	if c.edits != nil {
-		most += toReload
+		most += toReload + c.starting
 	}
 	life, end := context.WithTimeout(c.t.Context(), most)
 	defer end()

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -103,7 +102,7 @@ func newWorld(tb testing.TB, seed uint64, sources int) *world {
 		}
 		w.sources[name] = r
 	}
-	server := httptest.NewServer(w)
+	server := newServer(tb, w.ServeHTTP)
 	tb.Cleanup(server.Close)
 	w.URL = server.URL
 	return w
@@ -340,7 +339,7 @@ defaults:
   endpoint:
     secrets: [%s]
     headers: {X-Run: "${RUN}"}
-    timeout: 2s
+    timeout: 10s
     retry: {schedule: [%s100ms], jitter: 50%%}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:

@@ -54,9 +54,12 @@ func TestMetricsAreWellNamed(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
+	// The receiver has it before it is known here that it has.
+	d.until(t, "the delivery is entered", func() bool {
+		return d.metric(t, "deltahook_endpoint_last_delivery_timestamp_seconds") > 0 && d.metric(t, "deltahook_source_last_success_timestamp_seconds") > 0
+	})
 	for _, name := range []string{
 		"deltahook_store_size_bytes", "deltahook_store_disk_free_bytes", "deltahook_store_commit_duration_seconds_count",
-		"deltahook_source_last_success_timestamp_seconds", "deltahook_endpoint_last_delivery_timestamp_seconds",
 		"deltahook_last_beat_timestamp_seconds",
 	} {
 		if got := d.metric(t, name); got <= 0 {

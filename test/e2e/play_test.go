@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ type asked struct {
 	Path   string
 	Header http.Header
 	Body   []byte
+	over   <-chan struct{} // closed when it has its answer, or whoever asked went away
 }
 
 // api is a polled API that answers only when the test says what: a poll
@@ -30,6 +33,9 @@ type api struct {
 	arrived chan asked
 	answers chan http.HandlerFunc
 	waiting bool // a poll has arrived and has no answer yet
+	killed  bool // who polled was killed at some time
+
+	under atomic.Int64 // polls under way
 }
 
 func newAPI(tb testing.TB) *api {
@@ -37,12 +43,14 @@ func newAPI(tb testing.TB) *api {
 	a := &api{arrived: make(chan asked), answers: make(chan http.HandlerFunc)}
 	end := make(chan struct{})
 	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+		a.under.Add(1)
+		defer a.under.Add(-1)
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the poller was killed
 		}
 		select {
-		case a.arrived <- asked{r.Method, r.URL.RequestURI(), r.Header.Clone(), text}:
+		case a.arrived <- asked{r.Method, r.URL.RequestURI(), r.Header.Clone(), text, r.Context().Done()}:
 		case <-r.Context().Done():
 			return
 		case <-end:
@@ -79,13 +87,29 @@ func (a *api) settled(tb testing.TB) {
 // play answers the next poll.
 func (a *api) play(tb testing.TB, answer http.HandlerFunc) {
 	tb.Helper()
-	a.settled(tb)
-	select {
-	case a.answers <- answer:
+	for {
+		a.settled(tb)
 		a.waiting = false
-	case <-time.After(patience):
-		tb.Fatal("the poll went away before it was answered")
+		select {
+		case a.answers <- answer:
+			return
+		case <-a.last.over:
+			if !a.killed {
+				tb.Fatal("the poll went away before it was answered")
+			}
+			// It was sent just before the kill, and noticed after it.
+		case <-time.After(patience):
+			tb.Fatal("the poll is not answered")
+		}
 	}
+}
+
+// gone waits until nothing is left of the polls of a process that was killed,
+// or of a source that is no more: none of them is taken for one that follows.
+func (a *api) gone(tb testing.TB) {
+	tb.Helper()
+	eventually(tb, "polls to go with who asked", func(int) bool { return a.under.Load() == 0 }, 0)
+	a.waiting, a.killed = false, true
 }
 
 // body is an answer of JSON with status 200.
@@ -166,6 +190,12 @@ func line(tb testing.TB, d delivery) string {
 		return string(out)
 	}
 	return fmt.Sprintf("%s %s %d %s -> %s", d.Type, d.Data.Key, d.Data.Revision, text(d.Data.Old), text(d.Data.New))
+}
+
+// lasting is a configuration in which an attempt at hook may take as long as the
+// test does.
+func lasting(config string) string {
+	return strings.Replace(config, "retry:", "timeout: 2m, retry:", 1)
 }
 
 // configured is a configuration of sources (YAML under `sources:`) whose

@@ -36,7 +36,7 @@ func TestRareIsFound(t *testing.T) {
 	config := endpointHook(rare, "rate: 1/s", fmt.Sprintf(source, "quiet", few, "rare")+fmt.Sprintf(source, "loud", lots, "hook")+"\n")
 	config = strings.Replace(config, "egress:", fmt.Sprintf("  rare: {url: %q, secrets: [%s], concurrency: 1}\negress:", rare.URL+"/rare", whsec), 1)
 	write(t, dir, "deltahook.yaml", config)
-	d := start(t, binary(t), dir, "run")
+	d := start(t, plainBinary(t), dir, "run") // so many take the race detector long
 	d.until(t, "both are remembered", func() bool { return strings.Count(d.stderr.String(), "first answer remembered") == 2 })
 	setFew(worth(3, 2))
 	d.until(t, "the rare endpoint is told", func() bool { return len(rare.attempts()) >= 3 })

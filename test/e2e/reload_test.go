@@ -53,7 +53,7 @@ func TestReloadBySignal(t *testing.T) {
 	elsewhere, setElsewhere, _ := values(t, `{"v":2}`)
 	fresh, setFresh, _ := values(t, `{"v":1}`)
 	dir := t.TempDir()
-	write(t, dir, "deltahook.yaml", unwatched(hooks, named("same", slow.URL)+named("gone", gone)+named("touched", touched)))
+	write(t, dir, "deltahook.yaml", lasting(unwatched(hooks, named("same", slow.URL)+named("gone", gone)+named("touched", touched))))
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, `first answer remembered.* source=gone`)
 	d.says(t, d.stderr, `first answer remembered.* source=touched`)
@@ -62,12 +62,12 @@ func TestReloadBySignal(t *testing.T) {
 	setTouched(`{"v":2}`)
 	attempt := <-entered
 
-	write(t, dir, "deltahook.yaml", unwatched(hooks, named("same", slow.URL)+named("touched", elsewhere)+named("fresh", fresh)))
+	write(t, dir, "deltahook.yaml", lasting(unwatched(hooks, named("same", slow.URL)+named("touched", elsewhere)+named("fresh", fresh))))
 	d.signal(t, syscall.SIGHUP)
 	d.says(t, d.stderr, `msg=reloaded .*sources_added=1 sources_removed=1 sources_changed=1`)
-	stopped := gonePolls.Load()
-	setGone(`{"v":2}`)
 	d.says(t, d.stderr, `first answer remembered.* source=fresh`)
+	stopped := gonePolls.Load() // what was sent before it went has arrived
+	setGone(`{"v":2}`)
 	slow.play(t, body([]byte(`{"v":2}`))) // the poll that was under way
 	setFresh(`{"v":2}`)
 	got := map[string]bool{line(t, hooks.next(t)): true, line(t, hooks.next(t)): true}
@@ -97,7 +97,7 @@ func TestReloadBySignal(t *testing.T) {
 	}
 
 	// What is back goes on from what was remembered.
-	write(t, dir, "deltahook.yaml", unwatched(hooks, named("gone", gone)))
+	write(t, dir, "deltahook.yaml", lasting(unwatched(hooks, named("gone", gone))))
 	if said, want := reloads(t, dir), "sources added: gone\nsources removed: fresh, same, touched\nreloaded\n"; said != want {
 		t.Errorf("reload says %q, want %q", said, want)
 	}
@@ -105,7 +105,7 @@ func TestReloadBySignal(t *testing.T) {
 	if got, want := line(t, hooks.next(t)), `gone.updated gone 1 {"v":1} -> {"v":2}`; got != want {
 		t.Errorf("told %s, want %s", got, want)
 	}
-	slow.waiting = false // that poll went with its source
+	slow.gone(t)
 	d.stop(t)
 }
 

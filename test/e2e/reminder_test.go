@@ -52,10 +52,10 @@ func meetings(list ...string) string { return `{"items":[` + strings.Join(list, 
 func TestReminder(t *testing.T) {
 	t.Parallel()
 	binary(t) // which takes its time
-	soon := time.Now().Add(4 * time.Second).Truncate(time.Millisecond)
+	soon := time.Now().Add(12 * time.Second).Truncate(time.Millisecond)
 	url, set, polls := values(t, meetings(meeting("a", soon), outlook("b", soon), meeting("c", soon.Add(time.Hour))))
 	hooks, dir := newReceiver(t, nil), t.TempDir()
-	write(t, dir, "deltahook.yaml", configured(hooks, reminding(url, "@hourly", "")))
+	write(t, dir, "deltahook.yaml", configured(hooks, reminding(url, "@yearly", "")))
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, "first answer remembered")
 	asked := polls.Load()
@@ -69,7 +69,7 @@ func TestReminder(t *testing.T) {
 			!got.Time.Equal(soon.Add(-500*time.Millisecond)) || got.Data.New["title"] != "S" {
 			t.Errorf("told %s", got.Body)
 		}
-		if late < 0 || late > 3*time.Second {
+		if late < 0 || late > 10*time.Second {
 			t.Errorf("%s was told %s after it was due", got.Data.Key, late)
 		}
 		told[got.Data.Key] = true
@@ -77,14 +77,13 @@ func TestReminder(t *testing.T) {
 	if !told["a"] || !told["b"] || polls.Load() != asked {
 		t.Errorf("told of %v, and asked %d times more", told, polls.Load()-asked)
 	}
-	if n := d.metric(t, "deltahook_timers_total", `result="told"`); n != 2 {
-		t.Errorf("%v times are counted, want 2", n)
-	}
+	d.until(t, "two times are counted", func() bool { return d.metric(t, "deltahook_timers_total", `result="told"`) == 2 })
 
 	// c moves to now: the poll that sees it says so, and tells at once.
-	set(meetings(meeting("a", soon), outlook("b", soon), meeting("c", time.Now().Add(-time.Minute)), meeting("d", time.Now().Add(2*time.Hour))))
+	later := time.Now().Add(2 * time.Hour)
+	set(meetings(meeting("a", soon), outlook("b", soon), meeting("c", time.Now().Add(-time.Minute)), meeting("d", later)))
 	status, stdout, stderr := deltahook(t, dir, "poll", "calendar")
-	if status != 0 || !strings.Contains(stdout, "waits for its time, "+time.Now().UTC().Format("2006-01-02T")) {
+	if status != 0 || !strings.Contains(stdout, "waits for its time, "+later.Add(-500*time.Millisecond).UTC().Format("2006-01-02T15:")) {
 		t.Errorf("poll: status %d, %s%s", status, stdout, stderr)
 	}
 	d.stop(t)
@@ -116,7 +115,7 @@ func TestKillAroundReminders(t *testing.T) {
 		rounds = 6
 	}
 	plainBinary(t) // which takes its time
-	begun := time.Now().Add(2 * time.Second).Truncate(time.Millisecond)
+	begun := time.Now().Add(6 * time.Second).Truncate(time.Millisecond)
 	var list []string
 	last := rounds * 20
 	for i := range last {

@@ -47,6 +47,13 @@ func (p *process) until(tb testing.TB, what string, is func() bool) {
 	}
 }
 
+// idle waits until nothing waits to be told. Then it is stored that what came
+// has arrived, and a kill brings none of it again.
+func (p *process) idle(tb testing.TB) {
+	tb.Helper()
+	p.until(tb, "nothing waits", func() bool { return p.metric(tb, "deltahook_deliveries_waiting") == 0 })
+}
+
 // TestReplay is what a user does after an outage that outlasted the schedule:
 // looks at the dead letters, mends the receiver, and has them told again; kills
 // the daemon half way, and goes on.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,7 +29,7 @@ func TestSecretIsRotated(t *testing.T) {
 		w, err := standardwebhooks.NewWebhook(secret)
 		return err == nil && w.Verify(body, h) == nil
 	}
-	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	shop := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
@@ -42,7 +41,7 @@ func TestSecretIsRotated(t *testing.T) {
 			r.Header.Get("webhook-id"), verifies(before, body, r.Header), verifies(after, body, r.Header),
 			len(strings.Fields(r.Header.Get("webhook-signature"))),
 		}
-	}))
+	})
 	t.Cleanup(shop.Close)
 	url, set, _ := values(t, `{"v":1}`)
 	dir := t.TempDir()

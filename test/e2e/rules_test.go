@@ -25,7 +25,7 @@ func TestRulesRememberOverKills(t *testing.T) {
 	d := start(t, binary(t), dir, "run")
 	killed := func() {
 		d.kill()
-		a.waiting = false // the poll died with it
+		a.gone(t)
 	}
 
 	// answers plays an answer to a daemon, and kills it once that is taken in.
@@ -42,6 +42,7 @@ func TestRulesRememberOverKills(t *testing.T) {
 			t.Errorf("%s told (-want +got):\n%s", text, diff)
 		}
 		told += len(want)
+		d.idle(t)
 		killed()
 		d = start(t, binary(t), dir, "run")
 	}
@@ -117,8 +118,9 @@ alerts: {to: [hook]}
 		t.Errorf("told %s", got.Body)
 	}
 	a.settled(t)
+	d.idle(t)
 	d.kill()
-	a.waiting = false
+	a.gone(t)
 	d = start(t, binary(t), dir, "run")
 	a.play(t, body([]byte(`{"v":"!"}`)))
 	a.settled(t)

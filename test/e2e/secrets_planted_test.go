@@ -7,7 +7,6 @@ import (
 	"html"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
@@ -124,7 +123,7 @@ func TestPlantedSecretsStayHidden(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, said)
 	})
-	server := httptest.NewServer(mux)
+	server := newServer(t, mux.ServeHTTP)
 	t.Cleanup(server.Close)
 	clientIdentity(t, dir)
 	key := strings.Split(string(content(t, dir, "key.pem")), "\n")[1]

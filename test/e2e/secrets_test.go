@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -34,7 +33,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	a, dir := newAPI(t), t.TempDir()
 	attempts := make(chan string, 100)
-	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	shop := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		attempts <- r.URL.Path
 		if strings.HasSuffix(r.URL.Path, "/dead") {
 			w.WriteHeader(http.StatusNotFound)
@@ -42,7 +41,7 @@ func TestSecretsStayHidden(t *testing.T) {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 		repeat(w, r)
-	}))
+	})
 	t.Cleanup(shop.Close)
 	gone := "http://" + nobody
 	with := func(base string) string { // a URL with all that may be secret in it

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +24,7 @@ type desk struct {
 func newDesk(tb testing.TB) *desk {
 	tb.Helper()
 	d := &desk{orders: map[string]string{}, parcels: map[string]string{}, asked: map[string]int{}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
@@ -42,7 +41,7 @@ func newDesk(tb testing.TB) *desk {
 			list = append(list, fmt.Sprintf(`{"id":%q,"carrier":%q,"shipment":{"number":%q}}`, id, carrier, number))
 		}
 		fmt.Fprintf(w, `{"orders":[%s]}`, strings.Join(list, ","))
-	}))
+	})
 	tb.Cleanup(server.Close)
 	d.URL = server.URL
 	return d

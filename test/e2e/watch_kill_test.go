@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -392,7 +391,7 @@ func newKeyWorld(tb testing.TB, seed uint64) *keyWorld {
 		rng: rand.New(rand.NewPCG(seed, 6)), orders: map[string][]string{}, serial: map[string]int{}, done: map[string]bool{},
 		served: map[thing]map[string]int{}, asked: map[string]int{},
 	}
-	server := httptest.NewServer(w)
+	server := newServer(tb, w.ServeHTTP)
 	tb.Cleanup(server.Close)
 	w.URL = server.URL
 	return w
@@ -552,7 +551,7 @@ defaults:
   endpoint:
     secrets: [%[1]s]
     headers: {X-Run: "${RUN}"}
-    timeout: 2s
+    timeout: 10s
     retry: {schedule: [%[2]s100ms], jitter: 50%%}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
 endpoints:

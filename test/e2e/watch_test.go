@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ type tracker struct {
 func newTracker(tb testing.TB) *tracker {
 	tb.Helper()
 	tr := &tracker{known: map[string][]byte{}, asked: map[string]int{}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the poller was killed
@@ -45,7 +44,7 @@ func newTracker(tb testing.TB) *tracker {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"output":{"completeTrackResults":[%s]}}`, bytes.Join(results, []byte(",")))
-	}))
+	})
 	tb.Cleanup(server.Close)
 	tr.URL = server.URL
 	return tr

@@ -43,15 +43,15 @@ var calendars = map[string]play{
 			{answer: week(graphMeeting("a", "2099-07-15T11:00:00"))}, // over is no longer listed, which is no cancellation
 			{answer: week(graphMeeting("a", "2099-07-15T11:00:00")), told: []string{"meeting.cancelled b", "meeting.cancelled soon"}},
 			{ // moved before it came to that: at the new time only
-				answer: week(graphMeeting("a", "@304@")),
+				answer: week(graphMeeting("a", "@310@")),
 				told:   []string{"meeting.moved a end:2099-07-15T11:00:00.0000000->soon start:2099-07-15T11:00:00.0000000->soon"},
 			},
 			{
-				answer: week(graphMeeting("a", "@309@")),
-				told:   []string{"meeting.moved a end:soon->soon start:soon->soon", "meeting.soon a"}, quiet: 6 * time.Second,
+				answer: week(graphMeeting("a", "@315@")),
+				told:   []string{"meeting.moved a end:soon->soon start:soon->soon", "meeting.soon a"}, quiet: 8 * time.Second,
 			},
 			{
-				answer: week(strings.Replace(graphMeeting("a", "@310@"), `"isCancelled":false`, `"isCancelled":true`, 1)),
+				answer: week(strings.Replace(graphMeeting("a", "@316@"), `"isCancelled":false`, `"isCancelled":true`, 1)),
 				told:   []string{"meeting.cancelled a"},
 			},
 		},
@@ -81,9 +81,9 @@ var calendars = map[string]play{
 					"autoreply.begins ann@contoso.com", "autoreply.ends ann@contoso.com",
 				},
 			},
-			{answer: planned(4, 3600), told: []string{"autoreply.planned ann@contoso.com from:soon->soon until:soon->soon"}},
+			{answer: planned(10, 3600), told: []string{"autoreply.planned ann@contoso.com from:soon->soon until:soon->soon"}},
 			{ // called off before it came to that
-				answer: recorded("ms_graph/auto_reply_seq_1_disabled.json"), quiet: 5 * time.Second,
+				answer: recorded("ms_graph/auto_reply_seq_1_disabled.json"), quiet: 11 * time.Second,
 				told: []string{"autoreply.off ann@contoso.com from:soon->2016-03-19T02:00:00.0000000 status:scheduled->disabled until:soon->2016-03-20T02:00:00.0000000"},
 			},
 		},

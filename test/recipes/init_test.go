@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,7 +143,7 @@ func TestFromCurl(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := make(chan string, 10)
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body) // what is missing shows
 				accept := r.Header.Get("Accept")
 				if !strings.Contains(tt.command, "accept") && !strings.Contains(tt.command, "--json") {
@@ -152,7 +151,7 @@ func TestFromCurl(t *testing.T) {
 				}
 				got <- r.Method + " " + r.URL.RequestURI() + "|" + r.Header.Get("Authorization") + "|" + accept + "|" + r.Header.Get("Content-Type") + "|" + string(body)
 				_, _ = io.WriteString(w, "{}")
-			}))
+			})
 			defer server.Close()
 			dir := t.TempDir()
 			status, _, log := deltahook(t, dir, nil, "init", "--name", "t", "--from-curl", strings.NewReplacer("API", server.URL, "HOST", server.Listener.Addr().String()).Replace(tt.command))

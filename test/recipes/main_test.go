@@ -14,7 +14,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +82,7 @@ func newAPI(t *testing.T, p play) *api {
 	end := make(chan struct{})
 	var mu sync.Mutex
 	var current http.HandlerFunc
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the poller was killed
@@ -122,7 +121,7 @@ func newAPI(t *testing.T, p play) *api {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer(w, r)
-	}))
+	})
 	t.Cleanup(func() { close(end); server.CloseClientConnections(); server.Close() })
 	a.URL = server.URL
 	return a
@@ -174,7 +173,7 @@ func newReceiver(t *testing.T) (string, <-chan string) {
 		t.Fatal(err)
 	}
 	got := make(chan string, 1000)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
@@ -217,7 +216,7 @@ func newReceiver(t *testing.T) (string, <-chan string) {
 			}
 			return at
 		})
-	}))
+	})
 	t.Cleanup(server.Close)
 	return server.URL, got
 }
@@ -286,7 +285,7 @@ func daemon(t *testing.T, recipe string, env []string) process {
 	text = schedule.ReplaceAll(text, []byte(`${1}schedule: "@every 1s"`))
 	text = regexp.MustCompile(`(?m)^ +jitter: .*\n`).ReplaceAll(text, nil)
 	text = regexp.MustCompile(`rate: \d+/\w+`).ReplaceAll(text, []byte("rate: 1000/s"))
-	text = append(text, "\nserver: {listen: \"\"}\negress: {endpoints: {allow: [127.0.0.1]}}\n"...)
+	text = append(text, "\nserver: {listen: \"\"}\negress: {endpoints: {allow: [127.0.0.0/8]}}\n"...)
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

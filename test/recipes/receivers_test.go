@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -78,7 +77,7 @@ func chat(t *testing.T, busy, taken http.HandlerFunc, said func(r *http.Request,
 	t.Helper()
 	got := make(chan string, 1000)
 	var asked atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
@@ -98,7 +97,7 @@ func chat(t *testing.T, busy, taken http.HandlerFunc, said func(r *http.Request,
 		}
 		taken(w, r)
 		got <- line
-	}))
+	})
 	t.Cleanup(server.Close)
 	return server.URL + "/hidden-path", got
 }
@@ -237,7 +236,7 @@ func TestSend(t *testing.T) {
 				}
 			}
 			_, text, _ := deltahook(t, dir, env, "init", recipe, "-o", "-")
-			text += "\negress: {endpoints: {allow: [127.0.0.1]}}\n"
+			text += "\negress: {endpoints: {allow: [127.0.0.0/8]}}\n"
 			if err := os.WriteFile(filepath.Join(dir, "deltahook.yaml"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,7 +126,7 @@ func playParcels(t *testing.T) {
 		defer mu.Unlock()
 		orders, parcel, asked = o, p, map[string]int{}
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if token(w, r) {
 			return
 		}
@@ -147,7 +146,7 @@ func playParcels(t *testing.T) {
 		default:
 			t.Errorf("%s was asked for", r.URL)
 		}
-	}))
+	})
 	t.Cleanup(server.Close)
 	// polled waits until there were two more polls of it, so that the first
 	// of them was taken in.
@@ -280,11 +279,18 @@ func reordered(since string, all ...string) answer {
 func nightly(since string) func(*http.Request) string {
 	return func(r *http.Request) string {
 		at := r.URL.Query().Get("updated_at_min")
-		if at == "" && time.Now().UTC().Hour() == 3 {
+		if at == "" && during(3) {
 			return since
 		}
 		return at
 	}
+}
+
+// during reports whether it is this hour in UTC, or was a minute ago: when the
+// request was made.
+func during(hour int) bool {
+	now := time.Now().UTC()
+	return now.Hour() == hour || now.Add(-time.Minute).Hour() == hour
 }
 
 // orders are two pages by a Link header, of which the first is recorded.
