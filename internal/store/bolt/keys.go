@@ -194,6 +194,15 @@ func deadKey(at time.Time, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(appendTime(nil, at), number)
 }
 
+// deathAt is where the keys of dead letters begin that died at a time or later;
+// nil: no time is given.
+func deathAt(at time.Time) []byte {
+	if at.IsZero() {
+		return nil
+	}
+	return appendTime(nil, at)
+}
+
 func numberKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(nil, number)
 }

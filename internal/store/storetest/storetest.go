@@ -96,6 +96,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a dead letter stays dead and blocks nothing", testDead},
 		{"what was told is listed", testLists},
 		{"Deltahook's own events are listed by the source", testListsOwn},
+		{"dead letters are found by when they died", testDeaths},
 		{"what is rare is on the first page", testListsRare},
 		{"attempts are listed", testAttempts},
 		{"what is no cursor is refused", testCursors},
