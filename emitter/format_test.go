@@ -423,9 +423,9 @@ func TestUndeliverable(t *testing.T) {
 	}{
 		"evaluation": {emitter.Settings{Format: "custom", JSON: map[string]any{"a": "{{ new.status + 1 }}"}}, "the payload cannot be made: json: a: "},
 		"no list":    {emitter.Settings{Format: "custom", JSON: map[string]any{"$each": "new.status", "a": 1}}, "the payload cannot be made: json: $each: "},
-		"too large":  {emitter.Settings{Format: "custom", JSON: large}, "the payload cannot be made: 262146 bytes, and custom takes 262144"},
+		"too large":  {emitter.Settings{Format: "custom", JSON: large}, "the payload cannot be made: 262146 bytes, where a webhook of the format custom has 262144 at most"},
 		"too large a card": {emitter.Settings{Format: "teams", JSON: map[string]any{"a": large[:27_000]}},
-			"the payload cannot be made: 27008 bytes, and teams takes 27000"},
+			"the payload cannot be made: 27008 bytes, where a webhook of the format teams has 27000 at most"},
 	} {
 		c.settings.URL = "https://shop.example/"
 		body, err := endpoint(t, c.settings, emitter.EndpointOptions{}).Render(event(differ.Updated))

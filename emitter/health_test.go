@@ -416,7 +416,9 @@ func TestEndpoints(t *testing.T) {
 		for _, name := range []string{"shop", "off", "old", "old"} {
 			b.queue.add(name, "a", 1)
 		}
-		b.start(t, endpoints{"shop": unsigned, "off": off, "idle": unsigned}, emitter.Options{})
+		ordered := unsigned
+		ordered.Order = "endpoint"
+		b.start(t, endpoints{"shop": unsigned, "off": off, "idle": ordered}, emitter.Options{})
 		defer b.stop()
 		synctest.Wait()
 		all, err := b.emitter.Endpoints(t.Context())
@@ -425,9 +427,12 @@ func TestEndpoints(t *testing.T) {
 		}
 		var got []string
 		for _, e := range all {
-			got = append(got, fmt.Sprintf("%s %s %s %s %d", e.Endpoint, e.Host, e.State, e.Pause, e.Waiting))
+			got = append(got, fmt.Sprintf("%s %s %s %s %d, %d at once", e.Endpoint, e.Host, e.State, e.Pause, e.Waiting, e.Concurrency))
 		}
-		want := []string{"idle https://idle ok  0", "off https://off disabled  1", "old  not configured  2", "shop https://shop paused gone 1"}
+		want := []string{
+			"idle https://idle ok  0, 1 at once", "off https://off disabled  1, 4 at once",
+			"old  not configured  2, 0 at once", "shop https://shop paused gone 1, 4 at once",
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}

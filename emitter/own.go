@@ -11,7 +11,10 @@ func ownText(e *differ.Event, source string) string {
 	of := func(name string) string { return shown(gjson.GetBytes(e.Data, name).String(), shownName) }
 	switch e.Type {
 	case differ.TypeSourceFailing:
-		return source + " fails: " + of("failures") + " polls in a row"
+		if n := of("failures"); n != "1" {
+			return source + " fails: " + n + " polls in a row"
+		}
+		return source + " fails: a poll failed"
 	case differ.TypeSourceStale:
 		return "no poll of " + source + " has succeeded since " + of("since")
 	case differ.TypeSourceRecovered:

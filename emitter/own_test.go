@@ -42,6 +42,9 @@ func TestOwnEventsInWords(t *testing.T) {
 			}
 		}
 	}
+	if text := rendered(t, "slack", own(differ.TypeSourceFailing, "orders", `{"failures":1}`)); !strings.Contains(text, "orders fails: a poll failed") {
+		t.Errorf("%s", text)
+	}
 	e := own(differ.TypeAuthExpired, "sources/orders/auth", `{"sources":["orders"]}`)
 	if text := rendered(t, "slack", e); !strings.Contains(text, "access for orders has expired") {
 		t.Errorf("%s", text)

@@ -15,7 +15,7 @@ import (
 func (e *Endpoint) Render(ev *differ.Event) ([]byte, error) {
 	body, err := e.payload(ev)
 	if limit := e.format.most(); err == nil && len(body) > limit {
-		err = fmt.Errorf("%d bytes, and %s takes %d", len(body), e.format.name, limit)
+		err = fmt.Errorf("%d bytes, where a webhook of the format %s has %d at most", len(body), e.format.name, limit)
 	}
 	if err == nil {
 		return body, nil

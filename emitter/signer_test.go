@@ -133,6 +133,7 @@ func TestParseSecretRefuses(t *testing.T) {
 		"not base64":        {"whsec_hunter2hunter2", "not standard base64"},
 		"URL alphabet":      {"whsec_" + strings.Repeat("_-_-", 8), "not standard base64"},
 		"no padding":        {"whsec_" + strings.TrimRight(encode(make([]byte, 25)), "="), "not standard base64"},
+		"a second line":     {vectorShared + "\nwhpk_x", "a second line follows"},
 		"line end":          {vectorShared + "\n", "not standard base64"},
 		"public key":        {vectorPublic, "private key begins with whsk_"},
 		"seed alone":        {"whsk_" + encode(seed), "32 bytes long, not 64"},

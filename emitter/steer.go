@@ -40,7 +40,11 @@ type Terms struct {
 
 // terms are those of the endpoint, with what its format and the defaults say.
 func (e *Endpoint) terms() Terms {
-	return Terms{Format: e.format.name, Order: e.order, Concurrency: e.concurrency, Rate: e.rate, Coalesce: e.coalesce}
+	atOnce := e.concurrency
+	if e.order == OrderEndpoint {
+		atOnce = 1
+	}
+	return Terms{Format: e.format.name, Order: e.order, Concurrency: atOnce, Rate: e.rate, Coalesce: e.coalesce}
 }
 
 // ConditionUnknown is that of an endpoint that is not configured and has

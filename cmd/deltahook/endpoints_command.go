@@ -102,7 +102,7 @@ func (p *printer) endpoint(e *emitter.EndpointStatus) {
 		p.section("Attempts", "the last "+shortTime(e.Last))
 	}
 	if e.Failed > 0 {
-		p.section("Failing", fmt.Sprintf("since %s, %d in a row", shortTime(e.FailedSince), e.Failed))
+		p.section("Failed", fmt.Sprintf("%d in a row, since %s", e.Failed, shortTime(e.FailedSince)))
 	}
 	if e.Reason != "" {
 		p.block(e.Reason)

@@ -85,11 +85,7 @@ func (c *console) webhook(h webhook, status int) {
 	if h.Verified != nil {
 		verified = h.Verified.Error()
 	}
-	what := "a webhook"
-	if h.Standard {
-		what = fmt.Sprintf("%s  %s/%s  %s, revision %d", h.Type, h.Data.Source, h.Data.Key, h.Data.Change, h.Data.Revision)
-	}
-	c.printf("%s  %s  %s  %s, answered %d\n", time.Now().Format(time.TimeOnly), what, h.ID, verified, status)
+	c.printf("%s  %s  %s  %s, answered %d\n", time.Now().Format(time.TimeOnly), h.head(), h.ID, verified, status)
 	var pretty bytes.Buffer
 	if json.Indent(&pretty, h.Body, "", "  ") != nil {
 		pretty.Reset()

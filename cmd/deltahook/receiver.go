@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,11 +26,12 @@ type webhook struct {
 	Data     hookData  `json:"data"`
 	Body     []byte    `json:"-"`
 	Verified error     `json:"-"` // nil: a signature is good; errNoSecret: there was none to verify with
-	Standard bool      `json:"-"` // the body is one of Deltahook's standard format
 }
 
 type hookData struct {
 	Source   string          `json:"source"`
+	Endpoint string          `json:"endpoint"` // of an event of Deltahook's own, as Auth
+	Auth     string          `json:"auth"`
 	Key      string          `json:"key"`
 	Change   string          `json:"change"`
 	Revision uint64          `json:"revision"`
@@ -58,10 +60,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	hook := webhook{Body: body}
-	hook.Standard = json.Unmarshal(body, &hook) == nil && hook.Type != ""
-	hook.ID = req.Header.Get(emitter.HeaderID)
-	hook.Verified = errNoSecret
+	hook := readWebhook(req.Header, body)
 	if len(r.keys) > 0 {
 		hook.Verified = verifyWebhook(r.keys, req.Header, body)
 	}
@@ -72,6 +71,44 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.show(hook, status)
 	w.WriteHeader(status)
 	fmt.Fprintln(w, http.StatusText(status))
+}
+
+// readWebhook reads what a webhook says of itself, in whatever format; what it
+// doesn't say is empty.
+func readWebhook(header http.Header, body []byte) webhook {
+	var hook webhook
+	if json.Unmarshal(body, &hook) != nil {
+		hook = webhook{}
+	}
+	var flat hookData // as zapier and cloudevents_binary have it
+	if !hook.Data.tells() && json.Unmarshal(body, &flat) == nil {
+		hook.Data = flat
+	}
+	if of := header.Get("ce-type"); of != "" {
+		hook.Type = of
+	}
+	hook.Body, hook.ID, hook.Verified = body, header.Get(emitter.HeaderID), errNoSecret
+	return hook
+}
+
+// tells says whether it is the data of an event.
+func (d *hookData) tells() bool { return d.Source != "" || d.Endpoint != "" || d.Auth != "" }
+
+// head says in a line what a webhook tells: of which item, or of what else.
+func (h *webhook) head() string {
+	d := &h.Data
+	if h.Type == "" || !d.tells() {
+		return "a webhook" // as chats get it, or as somebody made it up
+	}
+	of := cmp.Or(d.Source, d.Endpoint, d.Auth)
+	if d.Key != "" {
+		of += "/" + d.Key
+	}
+	head := h.Type + "  " + of
+	if d.Change != "" {
+		head += fmt.Sprintf("  %s, revision %d", d.Change, d.Revision)
+	}
+	return head
 }
 
 // verifyWebhook verifies a webhook by the signature that it has. A key that is

@@ -40,7 +40,7 @@ after it was stopped. Ctrl-C stops it; what was put back stays so.`,
 	ask.filterFlags(a, cmd)
 	f := cmd.Flags()
 	f.BoolVar(&order.All, "all", false, "all there are, where no filter is given")
-	f.StringVar(&ask.state, "state", "", "dead (default), delivered, expired, superseded or any: which of them")
+	f.StringVar(&ask.state, "state", "", "dead, delivered, expired, superseded or any: which of them (default: dead, and of one event or delivery any)")
 	_ = cmd.RegisterFlagCompletionFunc("state", completeWords(replayStates))
 	f.StringVar(&settled, "settled", "", "only what arrived or died before then (default: now)")
 	f.StringVar(&rate, "rate", emitter.ReplayRate().String(), "how many are put back in a span of time")

@@ -101,6 +101,33 @@ func TestPagesOfOthersAreRefused(t *testing.T) {
 	}
 }
 
+// A person whose browser is refused reads why on a page, and nothing else.
+func TestRefusalInABrowser(t *testing.T) {
+	s, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Daemon: &teller{}})
+	for _, tt := range []struct{ method, host, origin, want string }{
+		{http.MethodGet, "evil.example", "", "the Host of the request is neither"},
+		{http.MethodPost, "", "https://evil.example", "a page of another site may not ask for this"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, "http://"+s.Addr()+"/", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = tt.host
+		req.Header.Set("Accept", "text/html")
+		if tt.origin != "" {
+			req.Header.Set("Origin", tt.origin)
+		}
+		resp, body := send(t, req)
+		doc := parsed(t, tt.want, resp, body)
+		if text := doc.find("[role=alert]").text(); resp.StatusCode != http.StatusForbidden || !strings.HasPrefix(text, tt.want) {
+			t.Errorf("%d %q, want 403 %q", resp.StatusCode, text, tt.want)
+		}
+		if strings.Contains(body, "1.2.3") || len(doc.find("nav, main a")) != 0 {
+			t.Errorf("it tells more than why: %s", doc.find("body").text())
+		}
+	}
+}
+
 // HTTP/1.0 has no Host; checks of load balancers come that way.
 func TestNoHostIsNoBrowser(t *testing.T) {
 	s, _ := start(t, web.Options{Listen: "127.0.0.1:0"})

@@ -32,7 +32,7 @@ func (s *Server) admin() http.Handler {
 	s.signing(mux)
 	mux.Handle("/api/", s.guard(api(s.routes())))
 	s.paging(mux)
-	return s.rebound(sameSite(plain(s.lost(mux))))
+	return plain(s.rebound(s.sameSite(s.lost(mux))))
 }
 
 // rebound refuses requests for a name that is not this machine's, where no
@@ -43,7 +43,7 @@ func (s *Server) rebound(next http.Handler) http.Handler {
 	own := hostname(s.o.Listen)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := hostname(r.Host); s.open() && host != "" && !strings.EqualFold(host, own) && !loopback(host) {
-			refuse(w, http.StatusForbidden, "the Host of the request is neither this machine's loopback nor the address of server.listen; "+
+			s.turnAway(w, r, "the Host of the request is neither this machine's loopback nor the address of server.listen; "+
 				"behind a proxy set server.token, or have the proxy send Host: localhost")
 			return
 		}
@@ -67,17 +67,17 @@ func loopback(host string) bool {
 // sameSite refuses what a page of another site has a browser send: on loopback
 // there may be no token to stop it. A link may lead here; what a page loads, it
 // could not read, but it would cost.
-func sameSite(next http.Handler) http.Handler {
+func (s *Server) sameSite(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusForbidden, "a page of another site may not ask for this")
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.turnAway(w, r, "a page of another site may not ask for this")
 	}))
 	writes := guard.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("Sec-Fetch-Site") {
 		case "cross-site", "same-site":
 			if r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document" {
-				refuse(w, http.StatusForbidden, "a page of another site may not ask for this")
+				s.turnAway(w, r, "a page of another site may not ask for this")
 				return
 			}
 		}

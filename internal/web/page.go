@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -77,20 +76,55 @@ func (s *Server) paging(mux *http.ServeMux) {
 	}
 }
 
-// lost shows a page to a browser that asks for one that is not there; anybody
-// else gets what mux says.
+// lost answers who asks for what is not there: a browser with a page, anybody
+// else with a problem.
 func (s *Server) lost(mux *http.ServeMux) http.Handler {
-	page := s.guardPage(s.pages.shown(func(r *http.Request) (*view, error) {
-		return nil, fmt.Errorf("%s: %w", clipped(r.URL.Path, maxShown), ErrNotFound)
-	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, pattern := mux.Handler(r)
-		if pattern == "" && r.Method == http.MethodGet && s.o.Sources != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			page.ServeHTTP(w, r)
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		var told verdict
+		h.ServeHTTP(&told, r)
+		allow := told.Header().Get("Allow")
+		switch {
+		case told.status == http.StatusMethodNotAllowed && !(s.browses(r) && r.Method == http.MethodGet):
+			w.Header().Set("Allow", allow)
+			s.nothing(w, r, told.status, r.Method+" is not possible here: expected "+allow)
+		case told.status == http.StatusMethodNotAllowed, told.status == http.StatusNotFound:
+			s.nothing(w, r, http.StatusNotFound, clipped(r.URL.Path, maxShown)+": not found")
+		default: // it leads elsewhere
+			mux.ServeHTTP(w, r)
+		}
 	})
+}
+
+// browses says whether somebody reads the answer in a browser, where there are
+// pages.
+func (s *Server) browses(r *http.Request) bool {
+	return s.o.Sources != nil && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// nothing says what is wrong with an address.
+func (s *Server) nothing(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	if !s.browses(r) {
+		refuse(w, status, detail)
+		return
+	}
+	s.guardPage(s.pages.shown(func(*http.Request) (*view, error) {
+		return &view{page: "fault", Nav: "fault", status: status, Title: wrongTitle(status), Fault: detail}, nil
+	})).ServeHTTP(w, r)
+}
+
+// turnAway refuses a request by whence it comes. A browser gets a page, on
+// which nothing else stands.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, detail string) {
+	if !s.browses(r) {
+		refuse(w, http.StatusForbidden, detail)
+		return
+	}
+	s.pages.write(w, &view{page: "fault", bare: true, status: http.StatusForbidden, Title: wrongTitle(http.StatusForbidden), Fault: detail})
 }
 
 // shower makes a page, doer does what a form asks for and says which page says
@@ -104,6 +138,7 @@ type (
 type view struct {
 	page   string // the template
 	status int    // 0: 200
+	bare   bool   // it is for anybody, and says nothing of the daemon
 
 	Title   string
 	Nav     string   // the entry of the navigation that it belongs to
@@ -175,25 +210,40 @@ func (*instead) Error() string { return "a question before it is done" }
 // faulty is a page that says what went wrong.
 func faulty(err error) *view {
 	_, order := errors.AsType[*emitter.OrderError](err)
-	status, title := http.StatusInternalServerError, "Something went wrong here"
+	status := http.StatusInternalServerError
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, differ.ErrNoItem), errors.Is(err, emitter.ErrUnknown):
-		status, title = http.StatusNotFound, "Not found"
+		status = http.StatusNotFound
 	case errors.Is(err, ErrInvalid), errors.Is(err, emitter.ErrBadCursor), order:
-		status, title = http.StatusBadRequest, "Not a request"
+		status = http.StatusBadRequest
 	case errors.Is(err, ErrConflict), errors.Is(err, emitter.ErrTooManyReplays):
-		status, title = http.StatusConflict, "Not possible now"
+		status = http.StatusConflict
 	}
-	return &view{page: "fault", Nav: "fault", status: status, Title: title, Fault: err.Error()}
+	return &view{page: "fault", Nav: "fault", status: status, Title: wrongTitle(status), Fault: err.Error()}
+}
+
+// wrongTitle is the heading of a page that says what went wrong.
+func wrongTitle(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "Not found"
+	case http.StatusBadRequest, http.StatusMethodNotAllowed:
+		return "Not a request"
+	case http.StatusForbidden:
+		return "Refused"
+	case http.StatusConflict:
+		return "Not possible now"
+	}
+	return "Something went wrong here"
 }
 
 // write gives a page, whole or not at all.
 func (p *pages) write(w http.ResponseWriter, v *view) {
 	v.Has = has{
-		SignOut: !p.open() && v.page != "signin", Live: p.Live != nil,
+		SignOut: !p.open() && !v.bare, Live: p.Live != nil,
 		Archive: p.Archive != nil, Endpoints: p.Endpoints != nil, Config: p.Daemon != nil,
 	}
-	if p.Daemon != nil && v.page != "signin" {
+	if p.Daemon != nil && !v.bare {
 		v.Version = p.Daemon.About().Version
 	}
 	var body bytes.Buffer

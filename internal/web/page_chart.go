@@ -54,6 +54,9 @@ func changed(pulse []Beat) chart {
 		most, sum = max(most, b.Changes), sum+b.Changes
 	}
 	c := draw(pulse, float64(most), func(b Beat) (float64, string, string) {
+		if b.Failed {
+			return 0, "bar-bad", "failed"
+		}
 		return float64(b.Changes), "bar", count(b.Changes, "change") + ", " + count(b.Events, "event")
 	})
 	c.Most = num(most)
@@ -61,8 +64,7 @@ func changed(pulse []Beat) chart {
 	return c
 }
 
-// draw makes the bars, the latest on the right. A bar that stands for
-// anything can be seen.
+// draw makes the bars, the latest on the right. A poll that failed can be seen.
 func draw(pulse []Beat, most float64, one func(Beat) (value float64, class, title string)) chart {
 	pulse = pulse[max(0, len(pulse)-MaxPulse):]
 	c := chart{Width: MaxPulse * (barWidth + barGap), Height: chartHeight}

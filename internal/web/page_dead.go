@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -89,13 +88,13 @@ func (p *pages) letters(r *http.Request, deliveries []emitter.DeliveryRecord) ([
 func (p *pages) replaySelected(r *http.Request) (string, error) {
 	numbers := r.PostForm["delivery"]
 	if len(numbers) == 0 || len(numbers) > listRows {
-		return "", fmt.Errorf("%d dead letters are selected: expected 1 to %d: %w", len(numbers), listRows, ErrInvalid)
+		return "", invalid("%d dead letters are selected: expected 1 to %d", len(numbers), listRows)
 	}
 	order := emitter.ReplayOrder{State: emitter.Dead}
 	for _, text := range numbers {
 		number, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return "", fmt.Errorf("%q is not the number of a delivery: %w", clipped(text, maxShown), ErrInvalid)
+			return "", invalid("%q is not the number of a delivery", clipped(text, maxShown))
 		}
 		order.Deliveries = append(order.Deliveries, number)
 	}

@@ -31,6 +31,7 @@ func (p *pages) endpoints(r *http.Request) (*view, error) {
 type endpointPage struct {
 	emitter.EndpointStatus
 	HasArchive bool
+	CanReplay  bool
 	Filter     filter
 	Letters    []letter
 	Rest       emitter.Rest
@@ -52,7 +53,10 @@ func (p *pages) endpoint(r *http.Request) (*view, error) {
 	if !found {
 		return nil, fmt.Errorf("endpoint %s: %w", clipped(name, maxShown), ErrNotFound)
 	}
-	e := &endpointPage{EndpointStatus: status, HasArchive: p.Archive != nil, Filter: filter{State: r.URL.Query().Get("state")}}
+	e := &endpointPage{
+		EndpointStatus: status, HasArchive: p.Archive != nil, CanReplay: p.Archive != nil && p.Replays != nil,
+		Filter: filter{State: r.URL.Query().Get("state")},
+	}
 	v := &view{page: "endpoint", Title: name, Nav: "endpoints", Topics: []string{"endpoints/" + name}, Data: e}
 	v.Gist = fmt.Sprintf("%s: %s, %d waiting, %d dead", name, e.State, e.Waiting, e.Dead)
 	if p.Archive == nil {
@@ -79,6 +83,12 @@ func (p *pages) endpoint(r *http.Request) (*view, error) {
 		e.Newest = e.Filter.Address(endpointURL(name), "")
 	}
 	return v, nil
+}
+
+// troubled says whether there is something to say of an endpoint: attempts may
+// have failed, with a reason, for minutes before it is called failing.
+func troubled(e emitter.EndpointStatus) bool {
+	return e.Failed > 0 || e.Reason != "" && e.State != emitter.ConditionOK
 }
 
 func (p *pages) pause(r *http.Request) (string, error) {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"time"
@@ -66,7 +65,7 @@ func (f filter) States() []emitter.State { return emitter.States() }
 func (f filter) find() (e emitter.Filter, err error) {
 	e = emitter.Filter{Type: f.Type, Source: f.Source, Watch: f.Watch, Key: f.Key, Endpoint: f.Endpoint, State: emitter.State(f.State)}
 	if f.State != "" && !slices.Contains(emitter.States(), e.State) {
-		return e, fmt.Errorf("state is %q: expected one of %v: %w", clipped(f.State, maxShown), emitter.States(), ErrInvalid)
+		return e, invalid("state is %q: expected one of %v", clipped(f.State, maxShown), emitter.States())
 	}
 	if e.Since, err = readTime("since", f.Since); err != nil {
 		return e, err
@@ -96,5 +95,5 @@ func readTime(name, text string) (t time.Time, err error) {
 			return t, nil
 		}
 	}
-	return t, fmt.Errorf("%s is %q: expected a time such as 2026-11-23T10:00: %w", name, clipped(text, maxShown), ErrInvalid)
+	return t, invalid("%s is %q: expected a time such as 2026-11-23T10:00", name, clipped(text, maxShown))
 }

@@ -27,13 +27,13 @@ func (p *pages) item(r *http.Request) (*view, error) {
 	q := r.URL.Query()
 	i := &itemPage{Source: r.PathValue("name"), Watch: q.Get("watch"), Key: q.Get("key"), HasEvents: p.Archive != nil}
 	if !q.Has("key") {
-		return nil, fmt.Errorf("key, of the item: %w", ErrInvalid)
+		return nil, invalid("the address says of no item: expected key")
 	}
 	var before uint64
 	if text := q.Get("before"); text != "" {
 		var err error
 		if before, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return nil, fmt.Errorf("before is %q, no revision: %w", clipped(text, maxShown), ErrInvalid)
+			return nil, invalid("before is %q: expected a revision", clipped(text, maxShown))
 		}
 		i.Latest = itemURL(i.Source, i.Watch, i.Key)
 	}

@@ -9,5 +9,5 @@ type signinForm struct {
 
 // signinPage shows the form, and what was wrong with it before.
 func (s *Server) signinPage(w http.ResponseWriter, status int, next, fault string) {
-	s.pages.write(w, &view{page: "signin", status: status, Title: "Sign in", Fault: fault, Data: signinForm{next}})
+	s.pages.write(w, &view{page: "signin", bare: true, status: status, Title: "Sign in", Fault: fault, Data: signinForm{next}})
 }

@@ -215,14 +215,20 @@ func TestSourcePage(t *testing.T) {
 		t.Errorf("%d items, want 2", n)
 	}
 	charts := doc.find("svg.chart[role=img]")
-	if len(charts) != 2 || len(charts.first().find("rect")) != 3 || len(charts.find(".bar-bad")) != 1 {
+	if len(charts) != 2 || len(charts.first().find("rect")) != 3 || len(charts.first().find(".bar-bad")) != 1 {
 		t.Error("the charts do not show three polls, one of them failed")
+	}
+	if failed := charts[1:].find(".bar-bad"); len(failed) != 1 || !strings.HasSuffix(failed.text(), "UTC: failed") {
+		t.Errorf("the chart of changes has %d polls that failed: %q; want one", len(failed), failed.text())
 	}
 	if label := charts.first().attr("aria-label"); label != "Latency of the last 3 polls: mean 200 ms, at most 300 ms, 1 failed" {
 		t.Errorf("label %q", label)
 	}
 	if hold := doc.find(".hold").text(); !strings.Contains(hold, "1 of 1,234 remembered items and would tell 1,233 events") {
 		t.Errorf("hold %q", hold)
+	}
+	if badge := doc.find(".hold .badge"); len(badge) != 0 {
+		t.Errorf("held since some time, and besides %q", badge.text())
 	}
 	if title := doc.find("#items tbody a").first().find("bdi").attr("title"); len(title) < 1000 || len(title) > 2100 {
 		t.Errorf("a long name has a title of %d bytes", len(title))
@@ -247,7 +253,7 @@ func TestEmptyPagesSayWhatIsNext(t *testing.T) {
 	if text := s.get(t, "/sources/empty", http.StatusOK).find("#items .empty").text(); !strings.Contains(text, "no items") {
 		t.Errorf("no items: %q", text)
 	}
-	if text := s.get(t, "/sources/off", http.StatusOK).find("#items .empty").text(); !strings.Contains(text, "deltahook poll off") {
+	if text := s.get(t, "/sources/off", http.StatusOK).find("#items .empty").text(); !strings.Contains(text, "It is disabled in the configuration; deltahook poll off") || strings.Contains(text, "Poll now") {
 		t.Errorf("no answer: %q", text)
 	}
 	if text := newFan(t).get(t, "/sources/s", http.StatusOK).find("#keys .empty").text(); !strings.Contains(text, "deltahook watch add s KEY") {
@@ -444,7 +450,7 @@ func (rare) Events(context.Context, emitter.Filter, emitter.Page) (emitter.Event
 	return emitter.EventPage{Rest: emitter.Rest{Next: "further"}}, nil
 }
 
-// A browser that asks for what is not there gets a page, others a line.
+// A browser that asks for what is not there gets a page, others a problem.
 func TestPageThatIsNotThere(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/nothing", "/sources/s/poll"} {
@@ -458,8 +464,24 @@ func TestPageThatIsNotThere(t *testing.T) {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
 		}
 	}
-	if resp, body := ask(t, http.MethodGet, s.base+"/nothing", ""); resp.StatusCode != http.StatusNotFound || body != "404 page not found\n" {
-		t.Errorf("%d %q", resp.StatusCode, body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html,*/*")
+	resp, body := send(t, req)
+	if text := parsed(t, "/", resp, body).find("main").text(); resp.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(text, "POST is not possible here: expected GET, HEAD") {
+		t.Errorf("POST /: %d %s", resp.StatusCode, text)
+	}
+	for _, tt := range []struct{ method, path, want string }{
+		{http.MethodGet, "/nothing", `{"title":"Not Found","status":404,"detail":"/nothing: not found"}`},
+		{http.MethodGet, "/apix", `{"title":"Not Found","status":404,"detail":"/apix: not found"}`},
+		{http.MethodPost, "/", `{"title":"Method Not Allowed","status":405,"detail":"POST is not possible here: expected GET, HEAD"}`},
+	} {
+		resp, body := ask(t, tt.method, s.base+tt.path, "")
+		if strings.TrimSpace(body) != tt.want || resp.Header.Get("Content-Type") != "application/problem+json" || (resp.StatusCode == 405) != (resp.Header.Get("Allow") == "GET, HEAD") {
+			t.Errorf("%s %s: %d %q, want %s", tt.method, tt.path, resp.StatusCode, body, tt.want)
+		}
 	}
 }
 

@@ -264,7 +264,7 @@ func TestToldActions(t *testing.T) {
 func TestEndpointPage(t *testing.T) {
 	s, _ := newTold(t)
 	doc := s.get(t, "/endpoints/e", http.StatusOK)
-	if text := doc.find("main").text(); !strings.Contains(text, "paused since") || !strings.Contains(text, "it answered 503") || !strings.Contains(text, "resumes by itself") {
+	if text := doc.find("main").text(); !strings.Contains(text, "Paused since") || !strings.Contains(text, "it answered 503") || !strings.Contains(text, "resumes by itself") {
 		t.Errorf("%q", text)
 	}
 	if text := doc.find("#terms").text(); !strings.Contains(text, "slack, in order, 1 at once, at most 1/s; updates of an item that wait become one") {
@@ -273,11 +273,73 @@ func TestEndpointPage(t *testing.T) {
 	if text := s.get(t, "/endpoints/e?state=superseded", http.StatusOK).find("#deliveries tbody").text(); !strings.Contains(text, "never tried: a later update tells of it too") {
 		t.Errorf("an update that was superseded: %q", text)
 	}
+	form := doc.find("form[action='/dead/all']")
+	if form.find("button").text() != "Replay 1 dead letter …" || form.find("input[name=endpoint]").attr("value") != "e" {
+		t.Errorf("no button for its dead letter: %q", form.text())
+	}
 	if len(doc.find("form[action='/endpoints/e/resume']")) != 1 || len(doc.find("form[action='/endpoints/e/pause']")) != 0 {
 		t.Error("a paused endpoint can be resumed, and not paused")
 	}
 	if text := doc.find("#delivery-7").text(); !strings.Contains(text, "<u>no</u>") || !strings.Contains(text, "<h1>oops</h1>") {
 		t.Errorf("its delivery: %q", text)
+	}
+}
+
+// An endpoint that refuses everything says so while it is still called ok; one
+// that a person paused says so once.
+func TestEndpointTrouble(t *testing.T) {
+	refusing := sending[0]
+	refusing.State, refusing.Health = emitter.ConditionOK, emitter.Health{Failed: 1234, FailedSince: shelfTime, Reason: "it answered <b>503</b>"}
+	paused := refusing
+	paused.Endpoint, paused.State = "paused", emitter.ConditionPaused
+	paused.Health = emitter.Health{Pause: emitter.PauseManual, Since: shelfTime, Reason: "paused by a person"}
+	well := refusing
+	well.Endpoint, well.Health, well.Dead = "well", emitter.Health{}, 0
+	s := &site{}
+	server, _ := start(t, web.Options{Listen: "127.0.0.1:0", Sources: filledShelf(), Archive: silent{}, Endpoints: &those{all: []emitter.EndpointStatus{refusing, paused, well}}})
+	s.base = "http://" + server.Addr()
+	want := "it answered <b>503</b>; 1,234 failed in a row"
+	for _, path := range []string{"/", "/endpoints"} {
+		doc := s.get(t, path, http.StatusOK)
+		if text := doc.find("#endpoint-e .why").text(); text != want {
+			t.Errorf("%s: %q, want %q", path, text, want)
+		}
+		if text := doc.find("#endpoint-well .why").text(); text != "" {
+			t.Errorf("%s: nothing is wrong, and it says %q", path, text)
+		}
+	}
+	for path, want := range map[string]string{"/endpoints/e": want, "/endpoints/paused": "It was paused by a person: nothing is sent until it is resumed.", "/endpoints/well": ""} {
+		doc := s.get(t, path, http.StatusOK)
+		if text := doc.find("#failure").text(); text != want {
+			t.Errorf("%s: %q, want %q", path, text, want)
+		}
+		if len(doc.find("#replay-dead")) != 0 {
+			t.Errorf("%s: a button for a replay, which there is not", path)
+		}
+	}
+}
+
+// those are endpoints.
+type those struct {
+	sender
+	all []emitter.EndpointStatus
+}
+
+func (e *those) Endpoints(context.Context) ([]emitter.EndpointStatus, error) {
+	return slices.Clone(e.all), nil
+}
+
+// A faulty search says what is wrong with it, and not that nothing was found.
+func TestFaultySearch(t *testing.T) {
+	s, _ := newTold(t)
+	for _, path := range []string{"/events?since=yesterday", "/dead?since=yesterday"} {
+		doc := s.get(t, path, http.StatusBadRequest)
+		if text := doc.find("[role=alert]").text(); text != `since is "yesterday": expected a time such as 2026-11-23T10:00` {
+			t.Errorf("%s: %q", path, text)
+		}
+		if len(doc.find(".empty, .rows, .pager")) != 0 || len(doc.find("form.filter")) != 1 {
+			t.Errorf("%s: want the form, and nothing that was found: %s", path, doc.find("main").text())
+		}
 	}
 }
 

@@ -47,6 +47,8 @@ func (p *pages) words() template.FuncMap {
 		"size":        size,
 		"pretty":      pretty,
 		"badge":       badge,
+		"capital":     capital,
+		"troubled":    troubled,
 		"latency":     latency,
 		"changes":     changed,
 		"lines":       lines,
@@ -241,6 +243,12 @@ func spread(b []byte) int {
 		}
 	}
 	return n
+}
+
+// capital is a word of the code as it begins a label.
+func capital(word any) string {
+	text := fmt.Sprint(word)
+	return strings.ToUpper(text[:min(1, len(text))]) + text[min(1, len(text)):]
 }
 
 // badge is how bad a state is: the class of its badge.

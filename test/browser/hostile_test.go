@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// evil is what an API may call its items, and say of them.
+// evil is what an API may call its items, at most 4,096 bytes, and say of them.
 var evil = map[string]string{
 	"script":    `<script>window.owned = 1; document.title = "owned"</script>`,
 	"attribute": `"><img src=x onerror="window.owned = 1">`,
@@ -52,17 +52,19 @@ func TestHostile(t *testing.T) {
 	paths := map[string]string{ // and what must stand there
 		"/": evil["script"], "/sources/parcels": evil["attribute"], "/events": evil["template"], "/dead": evil["address"],
 		"/endpoints/hook": evil["script"], "/sources/parcels?q=" + url.QueryEscape(evil["attribute"]): evil["attribute"],
-		"/dead?key=" + url.QueryEscape(evil["script"]): evil["script"], "/signin?next=" + url.QueryEscape(evil["address"]): "",
+		"/dead?key=" + url.QueryEscape(evil["script"]): evil["script"], "/signin?next=" + url.QueryEscape(evil["address"]): "Overview",
 	}
 	for _, key := range evil {
-		paths["/sources/parcels/items?key="+url.QueryEscape(key)] = ""
+		paths["/sources/parcels/items?key="+url.QueryEscape(key)] = key
 	}
-	paths["/sources/parcels/items?key="+url.QueryEscape(evil["script"])] = evil["script"]
 	for _, width := range []int64{1200, 400} {
 		b.dress("light", width)
 		for path, want := range paths {
 			b.open(path)
 			b.harmless(path, want)
+			if strings.Contains(path, "/items?") && !ask[bool](b, "document.querySelector('#content pre')?.textContent.includes('nested') ?? false") {
+				t.Errorf("%.60s is not the item's page: %.60s", path, b.text("h1"))
+			}
 		}
 		b.open("/dead?key=" + url.QueryEscape(evil["attribute"]))
 		b.click("#letters tbody .word a")
@@ -91,6 +93,9 @@ func (b *tab) harmless(name, want string) {
 	if got := ask[string](b, `[window.owned ?? 0, document.scripts.length, document.querySelectorAll("main img, main iframe, main [onload], main [onerror], main a[href^='javascript' i]").length,
 		document.title.endsWith(" · Deltahook")].join()`); got != "0,1,0,true" {
 		b.Errorf("%s holds more than text: owned, scripts, elements, title: %s", name, got)
+	}
+	if want == "" {
+		b.Fatalf("%s is to show nothing", name) // which every page does
 	}
 	if !ask[bool](b, fmt.Sprintf("document.querySelector('main').textContent.includes(%s)", quoted(want))) {
 		b.Errorf("%s does not show %s", name, want)

@@ -2,6 +2,13 @@ package browser
 
 import (
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -96,4 +103,68 @@ func TestLiveFromTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.until("document.querySelectorAll('main .badge.good').length === 3")
+}
+
+// relay stands before a daemon, and can be cut.
+type relay struct {
+	*httptest.Server
+	next http.Handler
+	gone atomic.Bool
+}
+
+func newRelay(t *testing.T, d *daemon) *relay {
+	t.Helper()
+	to, err := url.Parse(d.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{next: &httputil.ReverseProxy{
+		Rewrite:  func(p *httputil.ProxyRequest) { p.SetURL(to) },
+		ErrorLog: log.New(io.Discard, "", 0), // of streams that were cut
+	}}
+	r.Server = httptest.NewServer(r)
+	t.Cleanup(func() {
+		r.CloseClientConnections()
+		r.Close()
+	})
+	return r
+}
+
+// ServeHTTP passes a request on, or hangs up.
+func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if r.gone.Load() {
+		panic(http.ErrAbortHandler)
+	}
+	r.next.ServeHTTP(w, req)
+}
+
+// cut hangs up on everybody.
+func (r *relay) cut() {
+	r.gone.Store(true)
+	r.CloseClientConnections()
+}
+
+// TestStale: a page says that nobody has answered for 10 seconds, and since
+// when; not earlier, and not any more when somebody does.
+func TestStale(t *testing.T) {
+	a := newAPI(t)
+	a.set("/parcels", list(3, "announced"))
+	r := newRelay(t, start(t, a, shop))
+	b := visit(t, &daemon{base: r.URL})
+	b.open("/")
+	b.shows("#source-parcels .badge", "ok")
+	a.set("/parcels", list(3, "delivered"))
+	b.shows("#changes", "DH-1003") // the stream is heard
+	ask[int](b, "(Date.now = () => window.clock, window.clock = Date.UTC(2026, 10, 24, 12))")
+	r.cut()
+	b.until("document.getElementById('live').innerText === 'Reconnecting'")
+	ask[int](b, "window.clock += 9999")
+	if text := ask[string](b, "new Promise(r => setTimeout(() => r(document.getElementById('stale').innerText), 1500))"); text != "" {
+		t.Errorf("too early it says %q", text)
+	}
+	ask[int](b, "window.clock += 1")
+	b.shows("#stale[role=status]", "Deltahook has not answered since 12:00:0")
+	b.shows("#stale", " UTC; what stands here is of then.")
+	r.gone.Store(false)
+	b.until("document.getElementById('stale').innerText === '' && document.getElementById('live').innerText === 'Live'")
 }

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -52,12 +53,10 @@ func (b *tab) findings(script, rule string) []finding {
 // TestAccessible: axe-core finds nothing on any page, not even what is moderate
 // or minor, wide and at 400 pixels; light and dark have enough contrast.
 func TestAccessible(t *testing.T) {
-	script, d := axe(t), showcase(t)
-	empty := start(t, newAPI(t), `server: {listen: "127.0.0.1:0"}`)
-	locked := start(t, newAPI(t), `server: {listen: "127.0.0.1:0", token: "`+token+`"}`)
-	look := func(d *daemon, all ...place) {
-		b := visit(t, d)
-		for _, p := range all {
+	script := axe(t)
+	for _, s := range stages(t) {
+		b := visit(t, s.of)
+		for _, p := range s.places {
 			for _, dress := range []struct {
 				scheme string
 				width  int64
@@ -71,10 +70,6 @@ func TestAccessible(t *testing.T) {
 			}
 		}
 	}
-	look(d, places()...)
-	look(empty, place{name: "empty-overview", path: "/"}, place{name: "empty-events", path: "/events"},
-		place{name: "empty-dead", path: "/dead"}, place{name: "empty-endpoints", path: "/endpoints"})
-	look(locked, place{name: "signin", path: "/signin"})
 }
 
 // TestAccessibleCanFail: axe-core finds what is wrong where something is.
@@ -96,15 +91,40 @@ func TestAccessibleCanFail(t *testing.T) {
 
 // TestNarrow: no page is wider than 400 pixels, nor than 320.
 func TestNarrow(t *testing.T) {
-	d := showcase(t)
-	b := visit(t, d)
-	for _, width := range []int64{400, 320} {
-		b.dress("light", width)
-		for _, p := range places() {
-			b.goes(p)
-			b.fits(p.name)
+	for _, s := range stages(t) {
+		b := visit(t, s.of)
+		for _, width := range []int64{400, 320} {
+			b.dress("light", width)
+			for _, p := range s.places {
+				b.goes(p)
+				b.fits(p.name)
+			}
 		}
 	}
+}
+
+// TestDeadLettersNarrow: at 400 pixels a dead letter says when it died and why,
+// its type stays in one piece, and all can be selected.
+func TestDeadLettersNarrow(t *testing.T) {
+	a := newAPI(t)
+	a.set("/parcels", list(2, "announced"))
+	a.fail("/hook", http.StatusBadRequest, `{"error":"no such shelf"}`)
+	b := visit(t, start(t, a, shop))
+	b.open("/")
+	b.shows("#source-parcels .badge", "ok")
+	a.set("/parcels", list(2, "delivered"))
+	b.dress("light", 400)
+	b.open("/dead")
+	b.until("document.querySelectorAll('#letters tbody tr').length === 2")
+	b.fits("dead letters")
+	if text := b.text("#letters tbody tr"); !strings.Contains(text, "400") || !strings.Contains(text, "ago") && !strings.Contains(text, "now") {
+		t.Errorf("one reads neither why nor when: %q", text)
+	}
+	if lines := ask[int](b, "document.querySelector('#letters tbody .word a').getClientRects().length"); lines != 1 {
+		t.Errorf("a type stands in %d pieces", lines)
+	}
+	b.do("select all", chromedp.Click(chromedp.CSS("#all")))
+	b.until("document.querySelectorAll('#letters tbody input:checked').length === 2")
 }
 
 // fits checks that nothing of a page is beside the window.

@@ -18,8 +18,15 @@ func TestScreenshots(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	b := visit(t, showcase(t))
-	for _, p := range places() {
+	for _, s := range stages(t) {
+		pictures(t, dir, s)
+	}
+}
+
+func pictures(t *testing.T, dir string, s stage) {
+	t.Helper()
+	b := visit(t, s.of)
+	for _, p := range s.places {
 		for name, dress := range map[string]struct {
 			scheme string
 			width  int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -126,6 +127,49 @@ func places() []place {
 		{name: "missing", path: "/sources/none", status: http.StatusNotFound},
 		{name: "refused", path: "/events?since=yesterday", status: http.StatusBadRequest},
 	}
+}
+
+// stage is a daemon with what is to be seen there.
+type stage struct {
+	of     *daemon
+	places []place
+}
+
+// stages are all pages: those of a showcase, those with nothing on them, the
+// one before all others, and those that show a faulty reload.
+func stages(t *testing.T) []stage {
+	t.Helper()
+	empty := start(t, newAPI(t), `server: {listen: "127.0.0.1:0"}`)
+	locked := start(t, newAPI(t), `server: {listen: "127.0.0.1:0", token: "`+token+`"}`)
+	return []stage{
+		{showcase(t), places()},
+		{empty, []place{
+			{name: "empty-overview", path: "/"}, {name: "empty-events", path: "/events"},
+			{name: "empty-dead", path: "/dead"}, {name: "empty-endpoints", path: "/endpoints"},
+		}},
+		{locked, []place{{name: "signin", path: "/signin"}}},
+		{mistaken(t), []place{{name: "overview-reload", path: "/"}, {name: "config-reload", path: "/config"}}},
+	}
+}
+
+// mistaken starts shop and has it read a configuration with faults, which it
+// does not take.
+func mistaken(t *testing.T) *daemon {
+	t.Helper()
+	d := start(t, newAPI(t), shop)
+	config, err := os.ReadFile(d.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := strings.NewReplacer("schedule:", "shedule:", "[1s]", "[soon]").Replace(string(config))
+	if err := os.WriteFile(d.config, []byte(faulty), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := visit(t, d)
+	b.open("/config")
+	b.click("#reload")
+	b.shows("#reload-failed", "shedule")
+	return d
 }
 
 // goes to a place, and checks that it is what it should be.

@@ -106,8 +106,9 @@ func (a *api) hooks(tb testing.TB, path string, n int) []got {
 
 // daemon is a running deltahook.
 type daemon struct {
-	base string // http://HOST:PORT
-	log  *output
+	base   string // http://HOST:PORT
+	log    *output
+	config string // its file
 }
 
 // start runs a configuration until the end of the test. {api} in it is the
@@ -121,10 +122,10 @@ func start(tb testing.TB, a *api, config string) *daemon {
 	}
 	dir := tb.TempDir()
 	config = strings.NewReplacer("{api}", a.URL, "{whsec}", whsec, "{proxy}", strings.Replace(a.URL, "127.0.0.1", "localhost", 1)).Replace(config)
-	if err := os.WriteFile(filepath.Join(dir, "deltahook.yaml"), []byte(config), 0o600); err != nil {
+	d := &daemon{log: &output{more: make(chan struct{})}, config: filepath.Join(dir, "deltahook.yaml")}
+	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	d := &daemon{log: &output{more: make(chan struct{})}}
 	cmd := exec.Command(path, "run")
 	cmd.Dir, cmd.Stderr = dir, d.log
 	if err := cmd.Start(); err != nil {

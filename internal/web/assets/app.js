@@ -5,8 +5,12 @@
 const topics = document.body.dataset.topics;
 const live = document.getElementById("live");
 const fresh = document.getElementById("fresh");
+const stale = document.getElementById("stale");
 const slowly = 15000; // between two reads where no stream is to be had
+const patience = 10000; // without an answer before that is said
 let source, timer, reading = false, again = false, announced = 0;
+let heard = Date.now(), hearing = false; // what stands here is of heard, or of now
+let lost = 0; // since when nobody answers; 0: somebody does
 
 // Times.
 
@@ -23,6 +27,12 @@ function clock(s) {
   return `${Math.floor(s / 3600)}:${two(Math.floor(s % 3600 / 60))}:${two(s % 60)}`;
 }
 
+// moment is a time of today in UTC, or that of another day with its date.
+function moment(t) {
+  const text = new Date(t).toISOString().slice(0, 19).replace("T", " ");
+  return text.slice(0, 10) === new Date().toISOString().slice(0, 10) ? text.slice(11) : text;
+}
+
 function tick() {
   for (const t of document.querySelectorAll("time[data-tick]")) {
     const s = Math.round((Date.parse(t.dateTime) - Date.now()) / 1000);
@@ -31,6 +41,8 @@ function tick() {
     if (s < 0 && t.dataset.tick === "ago") text = span(-s) + " ago";
     if (t.textContent !== text) t.textContent = text;
   }
+  // A stream may end where all is well, so one more read decides.
+  if (lost && !stale.textContent && !reading && wanted() && Date.now() - lost >= patience) read();
 }
 
 // Taking over.
@@ -87,7 +99,7 @@ async function read() {
   }
   reading = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(2 * slowly) });
     if (new URL(answer.url).pathname !== location.pathname) return location.reload(); // signed out
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const main = page.getElementById("main");
@@ -98,10 +110,12 @@ async function read() {
       fresh.textContent = gist;
     }
     take(document.getElementById("main"), main);
-    tick();
+    heard = Date.now();
     mark(false);
+    tick();
   } catch {
     mark(true);
+    if (Date.now() - lost >= patience) stale.textContent = `Deltahook has not answered since ${moment(heard)} UTC; what stands here is of then.`;
   } finally {
     reading = false;
     if (again) {
@@ -113,10 +127,11 @@ async function read() {
 
 // Hearing.
 
-function mark(lost) {
-  if (!live) return;
-  live.classList.toggle("lost", lost);
-  live.textContent = live.ariaPressed === "false" ? "Paused" : lost ? "Reconnecting" : "Live";
+function mark(gone) {
+  lost = gone ? lost || Date.now() : 0;
+  if (!gone) stale.textContent = "";
+  live.classList.toggle("lost", gone);
+  live.textContent = live.ariaPressed === "false" ? "Paused" : gone ? "Reconnecting" : "Live";
 }
 
 function hear() {
@@ -124,15 +139,26 @@ function hear() {
   const words = new URLSearchParams(topics.split(" ").map(t => ["topic", t]));
   source = new EventSource("/stream?" + words);
   source.addEventListener("moved", read);
-  source.onopen = read; // what moved since the page was made, or while nobody heard, is told by nobody
+  source.onopen = () => {
+    hearing = true;
+    read(); // what moved since the page was made, or while nobody heard, is told by nobody
+  };
   source.onerror = () => {
+    heardLast();
     mark(true);
     if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
     timer = setTimeout(() => { read(); hear(); }, slowly);
   };
 }
 
+// heardLast notes that the stream ends, up to which nothing was missed.
+function heardLast() {
+  if (hearing) heard = Date.now();
+  hearing = false;
+}
+
 function silence() {
+  heardLast();
   clearTimeout(timer);
   source?.close();
 }
