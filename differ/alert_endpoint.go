@@ -1,9 +1,6 @@
 package differ
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // EndpointHealth is how an endpoint fares.
 type EndpointHealth struct {
@@ -55,17 +52,23 @@ type endpointData struct {
 	Was      []string  `json:"was,omitempty"` // the events that this one ends
 }
 
-// judgeEndpoint says how an endpoint is. It is told to those that fare well:
-// one that fails is neither told of itself nor of others.
+// judgeEndpoint says how an endpoint is. What is wrong is told to those that fare
+// well: one that fails is neither told of itself nor of others. Its end is told to
+// all others, for who is down by now may have been told how it began; it waits in
+// their queues, and once, so none keeps another busy.
 func (d *Differ) judgeEndpoint(endpoint string) verdict {
 	h, known := d.alerting.endpoints[endpoint]
 	if !known {
 		return verdict{}
 	}
-	v := verdict{to: slices.DeleteFunc(slices.Clone(d.alerts), func(to string) bool {
+	var v verdict
+	down := h.Condition == EndpointFailing || h.Condition == EndpointPaused
+	for _, to := range d.alerts {
 		other := d.alerting.endpoints[to].Condition
-		return to == endpoint || other == EndpointFailing || other == EndpointPaused
-	})}
+		if to != endpoint && !(down && (other == EndpointFailing || other == EndpointPaused)) {
+			v.to = append(v.to, to)
+		}
+	}
 	since := milliseconds(h.Since)
 	data := endpointData{Endpoint: endpoint, Since: since, Cause: h.Cause, Reason: d.clean(h.Reason), Waiting: h.Waiting}
 	switch h.Condition {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,16 @@ func (p *polled) succeed() {
 // expectAlerts compares what was told since it was asked last: "TYPE RECEIVER…".
 func (p *polled) expectAlerts(want ...string) {
 	p.t.Helper()
-	got := []string{}
+	p.compareAlerts(want, p.alertsTold())
+}
+
+// expectAlertsAtOnce does so for alerts of which none comes before another.
+func (p *polled) expectAlertsAtOnce(want ...string) {
+	p.t.Helper()
+	p.compareAlerts(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(p.alertsTold())))
+}
+
+func (p *polled) alertsTold() (got []string) {
 	for _, e := range p.told() {
 		line := e.Type
 		for _, b := range e.Bodies {
@@ -66,7 +76,12 @@ func (p *polled) expectAlerts(want ...string) {
 		}
 		got = append(got, line)
 	}
-	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+	return got
+}
+
+func (p *polled) compareAlerts(want, got []string) {
+	p.t.Helper()
+	if diff := cmp.Diff(append([]string{}, want...), append([]string{}, got...)); diff != "" {
 		p.t.Errorf("at %s, told (-want +got):\n%s", p.now().UTC().Format(time.RFC3339), diff)
 	}
 }
@@ -344,12 +359,33 @@ func TestEndpointsThatAllFail(t *testing.T) {
 		}
 		p.expectAlerts()
 		p.endpoint("ops", differ.EndpointOK)
-		p.expectAlerts("endpoint.paused ops", "endpoint.paused ops")
+		p.expectAlertsAtOnce("endpoint.paused ops", "endpoint.paused ops", "endpoint.recovered mail")
 		p.endpoint("mail", differ.EndpointOK)
 		p.expectAlerts("endpoint.recovered ops")
 		p.endpoint("shop", differ.EndpointOK)
 		p.expectAlerts("endpoint.recovered ops mail")
 	})
+}
+
+// TestTheEndIsToldToWhoIsDown: who was told how it began is told how it ended,
+// also where it is down by then; it waits in its queue.
+func TestTheEndIsToldToWhoIsDown(t *testing.T) {
+	for _, down := range []differ.EndpointCondition{differ.EndpointFailing, differ.EndpointPaused} {
+		runAlerts(t, func(_ *testing.T, p *polled) {
+			p.endpoint("ops", differ.EndpointFailing)
+			p.expectAlerts("endpoint.failing mail")
+			p.endpoint("mail", down)
+			p.expectAlerts() // ops is down too
+			p.endpoint("ops", differ.EndpointOK)
+			p.expectAlertsAtOnce("endpoint."+string(down)+" ops", "endpoint.recovered mail")
+			p.endpoint("mail", differ.EndpointOK)
+			p.expectAlerts("endpoint.recovered ops")
+			p.restart()
+			p.endpoint("ops", differ.EndpointOK)
+			p.endpoint("mail", differ.EndpointOK)
+			p.expectAlerts()
+		})
+	}
 }
 
 func TestAuthExpired(t *testing.T) {

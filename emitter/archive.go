@@ -79,7 +79,8 @@ type Filter struct {
 	Key    string // of the item
 
 	// When the event was committed; of a delivery in a list, when it was put
-	// into the queue. From Since on, before Until.
+	// into the queue; where deliveries that are Dead are listed or replayed, when
+	// they died. From Since on, before Until.
 	Since, Until time.Time
 
 	// Of an event, that the last delivery to one of its endpoints is so.
@@ -98,6 +99,18 @@ func (f *Filter) Takes(e *EventRecord) bool {
 // Sees says whether t is within the filter's bounds.
 func (f *Filter) Sees(t time.Time) bool {
 	return (f.Since.IsZero() || !t.Before(f.Since)) && (f.Until.IsZero() || t.Before(f.Until))
+}
+
+// SeesDelivery says whether a delivery is within the bounds that its list has.
+// Where dead ones are meant, no other is within any.
+func (f *Filter) SeesDelivery(d *DeliveryRecord) bool {
+	switch {
+	case f.State != Dead:
+		return f.Sees(d.Queued)
+	case d.State != Dead:
+		return f.Since.IsZero() && f.Until.IsZero()
+	}
+	return f.Sees(d.Settled)
 }
 
 // Of says whether the filter takes a delivery, its event and its time aside.
@@ -237,8 +250,9 @@ const MaxReplays = 16
 // same event and body, at the end of its item's lane, with no attempts made;
 // the one that it repeats is no dead letter any more. What waits is left alone.
 //
-// The filter's times are those of the event. Its State is which deliveries are
-// meant; "": any that is settled. What is superseded is told by another delivery,
+// The filter's times are those of the event or, where its State is Dead, of
+// the death; what waits has none, and is then not counted. Its State is which
+// deliveries are meant; "": any that is settled. What is superseded is told by another delivery,
 // and is put back only where it is asked for: by State, Event or Delivery.
 type Replay struct {
 	Filter
@@ -249,6 +263,14 @@ type Replay struct {
 	Most      int       // how many are put back in this step; 0: MaxPage
 	Dry       bool      // count only
 }
+
+// SeesEvent says whether an event that was committed then may have deliveries
+// within the bounds. One that dies was committed before.
+func (r *Replay) SeesEvent(created time.Time) bool { return r.State == Dead || r.Sees(created) }
+
+// SeesLast says whether the last delivery of an event that SeesEvent takes is
+// within the bounds.
+func (r *Replay) SeesLast(d *DeliveryRecord) bool { return r.State != Dead || r.SeesDelivery(d) }
 
 // Covers says that a delivery of this state is left alone, for the replay takes
 // in the one that tells of it too.

@@ -20,7 +20,8 @@ const AnyState State = "any"
 const MaxNamed = 500
 
 // ReplayOrder is what is to be told again: one event, one delivery or several,
-// or all that the other fields say. The times are those of the events' commits.
+// or all that the other fields say. Since and Until are when dead letters died;
+// with another state, when the events were committed.
 type ReplayOrder struct {
 	Event      string     `json:"event,omitempty"`      // its id: to all its endpoints, or to Endpoint
 	Delivery   uint64     `json:"delivery,omitempty"`   // a delivery's number

@@ -39,6 +39,7 @@ NUMBER' shows one with its payload and its attempts.`,
 		},
 	}
 	ask.flags(a, cmd)
+	byDeath(cmd)
 	cmd.Flags().StringVar(&ask.filter.Event, "event", "", "of the event with this id")
 	cmd.Flags().BoolVar(&dead, "dead", false, "dead letters: --state dead")
 	cmd.AddCommand(a.showDeliveryCommand())
@@ -56,15 +57,19 @@ func (a *app) listDeliveries(ctx context.Context, of web.Archive, ask *listing) 
 	if ask.format == formJSON {
 		return a.print(emitter.DeliveryPage{Deliveries: append([]emitter.DeliveryRecord{}, page.list...), Rest: page.rest})
 	}
-	what := "deliveries"
+	what, at := "deliveries", "QUEUED"
 	if ask.filter.State == emitter.Dead {
-		what = "dead letters"
+		what, at = "dead letters", "DIED"
 	}
 	if len(page.list) > 0 {
 		table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "NUMBER\tQUEUED\tENDPOINT\tSTATE\tATTEMPTS\tTYPE\tSOURCE\tKEY\tEVENT")
+		fmt.Fprintln(table, "NUMBER\t"+at+"\tENDPOINT\tSTATE\tATTEMPTS\tTYPE\tSOURCE\tKEY\tEVENT")
 		for _, d := range page.list {
-			fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.Number, d.Queued.UTC().Format(time.RFC3339), d.Endpoint,
+			when := d.Queued
+			if ask.filter.State == emitter.Dead {
+				when = d.Settled
+			}
+			fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.Number, when.UTC().Format(time.RFC3339), d.Endpoint,
 				d.State, d.Attempts, d.Event.Type, unitOf(d.Event), visible(d.Event.Key), d.Event.ID)
 		}
 		if err := table.Flush(); err != nil {

@@ -152,6 +152,13 @@ func (l *listing) filterFlags(a *app, cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("endpoint", a.completeEndpoint)
 }
 
+// byDeath has --since and --until say of what time of dead letters they are.
+func byDeath(cmd *cobra.Command) {
+	for _, name := range []string{"since", "until"} {
+		cmd.Flags().Lookup(name).Usage += "; dead letters by when they died"
+	}
+}
+
 func (l *listing) flags(a *app, cmd *cobra.Command) {
 	l.filterFlags(a, cmd)
 	f := cmd.Flags()

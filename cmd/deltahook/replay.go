@@ -38,6 +38,7 @@ after it was stopped. Ctrl-C stops it; what was put back stays so.`,
 		},
 	}
 	ask.filterFlags(a, cmd)
+	byDeath(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&order.All, "all", false, "all there are, where no filter is given")
 	f.StringVar(&ask.state, "state", "", "dead, delivered, expired, superseded or any: which of them (default: dead, and of one event or delivery any)")

@@ -88,7 +88,7 @@ func (h *history) verifyMeetings() {
 			f, up := h.filter(), h.IntN(2) == 0
 			harm := func(err error) { h.Error(err) }
 			for name, of := range map[string]func() []numbered{
-				"firsts":  func() []numbered { return t.firsts(&f, h.IntN(6), harm, f.State) },
+				"firsts":  func() []numbered { return t.firsts(&f, span{}, h.IntN(6), harm, f.State) },
 				"numbers": func() []numbered { return t.numbers(&f, harm) },
 			} {
 				got := t.meetAll(h, of, up)

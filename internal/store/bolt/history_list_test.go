@@ -65,12 +65,20 @@ func (h *history) read() (all told) {
 	return all
 }
 
+// inBounds is what the bounds of time of a list mean.
+func inBounds(f *emitter.Filter, d *emitter.DeliveryRecord) bool {
+	if f.State == emitter.Dead {
+		return f.Sees(d.Settled)
+	}
+	return f.Sees(d.Queued)
+}
+
 func (h *history) verifyLists() {
 	all := h.read()
 	for range 12 {
 		f, size := h.filter(), 1+h.IntN(6)
 		want := slices.DeleteFunc(slices.Clone(all.deliveries), func(d emitter.DeliveryRecord) bool {
-			return !f.Of(&d) || !f.Takes(d.Event) || !f.Sees(d.Queued)
+			return !f.Of(&d) || !f.Takes(d.Event) || !inBounds(&f, &d)
 		})
 		slices.SortFunc(want, func(a, b emitter.DeliveryRecord) int {
 			if f.State == emitter.Dead && !a.Settled.Equal(b.Settled) {
@@ -131,7 +139,14 @@ func (h *history) eventsOf(f emitter.Filter, size int, between func()) (all []em
 func (h *history) naiveReplay(r *emitter.Replay) (n emitter.Replayed) {
 	all := h.read()
 	for i, d := range all.deliveries {
-		if d.ReplayedBy != 0 || !r.Takes(d.Event) || !r.Sees(d.Event.Created) || r.Endpoint != "" && d.Endpoint != r.Endpoint {
+		at := d.Event.Created
+		if r.State == emitter.Dead {
+			at = d.Settled
+		}
+		if dead := r.State == emitter.Dead && !(r.Since.IsZero() && r.Until.IsZero()); dead && d.State != emitter.Dead {
+			continue
+		}
+		if d.ReplayedBy != 0 || !r.Takes(d.Event) || !r.Sees(at) || r.Endpoint != "" && d.Endpoint != r.Endpoint {
 			continue
 		}
 		switch {
@@ -157,7 +172,7 @@ func (h *history) pages() error {
 	f, size := h.filter(), 1+h.IntN(3)
 	numbers := func() (of []uint64) {
 		for _, d := range h.read().deliveries {
-			if f.Of(&d) && f.Takes(d.Event) && f.Sees(d.Queued) {
+			if f.Of(&d) && f.Takes(d.Event) && inBounds(&f, &d) {
 				of = append(of, d.Number)
 			}
 		}

@@ -124,7 +124,7 @@ func (l *deliveryList) look(t *tx, number uint64, d *storedDelivery) (older bool
 	}
 	event, record := e.shown(d.event), d.shown(number, &e)
 	switch {
-	case l.f.Of(&record) && l.f.Takes(&event) && l.f.Sees(record.Queued):
+	case l.f.Of(&record) && l.f.Takes(&event) && l.f.SeesDelivery(&record):
 		record.Event = &event
 		l.page.Deliveries = append(l.page.Deliveries, record)
 	case !l.f.Since.IsZero() && record.Queued.Before(l.f.Since.Add(-idSlack)):
@@ -167,21 +167,21 @@ func (l *deliveryList) met(t *tx, from []byte) error {
 	return nil
 }
 
-// ofDead goes through the dead letters.
+// ofDead goes through the dead letters, which are in the order of their deaths.
 func (l *deliveryList) ofDead(t *tx, from []byte) error {
 	b, prefix := bucketDead, []byte(nil)
 	if l.f.Endpoint != "" && t.indexed() {
 		b, prefix = bucketLetters, appendPart(nil, l.f.Endpoint)
 	}
 	start := after(prefix)
-	if from != nil {
-		start = append(bytes.Clone(prefix), from...)
+	if to := earlier(from, deathAt(l.f.Until)); to != nil {
+		start = append(bytes.Clone(prefix), to...)
 	}
 	c := t.cursor(b)
-	skimmed := 0
+	skimmed, since := 0, deathAt(l.f.Since)
 	for k, v := before(c, start); k != nil; k, v = c.Prev() {
 		at, ok := bytes.CutPrefix(k, prefix)
-		if !ok || l.full(from) {
+		if !ok || bytes.Compare(at, since) < 0 || l.full(from) {
 			return nil
 		}
 		if skimmed++; skimmed > maxSkimmed {

@@ -93,7 +93,7 @@ func (l *eventList) all(t *tx) error {
 // filter has.
 func (l *eventList) met(t *tx) error {
 	harm := func(err error) { passOver(&l.page.Rest, err) }
-	m := meeting{of: t.firsts(l.f, maxLooked, harm, l.f.State)}
+	m := meeting{of: t.firsts(l.f, span{}, maxLooked, harm, l.f.State)}
 	n := uint64(math.MaxUint64)
 	if from := earlier(l.from, t.numberAt(l.f.Until)); from != nil {
 		n = binary.BigEndian.Uint64(from)

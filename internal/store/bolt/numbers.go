@@ -76,7 +76,7 @@ func (t *tx) numbers(f *emitter.Filter, harm func(error)) (of []numbered) {
 	if !t.indexed() {
 		return []numbered{t.ofAll()}
 	}
-	if some, few := t.few(f.Endpoint, maxLooked, f.State); few {
+	if some, few := t.few(f.Endpoint, span{}, maxLooked, f.State); few {
 		of = append(of, some)
 	} else if f.Endpoint != "" {
 		of = append(of, t.ofEndpoint(f.Endpoint, true, harm))
@@ -91,10 +91,11 @@ func (t *tx) numbers(f *emitter.Filter, harm func(error)) (of []numbered) {
 }
 
 // firsts gives the indexes of the first deliveries of events to endpoints of
-// which the last may be in one of some states, and which a filter can take. It
-// reads all that are in those states, where they are no more than most.
-func (t *tx) firsts(f *emitter.Filter, most int, harm func(error), states ...emitter.State) (of []numbered) {
-	if some, few := t.few(f.Endpoint, most, states...); few {
+// which the last may be in one of some states, those that are dead within a
+// span, and which a filter can take. It reads all that are in those states, where
+// they are no more than most.
+func (t *tx) firsts(f *emitter.Filter, died span, most int, harm func(error), states ...emitter.State) (of []numbered) {
+	if some, few := t.few(f.Endpoint, died, most, states...); few {
 		of = append(of, t.origins(some, harm))
 	} else if f.Endpoint != "" {
 		of = append(of, t.ofEndpoint(f.Endpoint, false, harm))
@@ -108,18 +109,24 @@ func (t *tx) firsts(f *emitter.Filter, most int, harm func(error), states ...emi
 	return of
 }
 
+// span is from when to before when dead letters died, as their keys begin; nil:
+// it has no such end.
+type span struct{ since, until []byte }
+
 // few gives the deliveries that are in some states at an endpoint, or at any,
-// where there is an index of those states and they are no more than most.
-func (t *tx) few(endpoint string, most int, states ...emitter.State) (all ofSome, few bool) {
+// where there is an index of those states and they are no more than most. Of
+// dead ones it gives those that died within a span.
+func (t *tx) few(endpoint string, died span, most int, states ...emitter.State) (all ofSome, few bool) {
 	var prefix []byte
 	if endpoint != "" {
 		prefix = appendPart(nil, endpoint)
 	}
 	for _, state := range states {
 		var b bucket
+		within := died
 		switch {
 		case state == emitter.Waiting:
-			b = bucketLanes
+			b, within = bucketLanes, span{}
 		case state == emitter.Dead && endpoint != "":
 			b = bucketLetters
 		case state == emitter.Dead:
@@ -128,7 +135,11 @@ func (t *tx) few(endpoint string, most int, states ...emitter.State) (all ofSome
 			return nil, false
 		}
 		c := t.cursor(b)
-		for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		for k, _ := c.Seek(slices.Concat(prefix, within.since)); k != nil; k, _ = c.Next() {
+			at, ok := bytes.CutPrefix(k, prefix)
+			if !ok || within.until != nil && bytes.Compare(at, within.until) >= 0 {
+				break
+			}
 			if number, ok := lastNumber(k); ok {
 				all = append(all, number)
 			}

@@ -72,7 +72,7 @@ type slot struct {
 func (t *tx) findEvents(r *emitter.Replay, at slot, found *foundReplays) error {
 	c := t.cursor(bucketEvents)
 	from := []byte(at.event)
-	if early := timeID(r.Since.Add(-idSlack)); !r.Since.IsZero() && r.Event == "" && bytes.Compare(early, from) > 0 {
+	if early := timeID(r.Since.Add(-idSlack)); !r.Since.IsZero() && r.State != emitter.Dead && r.Event == "" && bytes.Compare(early, from) > 0 {
 		from = early
 	}
 	most := cmp.Or(r.Most, emitter.MaxPage)
@@ -93,7 +93,7 @@ func (t *tx) findEvents(r *emitter.Replay, at slot, found *foundReplays) error {
 			return nil
 		}
 		record := e.shown(id)
-		if !r.Takes(&record) || !r.Sees(e.created) {
+		if !r.Takes(&record) || !r.SeesEvent(e.created) {
 			looked++
 			continue
 		}
@@ -128,19 +128,25 @@ func (t *tx) findMet(r *emitter.Replay, found *foundReplays) error {
 	if err != nil {
 		return err
 	}
-	n := t.numberBefore(r.Since)
+	n, died := t.numberBefore(r.Since), span{}
+	if r.State == emitter.Dead { // it may have waited for long before
+		n, died = 0, span{deathAt(r.Since), deathAt(r.Until)}
+	}
 	if from != nil {
 		n = binary.BigEndian.Uint64(from)
 	}
 	var states []emitter.State
 	if r.State == emitter.Dead {
 		states = []emitter.State{emitter.Dead, emitter.Waiting} // what waits is counted
+		if !r.Since.IsZero() || !r.Until.IsZero() {
+			states = states[:1]
+		}
 	}
 	few := maxLooked
 	if !r.Dry {
 		few /= 10 // they are looked up at each of many steps
 	}
-	m := meeting{of: t.firsts(&r.Filter, few, found.counted.PassOver, states...), up: true}
+	m := meeting{of: t.firsts(&r.Filter, died, few, found.counted.PassOver, states...), up: true}
 	most := cmp.Or(r.Most, emitter.MaxPage)
 	for looked := 0; ; looked++ {
 		at, there, more := m.next(n)
@@ -156,7 +162,7 @@ func (t *tx) findMet(r *emitter.Replay, found *foundReplays) error {
 			if !r.Until.IsZero() && e.created.After(r.Until.Add(idSlack)) {
 				return nil
 			}
-			if record := e.shown(id); r.Takes(&record) && r.Sees(e.created) {
+			if record := e.shown(id); r.Takes(&record) && r.SeesEvent(e.created) {
 				err = t.findLast(r, id, &e, at, found)
 			}
 		}
@@ -178,7 +184,7 @@ func (t *tx) findLast(r *emitter.Replay, id string, e *storedEvent, origin uint6
 		return err
 	}
 	record := d.shown(number, e)
-	if r.Endpoint != "" && r.Endpoint != d.endpoint {
+	if r.Endpoint != "" && r.Endpoint != d.endpoint || !r.SeesLast(&record) {
 		return nil
 	}
 	n := &found.counted

@@ -134,7 +134,7 @@ func (s *Store) Deliveries(ctx context.Context, f emitter.Filter, p emitter.Page
 	var meant []emitter.DeliveryRecord
 	for _, d := range all {
 		event, shown := d.of.EventRecord, d.shown()
-		if f.Of(&shown) && f.Takes(&event) && f.Sees(shown.Queued) {
+		if f.Of(&shown) && f.Takes(&event) && f.SeesDelivery(&shown) {
 			shown.Event = &event
 			meant = append(meant, shown)
 		}

@@ -54,7 +54,7 @@ func (s *Store) meant(r *emitter.Replay) (all []*delivery, err error) {
 		return nil, fmt.Errorf("event %s: %w", r.Event, emitter.ErrUnknown)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.events)) {
-		if e := s.events[id]; r.Takes(&e.EventRecord) && r.Sees(e.Created) {
+		if e := s.events[id]; r.Takes(&e.EventRecord) && r.SeesEvent(e.Created) {
 			all = append(all, e.deliveries...)
 		}
 	}
@@ -65,7 +65,7 @@ func (s *Store) meant(r *emitter.Replay) (all []*delivery, err error) {
 func (s *Store) replay(d *delivery, r *emitter.Replay, done *emitter.Replayed) {
 	shown := d.shown()
 	switch {
-	case r.Endpoint != "" && r.Endpoint != d.Endpoint:
+	case r.Endpoint != "" && r.Endpoint != d.Endpoint || !r.SeesLast(&shown):
 	case d.state == emitter.Waiting:
 		done.Waiting++
 	case r.State != "" && r.State != shown.State || !r.Settled.IsZero() && !d.settled.Before(r.Settled):

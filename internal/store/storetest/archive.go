@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +139,78 @@ func testLists(t *testing.T, s Store) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// testDeaths holds that the bounds of time of dead letters are those of their
+// deaths, in lists and replays, and of all else those of the queue.
+func testDeaths(t *testing.T, s Store) {
+	commit(t, s, changes(0, event("e1", "a", 1, "hook"), event("e2", "b", 1, "hook"), event("e3", "c", 1, "hook"), event("e4", "d", 1, "hook")))
+	tick()
+	commit(t, s, &differ.Commit{Source: "parcels", Events: []differ.Event{event("e5", "a", 1, "hook")}})
+	var died []time.Time // of e5, e2, e1, in this order; e3 arrives, e4 waits
+	waits := map[string]emitter.Delivery{}
+	for _, d := range pending(t, s, "hook", later(), 10).Due {
+		waits[d.Event] = d
+	}
+	settle(t, s, delivered(waits["e3"]))
+	for _, id := range []string{"e5", "e2", "e1"} {
+		tick()
+		settle(t, s, dead(waits[id]))
+		d, err := s.Delivery(t.Context(), waits[id].Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		died = append(died, d.Settled)
+	}
+	letters := emitter.Filter{State: emitter.Dead}
+	for _, c := range []struct {
+		name         string
+		since, until time.Time
+		want         []string
+	}{
+		{"since the first", died[0], time.Time{}, []string{"e1", "e2", "e5"}},
+		{"since the second", died[1], time.Time{}, []string{"e1", "e2"}},
+		{"since after all", died[2].Add(1), time.Time{}, nil},
+		{"before the first", time.Time{}, died[0], nil},
+		{"before the last", time.Time{}, died[2], []string{"e2", "e5"}},
+		{"between", died[1], died[2], []string{"e2"}},
+	} {
+		f := letters
+		f.Since, f.Until = c.since, c.until
+		for _, endpoint := range []string{"", "hook"} {
+			for _, source := range []string{"", "shop", "parcels"} {
+				f.Endpoint, f.Source = endpoint, source
+				want := []string{}
+				for _, id := range c.want {
+					if source == "" || (source == "parcels") == (id == "e5") {
+						want = append(want, id+" hook dead")
+					}
+				}
+				name := fmt.Sprintf("%s, of %q to %q", c.name, source, endpoint)
+				equal(t, name, told(t, s, f), want)
+				equal(t, "replay "+name, replay(t, s, emitter.Replay{Filter: f, Dry: true}), emitter.Replayed{Replayed: len(want)})
+			}
+		}
+	}
+	one := letters
+	one.Event, one.Since = "e2", died[1].Add(1)
+	equal(t, "of one event", told(t, s, one), []string{})
+	equal(t, "that arrived since the first death", told(t, s, emitter.Filter{State: emitter.Delivered, Since: died[0]}), []string{})
+	equal(t, "replay of any that was committed since", replay(t, s, emitter.Replay{Filter: emitter.Filter{Since: died[0]}, Dry: true}), emitter.Replayed{})
+	equal(t, "all that wait or are dead", replay(t, s, emitter.Replay{Filter: letters, Dry: true}), emitter.Replayed{Replayed: 3, Waiting: 1})
+
+	last := letters
+	last.Since = died[1]
+	equal(t, "replayed", replay(t, s, emitter.Replay{Filter: last}), emitter.Replayed{Replayed: 2})
+	equal(t, "left", told(t, s, letters), []string{"e5 hook dead"})
+	equal(t, "the same again", replay(t, s, emitter.Replay{Filter: last}), emitter.Replayed{})
+}
+
+// tick returns when the clock has moved on.
+func tick() {
+	for now := time.Now(); !time.Now().After(now); {
+		runtime.Gosched()
+	}
+}
 
 // testListsOwn lists an event of Deltahook's own with those of the source that
 // it is about.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/deltahook/deltahook/differ"
 	"github.com/deltahook/deltahook/emitter"
@@ -100,4 +101,12 @@ func testListsRare(t *testing.T, s Store) {
 		}
 		equal(t, fmt.Sprintf("a step of a replay of %+v", c.f), step, c.want)
 	}
+	tick()
+	now := time.Now()
+	settle(t, s, dead(first0(t, s, "rare"))) // e2
+	lately, err := s.Replay(t.Context(), emitter.Replay{Filter: emitter.Filter{State: emitter.Dead, Since: now}, Dry: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "a step of a replay of what died lately", lately, emitter.Replayed{Replayed: 1})
 }
