@@ -102,7 +102,7 @@ func TestSourceFailing(t *testing.T) {
 		p.expectAlerts()
 		p.fail(1)
 		p.expectAlerts("source.failing ops mail")
-		want := `{"source":"s","since":"2000-01-01T00:02:00Z","failures":3,"class":"status","error":"503 of https://x.example with <secret>","advice":"check the URL and the credentials, or wait"}`
+		want := `{"source":"s","since":"2000-01-01T00:02:00Z","failures":3,"class":"status","error":"503 of https://x.example with <secret>","advice":"wait: it is the API that fails, and it is asked again"}`
 		if got := p.data(); got != want {
 			t.Errorf("it says %s\nwant    %s", got, want)
 		}
@@ -203,7 +203,7 @@ func TestStale(t *testing.T) {
 		p.fail(1)
 		p.expectAlerts("source.stale ops mail")
 		want := `{"source":"s","since":"2000-01-01T02:00:00Z","stale_after":"1d","failures":25,"class":"status",` +
-			`"error":"503 of https://x.example with hunter2","advice":"check the URL and the credentials, or wait"}`
+			`"error":"503 of https://x.example with hunter2","advice":"wait: it is the API that fails, and it is asked again"}`
 		if got := p.data(); got != want {
 			t.Errorf("it says %s\nwant    %s", got, want)
 		}

@@ -65,7 +65,7 @@ func (d *Differ) Decide(ctx context.Context, source, watch string, state HoldSta
 	if err := d.keepNow(ctx, unit, mem, []Note{{Name: noteHold, Data: data}}); err != nil {
 		return err
 	}
-	d.log.Info("what is held was decided upon", "source", source, "watch", clip(watch), "decision", string(state))
+	d.log.Info("a decision about what is held is stored", "source", source, "watch", clip(watch), "decision", string(state))
 	return nil
 }
 

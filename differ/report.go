@@ -55,7 +55,7 @@ func (d *Differ) reportHold(out *outcome) {
 	case h == nil && out.unheld.State == Held:
 		d.log.Info("nothing is held any more: the answers are as they were", "source", p.Source, "watch", clip(p.watch))
 	case h == nil:
-		d.log.Info("what was held is decided", "source", p.Source, "watch", clip(p.watch), "decision", string(out.unheld.State))
+		d.log.Info("nothing is held any more: an answer was taken in", "source", p.Source, "watch", clip(p.watch), "decision", string(out.unheld.State))
 	case out.commit != nil:
 		d.log.Warn("an answer is held: nothing of it is told or forgotten until it is released or discarded",
 			"source", p.Source, "watch", clip(p.watch), "reason", h.Reason, "listed", h.Listed, "known", h.Known,

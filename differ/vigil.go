@@ -170,7 +170,7 @@ func (d *Differ) failureData(e poller.End) failureData {
 	if e.Failure == nil {
 		return failureData{}
 	}
-	return failureData{e.Failures, e.Failure.Class, d.clean(e.Failure.Err.Error()), e.Failure.Class.Advice()}
+	return failureData{e.Failures, e.Failure.Class, d.clean(e.Failure.Err.Error()), e.Failure.Advice()}
 }
 
 // milliseconds is a time as events say it.

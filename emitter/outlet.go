@@ -180,6 +180,7 @@ func (o *outlet) restore(ctx context.Context) bool {
 		if err == nil {
 			o.stored = s.Health
 			o.gate.restore(s.Health)
+			o.reporting.restore(now, &s.Health)
 			if limit := o.endpoint.limit; limit != nil {
 				limit.Begin(now, s.Last)
 			}

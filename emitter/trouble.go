@@ -59,6 +59,7 @@ type streak struct {
 	failed int       // attempts in a row
 	since  time.Time // the first of them
 	told   bool      // this streak was told
+	before bool      // it began before this start
 	last   time.Time // when one was told
 
 	died time.Time // when dead letters were last told
@@ -68,13 +69,25 @@ type streak struct {
 	expired int       // since then
 }
 
+// restore goes on with a streak that began before this start, or before a reload.
+// That it goes on is told once more.
+func (s *streak) restore(now time.Time, h *Health) {
+	if h.Failed == 0 {
+		return
+	}
+	s.failed, s.since, s.before = h.Failed, h.FailedSince, true
+	if s.since.IsZero() || s.since.After(now) {
+		s.since = now
+	}
+}
+
 func (s *streak) note(now time.Time, out Outcome) {
 	d, v := out.Delivery, out.Verdict
 	if v.State == Delivered {
-		if s.told {
+		if s.told || s.before {
 			s.log.Info("endpoint works again", "failed", s.failed, "after", now.Sub(s.since))
 		}
-		s.failed, s.told = 0, false
+		s.failed, s.told, s.before = 0, false, false
 		return
 	}
 	if s.failed++; s.failed == 1 {

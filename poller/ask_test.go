@@ -175,11 +175,11 @@ func TestNoAnswer(t *testing.T) {
 		class poller.Class
 		want  string
 	}{
-		{"404", respond(404, "application/json", `{}`), poller.ResponseSettings{}, poller.ClassStatus, "status 404 Not Found"},
-		{"500 without a name", respond(599, "", ``), poller.ResponseSettings{}, poller.ClassStatus, "status 599"},
+		{"404", respond(404, "application/json", `{}`), poller.ResponseSettings{}, poller.ClassStatus, "status: 404 Not Found"},
+		{"500 without a name", respond(599, "", ``), poller.ResponseSettings{}, poller.ClassStatus, "status: 599"},
 		{"206, not asked for", respond(206, "application/json", `{}`), poller.ResponseSettings{}, poller.ClassStatus, "206 Partial Content"},
 		{"304, not asked for", respond(304, "", ``), poller.ResponseSettings{}, poller.ClassStatus, "no validators"},
-		{"302 to nowhere", respond(302, "", ``), poller.ResponseSettings{}, poller.ClassStatus, "status 302 Found"},
+		{"302 to nowhere", respond(302, "", ``), poller.ResponseSettings{}, poller.ClassStatus, "status: 302 Found"},
 		{"204", respond(204, "", ``), poller.ResponseSettings{}, poller.ClassFormat, "without a body"},
 		{"empty", respond(200, "application/json", " \n"), poller.ResponseSettings{}, poller.ClassFormat, "an empty body"},
 		{"HTML", respond(200, "text/html; charset=utf-8", "\n<!DOCTYPE html>"), poller.ResponseSettings{}, poller.ClassFormat, "an HTML page, not JSON"},

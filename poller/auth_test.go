@@ -208,7 +208,7 @@ func TestTokenRefused(t *testing.T) {
 	s := source(t, clientWith(t, credential.Settings{OAuth2: o}, poller.ClientOptions{}), named(a.URL), poller.ResponseSettings{})
 	ask(t, s)
 	a.expire()
-	failure(t, s, poller.ClassStatus, "status 401")
+	failure(t, s, poller.ClassStatus, "status: 401")
 	if len(a.asked) != 2 {
 		t.Errorf("asked %d times without refresh_on_401, want 2", len(a.asked))
 	}
@@ -223,7 +223,7 @@ func TestTokenRefused(t *testing.T) {
 		t.Errorf("asked %q, polls %q", a.asked, a.polls)
 	}
 	a.expire()
-	failure(t, s, poller.ClassStatus, "status 401")
+	failure(t, s, poller.ClassStatus, "status: 401")
 	if len(a.asked) != 1 {
 		t.Errorf("a second 401 within a minute renewed the token again: %q", a.asked)
 	}

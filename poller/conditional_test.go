@@ -60,15 +60,21 @@ func TestConditional(t *testing.T) {
 // TestFreshLastModified: what was modified in the second of the answer may be
 // modified again in it, and would have the same date.
 func TestFreshLastModified(t *testing.T) {
-	var asked []string
-	url := conditional(t, &asked, "Last-Modified", time.Now().UTC().Format(http.TimeFormat))
-	s := source(t, client(t), poller.RequestSettings{URL: url}, poller.ResponseSettings{})
-	answer, err := s.Ask(t.Context(), poller.Bookmarks{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if answer.Bookmarks.LastModified != "" {
-		t.Errorf("kept %q", answer.Bookmarks.LastModified)
+	modified := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for after, kept := range map[time.Duration]bool{0: false, time.Second: false, 2 * time.Second: true} {
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Last-Modified", modified.Format(http.TimeFormat))
+			w.Header().Set("Date", modified.Add(after).Format(http.TimeFormat))
+			io.WriteString(w, `{}`)
+		}).URL
+		s := source(t, client(t), poller.RequestSettings{URL: url}, poller.ResponseSettings{})
+		answer, err := s.Ask(t.Context(), poller.Bookmarks{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer.Bookmarks.LastModified; (got != "") != kept {
+			t.Errorf("answered %s after it was modified: kept %q", after, got)
+		}
 	}
 }
 

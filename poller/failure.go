@@ -2,6 +2,7 @@ package poller
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -29,9 +30,6 @@ const (
 	ClassStore    Class = "store"  // the answer was good, the store was not
 )
 
-// Advice is what a person can do about it; "": nothing is known.
-func (c Class) Advice() string { return advice[c] }
-
 // Failure is why a poll failed. Its text holds no secret.
 type Failure struct {
 	Class Class
@@ -50,7 +48,13 @@ func (f *Failure) OnPage(n int) *Failure {
 }
 
 // Error is the class and what happened.
-func (f *Failure) Error() string { return string(f.Class) + ": " + f.Err.Error() }
+func (f *Failure) Error() string {
+	text := f.Err.Error()
+	if f.Class == ClassStatus { // which says that word
+		text = strings.Replace(text, "status ", "", 1)
+	}
+	return string(f.Class) + ": " + text
+}
 
 // Unwrap is what happened.
 func (f *Failure) Unwrap() error { return f.Err }

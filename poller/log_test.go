@@ -42,7 +42,7 @@ func TestStreakIsTold(t *testing.T) {
 		marks := map[string]poller.Bookmarks{"a": marked}
 		run(t, poller.New(sources(t, answers, "", map[string]string{"a": "*/5 * * * * *"}), marks, &sink{}, poller.Options{Logger: logger}), time.Hour)
 		want := []string{
-			`level=WARN msg="poll failed" source=a err="status: status 500 Internal Server Error" failures=1`,
+			`level=WARN msg="poll failed" source=a err="status: 500 Internal Server Error" failures=1`,
 			`level=WARN msg="poll failed" source=a err="format: status 204 No Content: an answer without a body, where JSON was expected" failures=7`,
 			`level=INFO msg="poll works again" source=a failures=12 lasted=37m11s was="format: status 204 No Content: an answer without a body, where JSON was expected"`,
 		}

@@ -151,7 +151,7 @@ func TestPagingFails(t *testing.T) {
 		asked int
 	}{
 		{"a page is not there", poller.PaginateSettings{Next: "n"}, list, nil,
-			map[string]string{"/": `{"items":[1],"n":"/2"}`}, poller.ClassStatus, "page 2: status 404", 2},
+			map[string]string{"/": `{"items":[1],"n":"/2"}`}, poller.ClassStatus, "page 2: 404", 2},
 		{"a page is no JSON", poller.PaginateSettings{Next: "n"}, list, nil,
 			map[string]string{"/": `{"items":[1],"n":"/2"}`, "/2": `<html>`}, poller.ClassFormat, "page 2: an HTML page", 2},
 		{"a page lacks what is required", poller.PaginateSettings{Next: "n"}, poller.ResponseSettings{Items: "items", Require: []string{"v"}}, nil,
@@ -159,9 +159,9 @@ func TestPagingFails(t *testing.T) {
 		{"a page is not ok", poller.PaginateSettings{Next: "n"}, poller.ResponseSettings{Items: "items", OK: "body.error == nil"}, nil,
 			map[string]string{"/": `{"items":[1],"n":"/2"}`, "/2": `{"items":[1],"error":1}`}, poller.ClassOK, "page 2: false", 2},
 		{"a page is empty by its status", poller.PaginateSettings{Next: "n"}, poller.ResponseSettings{Items: "items", Status: map[string]string{"404": "empty"}}, nil,
-			map[string]string{"/": `{"items":[1],"n":"/2"}`}, poller.ClassStatus, "page 2: status 404 means empty", 2},
+			map[string]string{"/": `{"items":[1],"n":"/2"}`}, poller.ClassStatus, "page 2: 404 means empty", 2},
 		{"a promised page is empty by its status", poller.PaginateSettings{Link: true}, poller.ResponseSettings{Items: "items", Status: map[string]string{"404": "empty"}}, map[string]string{"/": `</2>; rel=next`},
-			map[string]string{"/": `{"items":[1]}`}, poller.ClassStatus, "page 2: status 404 means empty", 2},
+			map[string]string{"/": `{"items":[1]}`}, poller.ClassStatus, "page 2: 404 means empty", 2},
 		{"a link header that cannot be read", poller.PaginateSettings{Link: true}, list, map[string]string{"/": `</p>; rel=prev; title=a b, c, </2>; rel="next"`},
 			map[string]string{"/": `{"items":[1]}`}, poller.ClassPages, "page 1: the Link header is not of the form", 1},
 		{"a link header that is cut off", poller.PaginateSettings{Link: true}, list, map[string]string{"/": `</2>; rel="ne`},

@@ -72,11 +72,11 @@ func TestStatus(t *testing.T) {
 		want := []poller.Status{
 			took(poller.Status{
 				Source: "down", Schedule: "@daily", Next: at(time.Hour + 10*time.Second), Failures: 1, FailingSince: at(10 * time.Second),
-				LastError: "status: status 503 Service Unavailable", Class: poller.ClassStatus,
+				LastError: "status: 503 Service Unavailable", Class: poller.ClassStatus,
 			}, 10*time.Second, 0),
 			{
 				Source: "keys", Schedule: "@every 10m", Host: "http://x.example:80", Watches: 3,
-				Failures: 1, LastError: "status: status 500 Internal Server Error (watch key bad)", Class: poller.ClassStatus,
+				Failures: 1, LastError: "status: 500 Internal Server Error (watch key bad)", Class: poller.ClassStatus,
 			},
 			{Source: "off", Schedule: "@daily", Host: "http://x.example:80", Disabled: true},
 			took(poller.Status{Source: "ok", Schedule: "0 9 * * *", Timezone: "Europe/Berlin", Next: at(8 * time.Hour)}, 10*time.Second+30*ms, 30*ms),
@@ -114,7 +114,7 @@ func TestStatusNamesTheKeysThatFail(t *testing.T) {
 		while(t, p, 10*time.Minute, func() {
 			time.Sleep(5 * time.Minute)
 			got, _ := p.Status("s")
-			if ok, _ := regexp.MatchString(`^status: status 500 .* \(watch key [ac] and 3 others\)$`, got.LastError); !ok {
+			if ok, _ := regexp.MatchString(`^status: 500 .* \(watch key [ac] and 3 others\)$`, got.LastError); !ok {
 				t.Errorf("its status is %q", got.LastError)
 			}
 		})

@@ -314,7 +314,7 @@ func TestBackoff(t *testing.T) {
 		}
 		for i, k := range s.kept {
 			if k.Failures != i+1 || k.ETag != "1" || k.FailingSince.IsZero() || !k.FailingSince.Equal(s.kept[0].FailingSince) ||
-				!strings.HasPrefix(k.LastError, "status: status 50") || !k.Next.After(k.FailingSince) {
+				!strings.HasPrefix(k.LastError, "status: 50") || !k.Next.After(k.FailingSince) {
 				t.Errorf("kept %+v", k)
 			}
 		}

@@ -31,7 +31,7 @@ func (s *streak) failed(log *slog.Logger, source string, keys []string, f *Failu
 		whose = append(whose, "others", len(keys)-1)
 	}
 	log.With(whose...).Warn("poll failed", "err", f.Error(), "failures", m.Failures,
-		"next", m.Next.Format(time.RFC3339), "advice", f.Class.Advice())
+		"next", m.Next.Format(time.RFC3339), "advice", f.Advice())
 }
 
 // end tells that a streak is over; m is of before.
@@ -39,23 +39,4 @@ func (s *streak) end(log *slog.Logger, source string, m Bookmarks, now time.Time
 	*s = streak{}
 	log.Info("poll works again", "source", source, "failures", m.Failures,
 		"lasted", now.Sub(m.FailingSince).Round(time.Second).String(), "was", m.LastError)
-}
-
-// advice is what a person can do about a class of failure.
-var advice = map[Class]string{
-	ClassRequest:  "mend the expressions in request",
-	ClassNetwork:  "check the host, the network and the certificate",
-	ClassRefused:  "name the address in egress.sources.allow, if it is meant",
-	ClassTimeout:  "raise request.timeout, if the API is only slow",
-	ClassRedirect: "set request.url to where it leads",
-	ClassAuth:     "check the credentials; where access has expired, allow it again and put the new refresh token into the configuration",
-	ClassStatus:   "check the URL and the credentials, or wait",
-	ClassTooLarge: "raise request.max_body, or ask for less",
-	ClassFormat:   "look at the answer with `deltahook poll`",
-	ClassRequire:  "look at the answer with `deltahook poll`",
-	ClassOK:       "look at the answer with `deltahook poll`",
-	ClassItems:    "look at the answer with `deltahook poll`, and check items and id; of XML, name the list in response.xml.lists",
-	ClassPages:    "look at the answer with `deltahook poll`, and check request.paginate",
-	ClassLimit:    "raise the limit, or poll less",
-	ClassStore:    "check the disk",
 }

@@ -74,7 +74,7 @@ func (a *app) check() error {
 	if n := len(cfg.Files); n > 1 {
 		read = fmt.Sprintf("%s (%d files)", cfg.Dir, n)
 	}
-	_, err = fmt.Fprintf(a.out, "\n%s: %d sources, %d endpoints, no faults\n", read, len(parts.polled), len(parts.endpoints))
+	_, err = fmt.Fprintf(a.out, "\n%s: %s, %s, no faults\n", read, count(len(parts.polled), "source"), count(len(parts.endpoints), "endpoint"))
 	return err
 }
 

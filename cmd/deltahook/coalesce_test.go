@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -23,7 +24,7 @@ import (
 // calm is a source, its store, and an endpoint at which updates coalesce, with
 // what its receiver makes of what it gets.
 type calm struct {
-	t      *rapid.T
+	t      test
 	dir    string
 	files  int
 	store  *bolt.Store
@@ -34,7 +35,14 @@ type calm struct {
 	ids   map[string][]byte // what arrived, by id
 }
 
-func newCalm(t *rapid.T, dir string) *calm {
+// test is one of testing or of rapid.
+type test interface {
+	Context() context.Context
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newCalm(t test, dir string) *calm {
 	c := &calm{t: t, dir: dir, truth: map[string]string{"a": `{"id":"a","v":0}`, "b": `{"id":"b","v":0}`}, seen: map[string]string{}, ids: map[string][]byte{}}
 	c.open(filepath.Join(dir, "0.db"))
 	c.poll()
@@ -156,7 +164,7 @@ func TestCoalescedTellsAll(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := newCalm(rt, t.TempDir())
 		defer func() { c.close() }()
-		c.play()
+		c.play(rt)
 		for due := c.pending(1); len(due) > 0; due = c.pending(1) {
 			c.arrive(due[0])
 			c.settle(due[0], emitter.Verdict{State: emitter.Delivered})
@@ -183,8 +191,36 @@ func TestCoalescedTellsAll(t *testing.T) {
 	}
 }
 
-func (c *calm) play() {
-	c.t.Repeat(map[string]func(*rapid.T){
+// TestCoalescedInTurns has more items change with each poll than are sent
+// between two: each is told as often as the others, none left behind.
+func TestCoalescedInTurns(t *testing.T) {
+	t.Parallel()
+	c := newCalm(t, t.TempDir())
+	defer func() { c.close() }()
+	const n = 6
+	waited := map[string]int{} // since how many events it was not told, by key
+	for round := range 4 * n {
+		for i := range n {
+			id := fmt.Sprint("k", i)
+			c.truth[id] = fmt.Sprintf(`{"id":%q,"v":%d}`, id, round)
+			waited[id]++
+		}
+		c.poll()
+		for _, d := range c.pending(1) {
+			c.arrive(d)
+			c.settle(d, emitter.Verdict{State: emitter.Delivered})
+			waited[d.Key] = 0
+		}
+	}
+	for id, events := range waited {
+		if events >= n {
+			t.Errorf("of %d items that changed all the time %s was not told with the last %d events", n, id, events)
+		}
+	}
+}
+
+func (c *calm) play(t *rapid.T) {
+	t.Repeat(map[string]func(*rapid.T){
 		"change": c.change,
 		"send":   c.send,
 		"crash":  func(*rapid.T) { c.crash() },

@@ -11,6 +11,7 @@ import (
 
 	"github.com/deltahook/deltahook/configs"
 	"github.com/deltahook/deltahook/differ"
+	"github.com/deltahook/deltahook/emitter"
 	"github.com/deltahook/deltahook/internal/web"
 )
 
@@ -144,6 +145,39 @@ func (a *app) completeItems(cmd *cobra.Command, args []string, typed string) ([]
 		}, nil)
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeEvents completes the id of an event, of those that were told last.
+func (a *app) completeEvents(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.complete(cmd, typed, toldLast(func(e *emitter.EventRecord) string { return e.ID }), nil)
+}
+
+// completeType completes a type of events: of those that were told last or,
+// where no daemon answers, those that the configuration names.
+func (a *app) completeType(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, typed, toldLast(func(e *emitter.EventRecord) string { return e.Type }), func(cfg *configs.Config) (types []string) {
+		for _, s := range cfg.Sources {
+			types = append(types, s.Diff.Events.Keys()...)
+		}
+		slices.Sort(types)
+		return slices.Compact(types)
+	})
+}
+
+// toldLast are what names the events that were told last, each once.
+func toldLast(name func(*emitter.EventRecord) string) lister {
+	return func(ctx context.Context, c *web.Client) (names []string, err error) {
+		page, err := c.Events(ctx, emitter.Filter{}, emitter.Page{Limit: completeAtOnce})
+		for i := range page.Events {
+			if one := name(&page.Events[i]); !slices.Contains(names, one) {
+				names = append(names, one)
+			}
+		}
+		return names, err
+	}
 }
 
 // completeWords completes one of some words.

@@ -118,11 +118,11 @@ func (p *printer) endpoint(e *emitter.EndpointStatus) {
 	if !e.Hold.IsZero() {
 		p.section("Held", "nothing is sent before "+shortTime(e.Hold))
 	}
-	p.section("Waiting", fmt.Sprintf("%d deliveries", e.Waiting))
+	p.section("Waiting", count(e.Waiting, "delivery"))
 	if e.Waiting > 0 {
 		p.more("deltahook deliveries --state waiting --endpoint %s", e.Endpoint)
 	}
-	p.section("Dead", fmt.Sprintf("%d dead letters", e.Dead))
+	p.section("Dead", count(e.Dead, "dead letter"))
 	if e.Dead > 0 {
 		p.more("deltahook deliveries --dead --endpoint %s; deltahook replay --endpoint %s", e.Endpoint, e.Endpoint)
 	}

@@ -46,6 +46,8 @@ func (a *app) showEventCommand() *cobra.Command {
 		Use:   "show ID",
 		Short: "Show one event with its payloads",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: a.completeEvents,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.archive(cmd.Context(), func(ctx context.Context, of web.Archive) error {
 				e, err := of.Event(ctx, args[0])
@@ -148,6 +150,10 @@ func (l *listing) filterFlags(a *app, cmd *cobra.Command) {
 	f.StringVar(&l.since, "since", "", "from then on: 2026-11-23T10:00:00Z, or 2h for two hours ago")
 	f.StringVar(&l.until, "until", "", "before then")
 	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSource)
+	_ = cmd.RegisterFlagCompletionFunc("type", a.completeType)
+	for _, free := range []string{"key", "since", "until"} {
+		_ = cmd.RegisterFlagCompletionFunc(free, cobra.NoFileCompletions)
+	}
 	_ = cmd.RegisterFlagCompletionFunc("watch", a.completeWatch)
 	_ = cmd.RegisterFlagCompletionFunc("endpoint", a.completeEndpoint)
 }

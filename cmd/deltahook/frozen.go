@@ -62,7 +62,7 @@ func (f *frozen) String() string {
 	case f.state.Version == 0:
 		return "none of this source yet, in " + f.from
 	default:
-		return fmt.Sprintf("%d items at version %d, in %s", len(f.items), f.state.Version, f.from)
+		return fmt.Sprintf("%s at version %d, in %s", count(len(f.items), "item"), f.state.Version, f.from)
 	}
 }
 

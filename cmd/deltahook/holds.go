@@ -148,8 +148,8 @@ func (a *app) decide(ctx context.Context, d decided, format string) error {
 
 // heldText says what an answer that is held would have done.
 func heldText(h *differ.HeldUnit) string {
-	text := fmt.Sprintf("an answer is held by %s: %d created, %d updated, %d deleted of %d items, %d events",
-		h.Reason, h.Created, h.Updated, h.Deleted, h.Known, h.Events)
+	text := fmt.Sprintf("an answer is held by %s: %d created, %d updated, %d deleted of %s, %s",
+		h.Reason, h.Created, h.Updated, h.Deleted, count(h.Known, "item"), count(h.Events, "event"))
 	if h.Watch != "" {
 		text += ", of watch key " + h.Watch
 	}

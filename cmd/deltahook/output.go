@@ -39,7 +39,7 @@ func (a *app) say(form string, doc any, line string, args ...any) error {
 func count(n int, one string) string {
 	switch stem, y := strings.CutSuffix(one, "y"); {
 	case n == 1:
-	case y:
+	case y && !strings.HasSuffix(stem, "e"): // a key has two keys
 		one = stem + "ies"
 	default:
 		one += "s"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -176,6 +177,9 @@ func (r *reloader) tell(ctx context.Context, now *round) {
 	default:
 		for _, text := range d.Warnings {
 			log.Warn("the configuration is odd", "warning", text)
+		}
+		if said := saidOf(&d, maxNames); len(said) > 0 {
+			log = log.With("changes", strings.Join(said, "; "))
 		}
 		log.Info("reloaded", "sources_added", len(d.Sources.Added), "sources_removed", len(d.Sources.Removed),
 			"sources_changed", len(d.Sources.Changed), "endpoints_added", len(d.Endpoints.Added),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,35 +66,29 @@ func (a *app) showReload(done web.Reloaded) error {
 	for _, text := range done.Warnings {
 		fmt.Fprintf(a.err, "%s (warning)\n", visible(text))
 	}
-	none := true
-	for _, part := range []struct {
-		what string
-		of   web.Reconfigured
-	}{{"source", done.Sources}, {"endpoint", done.Endpoints}} {
-		for _, line := range []struct {
-			word  string
-			names []string
-		}{{"added", part.of.Added}, {"removed", part.of.Removed}, {"changed", part.of.Changed}} {
-			if len(line.names) == 0 {
-				continue
-			}
-			none = false
-			shown := make([]string, len(line.names))
-			for i, name := range line.names {
-				shown[i] = name
-				if was := done.Renamed[name]; was != "" && part.what == "source" && line.word == "added" {
-					shown[i] += " (was " + was + ")"
-				}
-			}
-			if _, err := fmt.Fprintf(a.out, "%ss %s: %s\n", part.what, line.word, visible(strings.Join(shown, ", "))); err != nil {
-				return err
-			}
+	lines := saidOf(&done, math.MaxInt)
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(a.out, visible(line)); err != nil {
+			return err
 		}
 	}
 	text := "reloaded"
-	if none {
+	if len(lines) == 0 {
 		text += ": no source and no endpoint is another"
 	}
 	_, err := fmt.Fprintln(a.out, text)
 	return err
+}
+
+// saidOf is what a reload changed, a line of each kind with at most so many
+// names.
+func saidOf(done *web.Reloaded, most int) (lines []string) {
+	for _, n := range done.Named() {
+		line := n.Kind + "s " + n.Did + ": " + strings.Join(n.Names[:min(len(n.Names), most)], ", ")
+		if more := len(n.Names) - most; more > 0 {
+			line += fmt.Sprintf(" and %d more", more)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }

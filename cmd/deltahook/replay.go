@@ -29,7 +29,8 @@ sent with the id and the body that it had, behind what waits of its item.
 
 What waits already is left alone, so that the same replay can be run again
 after it was stopped. Ctrl-C stops it; what was put back stays so.`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeEvents,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.readReplay(args, &ask, &order, rate, settled); err != nil {
 				return err

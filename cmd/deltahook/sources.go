@@ -66,7 +66,7 @@ func shownSource(s *poller.Status, t differ.Tally, held []differ.HeldUnit) web.S
 	shown := web.SourceState{
 		Name: s.Source, Schedule: s.Schedule, Timezone: s.Timezone, Host: s.Host, Limit: s.Limit,
 		Running: s.Polling, Last: s.Ended, Took: s.Took.Seconds(), Next: s.Next.UTC(), Waiting: s.Waiting,
-		Failures: s.Failures, FailingSince: s.FailingSince.UTC(), Error: s.LastError, Advice: s.Class.Advice(),
+		Failures: s.Failures, FailingSince: s.FailingSince.UTC(), Error: s.LastError, Advice: s.Advice(),
 		Baseline: t.Since.UTC(), Items: t.Items, Watches: s.Watches, Holds: held,
 	}
 	switch {

@@ -149,7 +149,7 @@ func (p *printer) source(s *web.SourceState) {
 	}
 	p.section("Items", items)
 	if s.Watches > 0 {
-		p.section("Watches", fmt.Sprintf("%d keys", s.Watches))
+		p.section("Watches", count(s.Watches, "key"))
 	}
 }
 
@@ -177,7 +177,7 @@ func (p *printer) beats(all []web.Beat) {
 		if len(all)-i > shownBeats {
 			break
 		}
-		text := fmt.Sprintf("%s  %d changes, %d events, took %s", shortTime(b.At), b.Changes, b.Events, span(b.Took))
+		text := fmt.Sprintf("%s  %s, %s, took %s", shortTime(b.At), count(b.Changes, "change"), count(b.Events, "event"), span(b.Took))
 		if b.Failed {
 			text = fmt.Sprintf("%s  failed, took %s", shortTime(b.At), span(b.Took))
 		}

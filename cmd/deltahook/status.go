@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -67,8 +68,8 @@ func (a *app) showStatus(s *web.Status) error {
 	show.section("Sources", tally(s.Sources))
 	show.section("Items", fmt.Sprint(s.Items))
 	show.section("Endpoints", tally(s.Endpoints))
-	show.section("Deliveries", fmt.Sprintf("%d waiting, %d dead letters", s.Waiting, s.Dead))
-	show.section("Held", fmt.Sprintf("%d answers", s.Holds))
+	show.section("Deliveries", fmt.Sprintf("%d waiting, %s", s.Waiting, count(s.Dead, "dead letter")))
+	show.section("Held", count(s.Holds, "answer"))
 	for i, text := range s.Warnings {
 		if i == 0 {
 			show.section("Warnings", text)
@@ -79,18 +80,17 @@ func (a *app) showStatus(s *web.Status) error {
 	return show.err
 }
 
-// tally is how many are in which state: those that are ok first, then the
-// others by name.
+// tally is how many are in which state: first those that want a person, last
+// those that are ok.
 func tally[S ~string](by map[S]int) string {
 	if len(by) == 0 {
 		return "none"
 	}
 	var parts []string
-	states := slices.Sorted(maps.Keys(by))
-	if i := slices.Index(states, "ok"); i > 0 {
-		states = slices.Insert(slices.Delete(states, i, i+1), 0, "ok")
-	}
-	for _, state := range states {
+	order := []string{"failing", "held", "paused", "new", "disabled", "ok"}
+	for _, state := range slices.SortedFunc(maps.Keys(by), func(a, b S) int {
+		return cmp.Compare(slices.Index(order, string(a)), slices.Index(order, string(b)))
+	}) {
 		parts = append(parts, fmt.Sprintf("%d %s", by[state], state))
 	}
 	return strings.Join(parts, ", ")

@@ -195,7 +195,7 @@ func (a *app) showChanged(source string, r web.WatchResult, format string) error
 		}
 	}
 	if r.Failed > 0 {
-		return fmt.Errorf("%s: %d watch keys were refused", source, r.Failed)
+		return fmt.Errorf("%s: refused: %s", source, count(r.Failed, "watch key"))
 	}
 	return nil
 }

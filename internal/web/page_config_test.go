@@ -76,7 +76,7 @@ func TestReloadButton(t *testing.T) {
 		t.Fatalf("%d to %s", status, to)
 	}
 	doc := s.get(t, to, http.StatusOK)
-	for _, want := range []string{"2 sources added: new, newer", "1 source removed: old", "1 endpoint changed: shop", "packages is called parcels now"} {
+	for _, want := range []string{"2 sources added: new, newer", "1 source removed: old", "1 endpoint changed: shop", "1 source renamed: packages → parcels"} {
 		if !strings.Contains(doc.find("#reloaded").text(), want) {
 			t.Errorf("%q has no %q", doc.find("#reloaded").text(), want)
 		}

@@ -308,10 +308,13 @@ func TestEndpointTrouble(t *testing.T) {
 			t.Errorf("%s: nothing is wrong, and it says %q", path, text)
 		}
 	}
-	for path, want := range map[string]string{"/endpoints/e": want, "/endpoints/paused": "It was paused by a person: nothing is sent until it is resumed.", "/endpoints/well": ""} {
+	for path, want := range map[string]string{"/endpoints/e": refusing.Reason, "/endpoints/paused": "It was paused by a person: nothing is sent until it is resumed.", "/endpoints/well": ""} {
 		doc := s.get(t, path, http.StatusOK)
 		if text := doc.find("#failure").text(); text != want {
 			t.Errorf("%s: %q, want %q", path, text, want)
+		}
+		if failed := strings.HasPrefix(doc.find("#failed dd").text(), "1,234 attempts in a row, since "); failed != (path == "/endpoints/e") {
+			t.Errorf("%s: how many failed: %q", path, doc.find("#failed").text())
 		}
 		if len(doc.find("#replay-dead")) != 0 {
 			t.Errorf("%s: a button for a replay, which there is not", path)

@@ -40,26 +40,48 @@ type Reconfigured struct {
 	Changed []string `json:"changed"`
 }
 
+// Named are names of one kind to which the same was done.
+type Named struct {
+	Kind  string // source or endpoint
+	Did   string // renamed, added, removed or changed
+	Names []string
+}
+
+// Named is what was changed, as a person reads it: a source that has another
+// name now neither came nor went, and is "packages → boxes" among the renamed.
+// Nothing is in it that has no names.
+func (r *Reloaded) Named() (all []Named) {
+	was := slices.Collect(maps.Values(r.Renamed))
+	var renamed []string
+	for _, name := range slices.Sorted(maps.Keys(r.Renamed)) {
+		renamed = append(renamed, r.Renamed[name]+" → "+name)
+	}
+	less := func(names []string, drop func(string) bool) []string {
+		return slices.DeleteFunc(slices.Clone(names), drop)
+	}
+	for _, n := range []Named{
+		{"source", "renamed", renamed},
+		{"source", "added", less(r.Sources.Added, func(name string) bool { return r.Renamed[name] != "" })},
+		{"source", "removed", less(r.Sources.Removed, func(name string) bool { return slices.Contains(was, name) })},
+		{"source", "changed", r.Sources.Changed},
+		{"endpoint", "added", r.Endpoints.Added},
+		{"endpoint", "removed", r.Endpoints.Removed},
+		{"endpoint", "changed", r.Endpoints.Changed},
+	} {
+		if len(n.Names) > 0 {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
 // Told is what was changed, as sentences.
 func (r *Reload) Told() (told []string) {
 	if r.Changed == nil {
 		return nil
 	}
-	say := func(what, did string, names []string) {
-		if len(names) > 0 {
-			told = append(told, count(len(names), what)+" "+did+": "+clipped(strings.Join(names, ", "), maxTitle))
-		}
-	}
-	for _, part := range []struct {
-		what string
-		Reconfigured
-	}{{"source", r.Changed.Sources}, {"endpoint", r.Changed.Endpoints}} {
-		say(part.what, "added", part.Added)
-		say(part.what, "removed", part.Removed)
-		say(part.what, "changed", part.Changed)
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Changed.Renamed)) {
-		told = append(told, r.Changed.Renamed[name]+" is called "+name+" now")
+	for _, n := range r.Changed.Named() {
+		told = append(told, count(len(n.Names), n.Kind)+" "+n.Did+": "+clipped(strings.Join(n.Names, ", "), maxTitle))
 	}
 	if told == nil {
 		told = []string{"no source or endpoint was another"}

@@ -284,7 +284,7 @@ func TestPollAsksFromTheStoredCursor(t *testing.T) {
 		if got := <-dry; got != "/k%2F1?since=t1" {
 			t.Errorf("the dry run asked for %s, want it to go on from the stored cursor", got)
 		}
-		for _, want := range []string{"since=t1", "1 items at version 1", "a     updated  1 ", "s.updated  told"} {
+		for _, want := range []string{"since=t1", "1 item at version 1", "a     updated  1 ", "s.updated  told"} {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("%q is not shown:\n%s", want, stdout)
 			}

@@ -268,10 +268,10 @@ func TestPollChangesNothing(t *testing.T) {
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, "first answer remembered")
 	set(`{"v":2}`)
-	shows("beside the daemon", "1 items at version 1, in the running daemon")
+	shows("beside the daemon", "1 item at version 1, in the running daemon")
 	d.stop(t)
-	shows("without the daemon", "1 items at version 1, in the store")
-	shows("a second time", "1 items at version 1, in the store")
+	shows("without the daemon", "1 item at version 1, in the store")
+	shows("a second time", "1 item at version 1, in the store")
 	if n := len(hooks.attempts()); n != 0 {
 		t.Errorf("%d webhooks were sent", n)
 	}

@@ -64,7 +64,7 @@ func TestReloadBySignal(t *testing.T) {
 
 	write(t, dir, "deltahook.yaml", lasting(unwatched(hooks, named("same", slow.URL)+named("touched", elsewhere)+named("fresh", fresh))))
 	d.signal(t, syscall.SIGHUP)
-	d.says(t, d.stderr, `msg=reloaded sources_added=1 sources_removed=1 sources_changed=1`)
+	d.says(t, d.stderr, `msg=reloaded .*sources_added=1 sources_removed=1 sources_changed=1`)
 	d.says(t, d.stderr, `first answer remembered.* source=fresh`)
 	stopped := gonePolls.Load() // what was sent before it went has arrived
 	setGone(`{"v":2}`)
@@ -101,6 +101,7 @@ func TestReloadBySignal(t *testing.T) {
 	if said, want := reloads(t, dir), "sources added: gone\nsources removed: fresh, same, touched\nreloaded\n"; said != want {
 		t.Errorf("reload says %q, want %q", said, want)
 	}
+	d.says(t, d.stderr, `msg=reloaded changes="sources added: gone; sources removed: fresh, same, touched"`)
 	if got, want := line(t, hooks.next(t)), `gone.updated gone 1 {"v":1} -> {"v":2}`; got != want {
 		t.Errorf("told %s, want %s", got, want)
 	}
@@ -244,7 +245,7 @@ func TestReloadRenames(t *testing.T) {
 	set(`{"v":2}`)
 	d.says(t, d.stderr, `endpoint fails`)
 	write(t, dir, "deltahook.yaml", config(named("new", url, "was: old")))
-	if said, want := reloads(t, dir), "sources added: new (was old)\nsources removed: old\nreloaded\n"; said != want {
+	if said, want := reloads(t, dir), "sources renamed: old → new\nreloaded\n"; said != want {
 		t.Errorf("reload says %q, want %q", said, want)
 	}
 	set(`{"v":3}`)

@@ -136,6 +136,9 @@ func (t *tx) checkDelivery(k, v []byte) error {
 	if err := t.checkKnown(k, number, &d); err != nil {
 		return err
 	}
+	if d.place >= number {
+		return misplaced(bucketDeliveries, k, "stands in the place of a later one")
+	}
 	lane := d.lane(&e, number)
 	head, found, err := t.laneHead(lane)
 	if err != nil {

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,12 +76,12 @@ func (t *tx) merge(e *preparedEvent, first uint64) (*preparedEvent, error) {
 	for i, d := range e.deliveries {
 		payload := d.payload
 		if d.merge != nil {
-			old, ok, err := t.supersede(e, &d, first+uint64(i))
+			ok, err := t.supersede(e, &d, first+uint64(i))
 			if err != nil {
 				return nil, err
 			}
 			if ok {
-				d.old, payload = old, d.merge.payload
+				payload = d.merge.payload
 			}
 		}
 		merged.deliveries = append(merged.deliveries, d)
@@ -91,54 +92,78 @@ func (t *tx) merge(e *preparedEvent, first uint64) (*preparedEvent, error) {
 }
 
 // supersede ends the delivery whose place p takes under the number by, if that
-// can still be, and gives what the item was before it.
-func (t *tx) supersede(e *preparedEvent, p *preparedDelivery, by uint64) (old []byte, ok bool, err error) {
+// can still be. p gets what the item was before that one, and where it stood.
+func (t *tx) supersede(e *preparedEvent, p *preparedDelivery, by uint64) (ok bool, err error) {
 	number := p.merge.delivery
 	u, found := t.update(updateKey(e.event.stem, e.event.key, p.endpoint, e.event.typ))
 	if !found || u.number != number {
-		return nil, false, nil
+		return false, nil
 	}
 	d, of, err := t.waiting(number)
 	if errors.Is(err, ErrDamaged) {
-		return nil, false, nil // Pending tells of it
+		return false, nil // Pending tells of it
 	}
 	if err == nil && (d.state != stateWaiting || d.attempts > 0 || d.endpoint != p.endpoint) {
-		return nil, false, nil
+		return false, nil
 	}
 	if err == nil {
 		ok, err = t.untouched(number, &d, &of)
 	}
 	if err != nil || !ok {
-		return nil, false, err
+		return false, err
 	}
 	first, err := t.undue(number, &d, &of)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	d.state, d.coalesce, d.by, d.byEvent = stateSuperseded, false, by, e.id
 	t.superseded[d.endpoint]++
-	return bytes.Clone(u.old), true, t.finish(number, &d, &of, first)
+	p.old, p.place = bytes.Clone(u.old), cmp.Or(d.place, number)
+	return true, t.finish(number, &d, &of, first)
 }
 
 // untouched says that a delivery that waits cannot have been sent: not by this
-// process, nor by one before it that was killed before it could store so.
+// process, nor by one before it that was killed before it could store so; and
+// that its turn has not come so near that it keeps it.
 func (t *tx) untouched(number uint64, d *storedDelivery, e *storedEvent) (bool, error) {
 	endpoint, err := t.endpoint(d.endpoint)
 	if err != nil || number <= endpoint.Arranged {
 		return false, err
 	}
 	hand := t.hand(d.endpoint)
-	if hand.given[number] {
+	if hand.given[number] || d.order == orderEndpoint && number <= hand.round {
 		return false, nil
 	}
-	if number > hand.begun {
+	lane := d.lane(e, number)
+	head, found, err := t.laneHead(lane)
+	switch {
+	case errors.Is(err, ErrDamaged) || err == nil && !found:
+		return false, nil
+	case err != nil || head != number:
+		return err == nil, err
+	case number <= hand.begun:
+		return false, nil
+	}
+	if d.order != orderItem {
 		return true, nil
 	}
-	head, found, err := t.laneHead(d.lane(e, number))
-	if errors.Is(err, ErrDamaged) {
-		return false, nil
+	return t.yields(lane, number, d)
+}
+
+// yields says that the first delivery of an item's lane may go to its end: nothing
+// is behind it, or what has waited longer. So updates under several types don't
+// keep each other waiting.
+func (t *tx) yields(lane []byte, number uint64, d *storedDelivery) (bool, error) {
+	k, _ := t.reader(bucketLanes).Seek(laneKey(lane, number+1))
+	if len(k) != len(lane)+8 || !bytes.HasPrefix(k, lane) {
+		return true, nil
 	}
-	return found && head != number, err
+	next, _ := lastNumber(k)
+	behind, found, err := t.delivery(next)
+	if errors.Is(err, ErrDamaged) || err == nil && !found {
+		return true, nil
+	}
+	return cmp.Or(behind.place, next) < cmp.Or(d.place, number), err
 }
 
 // await notes an update that may be superseded, or that what was noted at its

@@ -138,13 +138,14 @@ func (t *tx) addEvent(e *preparedEvent) error {
 	return nil
 }
 
-// addDelivery puts a delivery at the end of its lane.
+// addDelivery puts a delivery at the end of its lane. Where it took the place of
+// another, it stands in due where that one did.
 func (t *tx) addDelivery(e *preparedEvent, p *preparedDelivery) error {
 	number, err := t.bucket(bucketDeliveries).NextSequence()
 	if err != nil {
 		return err
 	}
-	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting, coalesce: p.coalesce}
+	d := storedDelivery{event: e.id, endpoint: p.endpoint, body: p.body, state: stateWaiting, coalesce: p.coalesce, place: p.place}
 	if err := t.await(&e.event, p, number); err != nil {
 		return err
 	}

@@ -23,6 +23,15 @@ const (
 // ErrNoSpace says that there is no room beside a file for a new one.
 var ErrNoSpace = errors.New("not enough space")
 
+// resolved is the file that a path leads to.
+func resolved(path string) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fs.ErrNotExist // less the system's name of the call
+	}
+	return target, err
+}
+
 // Compact writes the file at path anew, without the space that is free in it,
 // and gives its sizes. A file that another process holds gives ErrInUse.
 //
@@ -36,7 +45,7 @@ func Compact(ctx context.Context, path string, log *slog.Logger) (before, after 
 		return 0, 0, fmt.Errorf("compact store %s: %w", path, err)
 	}
 	// Whoever reaches it by a link still does so afterwards.
-	target, err := filepath.EvalSymlinks(path)
+	target, err := resolved(path)
 	if err != nil {
 		return fail(err)
 	}

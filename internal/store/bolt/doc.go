@@ -24,7 +24,7 @@
 //	deliveries  number64                                   event, endpoint, body index, state, due, …
 //	attempts    number64 index32                           one attempt of a delivery, from 1
 //	lanes       endpoint' source' watch' key' number64     – a delivery that waits
-//	due         endpoint' zero source' number64            – the first delivery of a lane that was never tried
+//	due         endpoint' zero source' [place64] number64  – the first delivery of a lane that was never tried
 //	            endpoint' time number64                    – that is due at a time
 //	dead        time number64                              – a dead letter, by when it died
 //	letters     endpoint' time number64                    – the same, of an endpoint
@@ -64,7 +64,11 @@
 // waits and was never tried. The next one of its item and type takes its place,
 // in the transaction that commits it, unless the emitter may have it in hand:
 // it was given by Pending, or stood first in its lane when the endpoint began to
-// be sent to, and may have been sent by a process that was killed.
+// be sent to, and may have been sent by a process that was killed. In its lane it
+// stands at the end, for what was told of the item meanwhile is not overtaken. In
+// due it stands where the first of those stood whose place it took, so that what
+// is told at each poll does not keep others waiting: its place is the number of
+// that one, which is in its record too.
 //
 // Lists go by bysource, byendpoint and letters. The first two are written with
 // the event or the delivery and do not change until it is removed, so settling a

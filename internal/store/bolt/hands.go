@@ -25,6 +25,10 @@ type hand struct {
 	// sent to. What stood first in its lane then may have been sent before.
 	begun uint64
 	given map[uint64]bool // by the last call, or before it and still in hand
+	// round is the number of the last delivery when something behind the last
+	// such number was first given. Where all stands in one lane, what waited then
+	// is told before anything is that was told later.
+	round uint64
 }
 
 func newHands() hands { return hands{at: map[string]*hand{}} }
@@ -38,8 +42,9 @@ func (h *hands) of(endpoint string) *hand {
 	return h.at[endpoint]
 }
 
-// give notes what is given, beside what the caller has in hand.
-func (h *hand) give(due []emitter.Delivery, inHand func(uint64) bool) {
+// give notes what is given, beside what the caller has in hand, when the last
+// delivery has a number.
+func (h *hand) give(due []emitter.Delivery, inHand func(uint64) bool, last uint64) {
 	for number := range h.given {
 		if inHand == nil || !inHand(number) {
 			delete(h.given, number)
@@ -47,6 +52,9 @@ func (h *hand) give(due []emitter.Delivery, inHand func(uint64) bool) {
 	}
 	for i := range due {
 		h.given[due[i].Number] = true
+		if due[i].Number > h.round {
+			h.round = last
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func arrived(d emitter.Delivery) emitter.Outcome {
 // others are sent and settled, also together with one of the damaged delivery.
 func TestDamagedDelivery(t *testing.T) {
 	for b, key := range map[bucket][]byte{
-		bucketDue:        dueKey("hook", "a", time.Time{}, 1),
+		bucketDue:        dueKey("hook", "a", time.Time{}, 0, 1),
 		bucketDeliveries: numberKey(1),
 		bucketEvents:     []byte("a-00000000"),
 		bucketBodies:     bodyKey("a-00000000", 0),

@@ -181,11 +181,15 @@ func againKey(endpoint string, due time.Time) []byte {
 }
 
 // dueKey is the key of the first delivery of a lane; due is zero where it was
-// never tried.
-func dueKey(endpoint, source string, due time.Time, number uint64) []byte {
+// never tried, and place is the number in whose place it stands then; 0: it is
+// its own.
+func dueKey(endpoint, source string, due time.Time, place, number uint64) []byte {
 	b := againKey(endpoint, due)
 	if due.IsZero() {
 		b = appendPart(b, source)
+		if place > 0 {
+			b = binary.BigEndian.AppendUint64(b, place)
+		}
 	}
 	return binary.BigEndian.AppendUint64(b, number)
 }

@@ -56,7 +56,9 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 	hand.mu.Lock()
 	defer hand.mu.Unlock()
 	var p *pick
+	var last uint64
 	err := s.view(func(t *tx) error {
+		last = t.bucket(bucketDeliveries).Sequence()
 		p = &pick{tx: t, now: now, skip: skip, turn: s.turns.get(endpoint), room: min(n, 32)}
 		return p.all(endpoint, n)
 	})
@@ -64,7 +66,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 		return emitter.Batch{}, fmt.Errorf("pending at endpoint %s: %w", endpoint, err)
 	}
 	s.turns.put(endpoint, p.turn)
-	hand.give(p.batch.Due, skip)
+	hand.give(p.batch.Due, skip, last)
 	return p.batch, nil
 }
 
@@ -252,7 +254,9 @@ func (s *Store) pass(endpoint string, number uint64, skip func(uint64) bool) (d 
 	hand := s.hands.of(endpoint)
 	hand.mu.Lock()
 	defer hand.mu.Unlock()
+	var last uint64
 	err = s.view(func(t *tx) error {
+		last = t.bucket(bucketDeliveries).Sequence()
 		stored, found, err := t.delivery(number)
 		if waits = found && stored.state == stateWaiting; err != nil || !waits {
 			return err
@@ -261,7 +265,7 @@ func (s *Store) pass(endpoint string, number uint64, skip func(uint64) bool) (d 
 		return err
 	})
 	if err == nil && waits {
-		hand.give([]emitter.Delivery{d}, skip)
+		hand.give([]emitter.Delivery{d}, skip, last)
 	}
 	return d, waits, err
 }

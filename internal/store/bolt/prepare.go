@@ -49,6 +49,7 @@ type preparedDelivery struct {
 	old      []byte         // then: what the item was before
 	merge    *preparedMerge // nil: it takes no other's place
 	payload  []byte         // what is told, where one of the event's does
+	place    uint64         // known when it took one: the first of those whose it was
 }
 
 func prepare(c *differ.Commit, stem string) (*prepared, error) {

@@ -53,7 +53,7 @@ func Repair(ctx context.Context, path string, log *slog.Logger) (*Repaired, erro
 }
 
 func repair(ctx context.Context, path string, log *slog.Logger) (r *Repaired, err error) {
-	target, err := filepath.EvalSymlinks(path)
+	target, err := resolved(path)
 	if err != nil {
 		return nil, err
 	}

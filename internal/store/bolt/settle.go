@@ -187,7 +187,7 @@ func (t *tx) forward(endpoint string, lane []byte) error {
 			return err
 		}
 	}
-	return t.mark(bucketDue, dueKey(endpoint, e.source(), d.due, number))
+	return t.mark(bucketDue, dueKey(endpoint, e.source(), d.due, d.place, number))
 }
 
 // waiting reads a delivery that an index names, and its event. What could be

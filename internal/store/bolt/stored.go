@@ -255,6 +255,8 @@ type storedDelivery struct {
 	coalesce bool   // what stands in updates may be it
 	by       uint64 // the delivery that took its place, where it is superseded
 	byEvent  string // and the event of that
+
+	place uint64 // the first of those whose place it took; 0: it took none
 }
 
 // letter says whether it is a dead letter.
@@ -265,7 +267,7 @@ func (d *storedDelivery) record(key []byte) record {
 		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
 		time(d.due).uint(uint64(d.attempts)).time(d.settled).
 		flag(d.unmade).uint(d.origin).uint(d.after).time(d.queued).uint(uint64(d.order)).
-		flag(d.coalesce).uint(d.by).text(d.byEvent).
+		flag(d.coalesce).uint(d.by).text(d.byEvent).uint(d.place).
 		seal(bucketDeliveries, key)
 }
 
@@ -285,6 +287,9 @@ func readDelivery(key, value []byte) (storedDelivery, error) {
 	}
 	if len(f.rest) > 0 {
 		d.coalesce, d.by, d.byEvent = f.flag(), f.uint(), f.text()
+	}
+	if len(f.rest) > 0 {
+		d.place = f.uint()
 	}
 	return d, f.end(bucketDeliveries, key)
 }

@@ -185,7 +185,7 @@ func (d *storedDelivery) lane(e *storedEvent, number uint64) []byte {
 
 // dueKey is where a delivery of an event stands in due, if it does.
 func (d *storedDelivery) dueKey(e *storedEvent, number uint64) []byte {
-	return dueKey(d.endpoint, e.source(), d.due, number)
+	return dueKey(d.endpoint, e.source(), d.due, d.place, number)
 }
 
 // readEndpoint reads an endpoint's record; zero where there is none.

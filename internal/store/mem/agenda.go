@@ -7,15 +7,22 @@ import (
 	"time"
 )
 
-// agenda is deliveries in the order of their due times, and of their numbers. It is a list of sorted runs of at most two times runLength, so
-// that adding and removing shift a run and not everything.
+// agenda is deliveries in the order of their due times, and of their places or,
+// of what was tried, their numbers. It is a list of sorted runs of at most two
+// times runLength, so that adding and removing shift a run and not everything.
 type agenda struct{ runs [][]*delivery }
 
 const runLength = 512
 
+// at is the delivery's place among those that were never tried.
+func (d *delivery) at() uint64 { return cmp.Or(d.stands, d.Number) }
+
 func before(a, b *delivery) int {
 	if c := a.Due.Compare(b.Due); c != 0 {
 		return c
+	}
+	if a.Due.IsZero() {
+		return cmp.Compare(a.at(), b.at())
 	}
 	return cmp.Compare(a.Number, b.Number)
 }

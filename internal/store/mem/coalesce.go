@@ -2,6 +2,7 @@ package mem
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 
 	"github.com/deltahook/deltahook/differ"
@@ -58,16 +59,28 @@ func (s *Store) await(d *delivery, e *differ.Event, b *differ.Body) {
 	s.updates[at] = update{d, bytes.Clone(old)}
 }
 
-// untouched says that a delivery that waits cannot have been sent.
+// untouched says that a delivery that waits cannot have been sent, and that its
+// turn has not come so near that it keeps it.
 func (s *Store) untouched(d *delivery) bool {
 	e := s.endpoint(d.Endpoint)
-	return d.Number > e.arranged && !e.given[d.Number] && (d.Number > e.begun || s.lanes[d.lane][0] != d)
+	if e.order == emitter.OrderEndpoint && d.Number <= e.round {
+		return false
+	}
+	if d.Number <= e.arranged || e.given[d.Number] {
+		return false
+	}
+	lane := s.lanes[d.lane]
+	if lane[0] != d {
+		return true
+	}
+	return d.Number > e.begun && (e.order != emitter.OrderItem || len(lane) == 1 || lane[1].at() < d.at())
 }
 
 func (s *Store) supersede(d, by *delivery) {
 	e := s.endpoint(d.Endpoint)
 	first := e.remove(d)
 	d.state, d.settled, d.by = emitter.StateSuperseded, by.Created, by
+	by.stands = cmp.Or(d.stands, d.Number)
 	e.Waiting--
 	delete(s.waiting, d.Number)
 	s.leave(d, first)
@@ -90,8 +103,9 @@ func (s *Store) spendAll(unit string, takes func(key string) bool) {
 	}
 }
 
-// give notes what is given, beside what the caller has in hand.
-func (e *endpoint) give(due []emitter.Delivery, inHand func(uint64) bool) {
+// give notes what is given, beside what the caller has in hand, when the last
+// delivery has a number.
+func (e *endpoint) give(due []emitter.Delivery, inHand func(uint64) bool, last uint64) {
 	for number := range e.given {
 		if inHand == nil || !inHand(number) {
 			delete(e.given, number)
@@ -99,5 +113,8 @@ func (e *endpoint) give(due []emitter.Delivery, inHand func(uint64) bool) {
 	}
 	for i := range due {
 		e.given[due[i].Number] = true
+		if due[i].Number > e.round {
+			e.round = last
+		}
 	}
 }

@@ -22,8 +22,9 @@ type endpoint struct {
 	turn bool   // again follows
 
 	// What may be in the emitter's hands; see the same in bolt.
-	begun, arranged uint64
-	given           map[uint64]bool
+	begun, arranged, round uint64
+
+	given map[uint64]bool
 }
 
 func newEndpoint() *endpoint {

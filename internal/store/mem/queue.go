@@ -33,6 +33,7 @@ type delivery struct {
 	origin *delivery // of a replay: the first to the endpoint
 	after  *delivery // the replay that took its place
 	by     *delivery // the update that took its place
+	stands uint64    // in the place of this one, the first of those whose it took; 0: in its own
 }
 
 // stand gives the delivery its lane in an order.
@@ -129,7 +130,7 @@ func (s *Store) Pending(ctx context.Context, endpoint string, now time.Time, n i
 		given[d.Number] = true
 		batch.Due = append(batch.Due, d.clone())
 	}
-	e.give(batch.Due, skip)
+	e.give(batch.Due, skip, s.last)
 	return batch, nil
 }
 
@@ -157,7 +158,7 @@ func (s *Store) Oldest(ctx context.Context, endpoint string, skip func(uint64) b
 		return emitter.Delivery{}, false, nil
 	}
 	d := oldest.clone()
-	s.endpoint(endpoint).give([]emitter.Delivery{d}, skip)
+	s.endpoint(endpoint).give([]emitter.Delivery{d}, skip, s.last)
 	return d, true, nil
 }
 

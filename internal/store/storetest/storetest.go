@@ -128,6 +128,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"what may be in hand is told by itself", testCoalesceInHand},
 		{"what may have been sent before is told by itself", testCoalesceRestart},
 		{"only updates of one item and type become one", testCoalesceNot},
+		{"what changes all the time keeps nobody waiting", testCoalesceTurns},
 		{"a replay leaves what is superseded alone", testCoalesceReplay},
 		{"what is used of limits is stored", testUsage},
 		{"a refresh token is read back", testToken},
