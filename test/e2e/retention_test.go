@@ -49,7 +49,7 @@ sources:%s
 		t.Fatal(err)
 	}
 
-	// All there is is older than these when the process sweeps.
+	// When the process sweeps, everything is older than these.
 	for age, want := range map[string]left{
 		"events":   {Lost: "1 dead, 1 attempts"},
 		"attempts": {Taken: "1 delivered, 0 attempts", Lost: "1 dead, 0 attempts"},
