@@ -28,7 +28,7 @@ func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 	if (holdsSecrets(s) || l.carriesCredential(path, n) || n.private) && n.text != "" {
 		n.private = true
 		l.secrets = append(l.secrets, n.text)
-		if _, bare, ok := strings.Cut(n.text, " "); ok { // "Bearer x": x alone is as secret
+		if _, bare, ok := strings.Cut(n.text, " "); ok && isHeader(path) { // "Bearer x": x alone is as secret
 			l.secrets = append(l.secrets, bare)
 		}
 	}
@@ -39,6 +39,12 @@ func (l *loader) markBelow(path []string, n *node, s *jsonschema.Schema) {
 		name := strconv.Itoa(i)
 		l.markBelow(down(path, name), v, below(r, name))
 	}
+}
+
+// isHeader reports whether a setting is the value of a header, or may be.
+func isHeader(path []string) bool {
+	last := len(path) - 1
+	return last > 0 && (path[last-1] == "headers" || path[last-1] == "api_key" && path[last] == "value")
 }
 
 // holdsSecrets reports whether a scalar in the place of s is a secret: s is

@@ -167,6 +167,39 @@ endpoints:
 	}
 }
 
+// TestWordsOfASecret: what stands behind a space is a secret of its own in a header
+// only, and words of others are shown.
+func TestWordsOfASecret(t *testing.T) {
+	cfg, err := configs.Parse("x.yaml", []byte(`
+auth:
+  keyed: {api_key: {header: Authorization, value: "Token of-the-keyed"}}
+  basic: {basic: {user: somebody, password: "correct horse battery staple"}}
+sources:
+  s:
+    schedule: "@hourly"
+    request:
+      url: https://api.example/
+      headers: {Authorization: "Bearer of-a-request"}
+endpoints:
+  e: {url: "https://hooks.example/", signature: github, secrets: ["it's a secret"], headers: {Authorization: "Bearer of-an-endpoint"}}
+`), unset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redact := cfg.Redactor()
+	for text, want := range map[string]string{
+		"endpoints.ceb: no secrets: webhooks are not signed": "endpoints.ceb: no secrets: webhooks are not signed",
+		"what a secret, a horse battery staple":              "what a secret, a horse battery staple",
+		"it's a secret":                                      "<secret>",
+		"correct horse battery staple":                       "<secret>",
+		"of-the-keyed of-a-request of-an-endpoint":           "<secret> <secret> <secret>",
+	} {
+		if got := redact.Text(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestFaultsHideValues has the stages quote values that came from outside.
 func TestFaultsHideValues(t *testing.T) {
 	env := map[string]string{"CRON": "hunter2 * * * *", "Z": "x/hunter2"}

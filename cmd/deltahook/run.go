@@ -203,13 +203,14 @@ func readiness(ctx context.Context, store *bolt.Store) func() error {
 	}
 }
 
-// How often what is past its retention is removed.
+// When what is past its retention is removed: first when the start's work is
+// done, more or less.
 const (
-	sweepFirst = time.Minute
+	sweepFirst = 10 * time.Second
 	sweepEvery = time.Hour
 )
 
-// sweep removes what is past its retention, hourly, until ctx ends: also what is
+// sweep removes what is past its retention, soon and then hourly, until ctx ends: also what is
 // remembered of sources that have not been configured for as long.
 func sweep(ctx context.Context, store *bolt.Store, running *atomic.Pointer[configs.Config], log *slog.Logger) error {
 	timer := time.NewTimer(sweepFirst)

@@ -19,8 +19,10 @@ type needle struct {
 	text string
 	blob bool // it is part of base64, all of which is cut out
 	// lead is how many bytes it lacks of its beginning, where a mark that
-	// stands before them makes an escape of them.
-	lead int
+	// stands before them makes an escape of them; plain is what that escape
+	// stands for.
+	lead  int
+	plain string
 }
 
 // add makes a value known, and what is left of it in base64, with whatever
@@ -31,8 +33,8 @@ func (x *index) add(v string) {
 	}
 	x.insert(needle{text: v})
 	for _, e := range escapes {
-		if _, n := e.read(string(e.mark) + v); n > 1 && len(v)-n+1 >= shortest {
-			x.insert(needle{text: v[n-1:], lead: n - 1})
+		if plain, n := e.read(string(e.mark) + v); n > 1 && len(v)-n+1 >= shortest {
+			x.insert(needle{text: v[n-1:], lead: n - 1, plain: plain})
 		}
 	}
 	for before := range 3 {
@@ -77,7 +79,7 @@ func (x *index) find(r reading, cuts []span) []span {
 		if x.pairs[p/64]&(1<<(p%64)) == 0 {
 			continue
 		}
-		n, ok := x.at(text[i:])
+		n, ok := x.at(r, text, i)
 		if !ok {
 			continue
 		}
@@ -88,8 +90,9 @@ func (x *index) find(r reading, cuts []span) []span {
 		case n.blob:
 			at = blobAround(r.text, at)
 		case n.lead > 0:
-			s := r.source(at)
-			cuts = append(cuts, span{max(s.from-n.lead, 0), s.to})
+			// From behind the mark on, or where that is escaped itself, from
+			// within.
+			cuts = append(cuts, span{int(r.at[i-len(n.plain)]) + 1, r.source(at).to})
 			continue
 		}
 		if at.from < last.to {
@@ -107,13 +110,14 @@ func (x *index) find(r reading, cuts []span) []span {
 	return cuts
 }
 
-// at is the longest of what is looked for that text begins with, or that begins
-// with all of text: what says a value may have been cut off, within an escape
-// even, of which the beginning stays.
-func (x *index) at(text string) (needle, bool) {
+// at is the longest of what is looked for that stands in a reading at an offset,
+// or begins with all that is left of it: what says a value may have been cut off,
+// within an escape even, of which the beginning stays. folded is its text, folded.
+func (x *index) at(r reading, folded string, i int) (needle, bool) {
+	text := folded[i:]
 	same := x.byHead[[shortest]byte([]byte(text[:shortest]))]
 	for _, n := range same {
-		if strings.HasPrefix(text, n.text) {
+		if strings.HasPrefix(text, n.text) && n.led(r, i) {
 			return n, true
 		}
 	}
@@ -121,12 +125,22 @@ func (x *index) at(text string) (needle, bool) {
 		if len(text) >= len(n.text)+longestEscape {
 			continue
 		}
-		if text := whole(text); strings.HasPrefix(n.text, text) {
+		if text := whole(text); strings.HasPrefix(n.text, text) && n.led(r, i) {
 			n.text = text
 			return n, true
 		}
 	}
 	return needle{}, false
+}
+
+// led says whether the beginning that it lacks stands before an offset of a
+// reading, as what an escape stood for: which is longer than that.
+func (n *needle) led(r reading, i int) bool {
+	if n.lead == 0 {
+		return true
+	}
+	from := i - len(n.plain)
+	return r.at != nil && strings.HasSuffix(r.text[:i], n.plain) && int(r.at[i]-r.at[from]) > len(n.plain)
 }
 
 // longestEscape is how many bytes an escape may have: two of \u.

@@ -123,6 +123,24 @@ func TestRedactorStrayMark(t *testing.T) {
 	}
 }
 
+// Without the mark, what follows on such a beginning is no secret.
+func TestRedactorNoMark(t *testing.T) {
+	for value, texts := range map[string][]string{
+		"a secret":    {"no secrets: webhooks are not signed", `C:\users: no secret`, "100%25 no secret", "a  secret"},
+		"41/station":  {"A/station", "100%25 A/station", "41 /station", "%42/station"},
+		"amp;station": {"Q&amp station", "<station", "&lt;&station", "station"},
+	} {
+		for _, text := range texts {
+			if got := secret.NewRedactor(value).Text(text); got != text {
+				t.Errorf("%q becomes %q", text, got)
+			}
+		}
+	}
+	if got := secret.NewRedactor("a secret", "\tsecret").Text(`C:\a secret, no\tsecret`); got != `C:\<secret>, no<secret>` {
+		t.Errorf("it becomes %q", got)
+	}
+}
+
 // An echo that was cut off leaves no beginning of a secret, but what is too
 // short to be told from anything else.
 func TestRedactorCutOff(t *testing.T) {

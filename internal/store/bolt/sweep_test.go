@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -219,6 +220,60 @@ func TestSweepMany(t *testing.T) {
 		n0 := count(t, s)
 		sweep(t, s, keep, n0[bucketEvents]+n0[bucketBodies]+n0[bucketDeliveries]+n0[bucketAttempts])
 		want := map[bucket]int{bucketMeta: 1, bucketSources: 1, bucketEndpoints: 2}
+		if diff := cmp.Diff(want, count(t, s)); diff != "" {
+			t.Errorf("what is left (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestSweepInSteps has another commit get in after every thousand records, of
+// whatever they are.
+func TestSweepInSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTemp(t)
+		const n, step = 2_500, 1_000
+		var keys []string
+		var there, gone []differ.Item
+		states := map[string]emitter.State{}
+		for i := range n {
+			key := fmt.Sprintf("%05d", i)
+			keys, states[key] = append(keys, key), emitter.Delivered
+			if i%2 == 0 {
+				states[key] = emitter.Dead
+			}
+			there = append(there, differ.Item{Key: key, Hash: differ.Hash{1}, Content: []byte("1"), Revision: 1, Seen: time.Now()})
+			gone = append(gone, differ.Item{Key: key, Revision: 2, Seen: time.Now()})
+		}
+		tell(t, s, 0, keys...)
+		for version, items := range [][]differ.Item{there, gone} {
+			if err := s.Commit(t.Context(), &differ.Commit{Source: "items", Version: uint64(version), Items: items}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settleAll(t, s, "hook", states)
+		settleAll(t, s, "other", states)
+		time.Sleep(time.Hour)
+
+		steps, before := 0, count(t, s)
+		commit := func() {
+			if err := s.Commit(context.Background(), &differ.Commit{Source: "beside", Version: uint64(steps)}); err != nil {
+				t.Errorf("a commit in between: %v", err)
+			}
+			now := count(t, s)
+			for b, were := range before {
+				if removed := were - now[b]; removed > step+2 { // all of the last event goes
+					t.Errorf("step %d removes %d records of %s", steps, removed, b)
+				}
+			}
+			before = now
+			steps++
+		}
+		keep := Retention{Events: time.Minute, Attempts: time.Minute, Dead: time.Minute}
+		if _, err := s.Sweep(&between{t.Context(), commit}, keep); err != nil {
+			t.Fatal(err)
+		}
+		commit()
+		want := map[bucket]int{bucketMeta: 1, bucketSources: 3, bucketEndpoints: 2}
 		if diff := cmp.Diff(want, count(t, s)); diff != "" {
 			t.Errorf("what is left (-want +got):\n%s", diff)
 		}
