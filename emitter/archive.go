@@ -180,7 +180,7 @@ type DeliveryRecord struct {
 	State      State     `json:"state"`
 	Queued     time.Time `json:"queued"`                // when it was committed or put back
 	Due        time.Time `json:"due,omitzero"`          // of the next attempt, where it waits and was tried
-	Attempts   int       `json:"attempts"`              // made so far
+	Attempts   int       `json:"attempts"`              // made so far; what was not sent at its end counts for none
 	Settled    time.Time `json:"settled,omitzero"`      // when it arrived or died; zero: it waits
 	ReplayOf   uint64    `json:"replay_of,omitempty"`   // the first delivery of the event to the endpoint; 0: it is that
 	ReplayedBy uint64    `json:"replayed_by,omitempty"` // the one that took its place; 0: none
@@ -194,6 +194,11 @@ type DeliveryRecord struct {
 	Event *EventRecord `json:"event,omitempty"`
 	// Payload is what is sent; nil in a list.
 	Payload Payload `json:"payload,omitempty"`
+}
+
+// Recorded says whether there is something to show of attempts, or of its end.
+func (d *DeliveryRecord) Recorded() bool {
+	return d.Attempts > 0 || d.State != Waiting && d.State != StateSuperseded
 }
 
 // Payload is a body as it is sent. In JSON it stands as it is where it is
@@ -223,7 +228,8 @@ func (p *Payload) UnmarshalJSON(b []byte) error {
 
 // AttemptRecord is an attempt as it is shown.
 type AttemptRecord struct {
-	Attempt  int        `json:"attempt"` // from 1
+	Attempt  int        `json:"attempt"`       // from 1
+	End      bool       `json:"end,omitempty"` // it is none: nothing was sent, and this says why the delivery ended
 	At       time.Time  `json:"at"`
 	Took     float64    `json:"took"`             // seconds
 	Status   int        `json:"status,omitempty"` // 0: no answer came
@@ -235,7 +241,7 @@ type AttemptRecord struct {
 // Record is a as it is shown, the index-th of its delivery.
 func (a *Attempt) Record(index int) AttemptRecord {
 	return AttemptRecord{
-		Attempt: index, At: a.At, Took: a.Took.Seconds(), Status: a.Status,
+		Attempt: index, End: a.Error.unsent(), At: a.At, Took: a.Took.Seconds(), Status: a.Status,
 		Error: a.Error, Reason: a.Reason, Response: string(a.Response),
 	}
 }

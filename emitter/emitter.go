@@ -176,6 +176,11 @@ const (
 	ErrorDropped ErrorClass = "dropped" // nothing was sent: a person dropped it
 )
 
+// unsent says that nothing was sent: it is why a delivery ended.
+func (c ErrorClass) unsent() bool {
+	return c == ErrorPayload || c == ErrorExpired || c == ErrorDropped
+}
+
 // State is where a delivery stands.
 type State string
 

@@ -36,7 +36,7 @@ func adviceOn(c Class, text string) string {
 	case code == "404", code == "410":
 		return "check the URL; where it means that there is nothing, set response.status to {" + code + ": empty}"
 	case code == "429":
-		return "poll less, or set a limit; it is asked again when the API lets it"
+		return "poll less, or set a limit; it is asked again after a wait"
 	case code[0] == '5':
 		return "wait: it is the API that fails, and it is asked again"
 	case code[0] == '4':

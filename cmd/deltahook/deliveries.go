@@ -167,8 +167,13 @@ func (p *printer) payload(payload []byte) {
 	p.block(pretty.String())
 }
 
-// attempt writes one attempt.
+// attempt writes one attempt, or why the delivery ended without one.
 func (p *printer) attempt(a *emitter.AttemptRecord) {
+	if a.End {
+		p.section("End", a.At.UTC().Format(time.RFC3339))
+		p.more("%s", cmp.Or(a.Reason, string(a.Error)))
+		return
+	}
 	text := fmt.Sprintf("%d at %s, %s", a.Attempt, a.At.UTC().Format(time.RFC3339), time.Duration(a.Took*float64(time.Second)).Round(time.Millisecond))
 	if a.Status != 0 {
 		text += fmt.Sprintf(": %d %s", a.Status, http.StatusText(a.Status))

@@ -70,7 +70,7 @@ func (p *pages) letters(r *http.Request, deliveries []emitter.DeliveryRecord) ([
 	all := make([]letter, len(deliveries))
 	for i, d := range deliveries {
 		all[i].DeliveryRecord = d
-		if d.Attempts == 0 {
+		if !d.Recorded() {
 			continue
 		}
 		tries, _, err := p.attempts(r.Context(), d.Number, 1)

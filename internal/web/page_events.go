@@ -94,7 +94,7 @@ func (p *pages) event(r *http.Request) (*view, error) {
 		if i >= shownSends {
 			s.Payload = nil
 		}
-		if i < shownSends && d.Attempts > 0 {
+		if i < shownSends && d.Recorded() {
 			s.Tries, s.More, err = p.attempts(r.Context(), d.Number, attemptRows)
 			if err != nil {
 				return nil, err

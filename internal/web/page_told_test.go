@@ -28,6 +28,7 @@ func newTale() *tale {
 	e := emitter.EventRecord{ID: "evt_1", Type: "t", Source: "s", Key: hostile, Change: "updated", Revision: 2, Time: shelfTime, Created: shelfTime}
 	e.Deliveries = []emitter.DeliveryRecord{
 		{Number: 7, Endpoint: "e", State: emitter.Dead, Attempts: 2, Queued: shelfTime, Settled: shelfTime, Payload: emitter.Payload(`{"data":{"name":"<script>alert(3)</script>"}}`)},
+		{Number: 9, Endpoint: "e2", State: emitter.Dead, Queued: shelfTime, Settled: shelfTime, Payload: emitter.Payload("{}")},
 		{Number: 8, Endpoint: "e2", State: emitter.Waiting, Queued: shelfTime, SupersededBy: 9, SupersededByEvent: "evt_1", Payload: emitter.Payload("no \xff JSON <b>")},
 	}
 	return &tale{event: e}
@@ -56,13 +57,16 @@ func (a *tale) Deliveries(_ context.Context, f emitter.Filter, p emitter.Page) (
 	}
 	d := a.event.Deliveries[0]
 	if f.State == emitter.StateSuperseded {
-		d = a.event.Deliveries[1]
+		d = a.event.Deliveries[2]
 	}
 	d.Event, d.Payload = &a.event, nil
 	return emitter.DeliveryPage{Deliveries: []emitter.DeliveryRecord{d}, Rest: emitter.Rest{Next: "further"}}, nil
 }
 
-func (a *tale) Attempts(_ context.Context, _ uint64, p emitter.Page) (emitter.AttemptPage, error) {
+func (a *tale) Attempts(_ context.Context, number uint64, p emitter.Page) (emitter.AttemptPage, error) {
+	if number == 9 { // nothing was sent
+		return emitter.AttemptPage{Attempts: []emitter.AttemptRecord{{Attempt: 1, End: true, At: shelfTime, Error: "dropped", Reason: "dropped by a person"}}}, nil
+	}
 	tries := []emitter.AttemptRecord{
 		{Attempt: 2, At: shelfTime, Took: 0.2, Status: 500, Error: "status", Reason: "<u>no</u>", Response: "<h1>oops</h1>"},
 		{Attempt: 1, At: shelfTime, Took: 20, Error: "timeout"},
@@ -136,6 +140,9 @@ func TestEventPage(t *testing.T) {
 	}
 	if text := doc.find("#delivery-7 tbody").text(); !strings.Contains(text, "<u>no</u>") || !strings.Contains(text, "<h1>oops</h1>") || !strings.Contains(text, "no answer, timeout") {
 		t.Errorf("attempts %q", text)
+	}
+	if text := doc.find("#delivery-9").text(); !strings.Contains(text, "0 attempts") || !strings.Contains(text, "End") || !strings.Contains(text, "dropped by a person") {
+		t.Errorf("a delivery that was dropped: %q", text)
 	}
 	if text := doc.find("#delivery-8 > p").text(); !strings.Contains(text, "It was never tried: a later update tells of it too.") {
 		t.Errorf("a delivery that was superseded: %q", text)

@@ -131,8 +131,14 @@ func TestPersonSteersAnEndpoint(t *testing.T) {
 	if e := endpointStatus(t, dir, "hook"); e.State != emitter.ConditionPaused || e.Pause != emitter.PauseManual || e.Waiting != 0 || e.Dead != n {
 		t.Errorf("it is %+v", e)
 	}
-	if dead := listed[emitter.DeliveryPage](t, dir, "deliveries", "--dead"); len(dead.Deliveries) != n {
-		t.Errorf("%d dead letters", len(dead.Deliveries))
+	dead := listed[emitter.DeliveryPage](t, dir, "deliveries", "--dead").Deliveries
+	if len(dead) != n || dead[0].Attempts != 0 {
+		t.Fatalf("%d dead letters, %+v", len(dead), dead)
+	}
+	show := []string{"deliveries", "show", fmt.Sprint(dead[0].Number)}
+	do("\nEnd", show...) // and not an attempt: nothing was sent
+	if _, out, _ := deltahook(t, dir, show...); strings.Contains(out, "Attempt") || !strings.Contains(out, "dropped by a person") {
+		t.Errorf("it shows\n%s", out)
 	}
 	d.kill()
 	d = start(t, binary(t), dir, "run")

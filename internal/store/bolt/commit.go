@@ -184,7 +184,7 @@ func (t *tx) enqueue(number uint64, d *storedDelivery, e *storedEvent) error {
 // stands in the record of an attempt, as with any other.
 func (t *tx) addDead(number uint64, d *storedDelivery, why string, e *storedEvent) error {
 	now := e.created
-	d.state, d.settled, d.attempts, d.unmade = stateDead, now, 1, true
+	d.state, d.settled, d.attempts, d.unmade, d.ended = stateDead, now, 1, true, true
 	if err := t.putDelivery(number, d); err != nil {
 		return err
 	}

@@ -262,7 +262,7 @@ func (m *mender) delivery(t *tx, b bucket, k, _ []byte) error {
 	d.unmade = true
 	if d.state == stateWaiting {
 		d.attempts++
-		d.state, d.settled, d.coalesce = stateDead, m.now, false
+		d.state, d.settled, d.coalesce, d.ended = stateDead, m.now, false, true
 		key := attemptKey(number, d.attempts)
 		why := emitter.Attempt{At: m.now, Error: emitter.ErrorPayload, Reason: lostPayload}
 		if err := t.put(bucketAttempts, key, attemptRecord(key, &why)); err != nil {

@@ -144,7 +144,7 @@ func (e *storedEvent) shown(id string) emitter.EventRecord {
 func (d *storedDelivery) shown(number uint64, e *storedEvent) emitter.DeliveryRecord {
 	record := emitter.DeliveryRecord{
 		Number: number, Endpoint: d.endpoint, State: d.state.shown(), Queued: d.since(e),
-		Attempts: d.attempts, Settled: d.settled, ReplayOf: d.origin, ReplayedBy: d.after,
+		Attempts: d.made(), Settled: d.settled, ReplayOf: d.origin, ReplayedBy: d.after,
 		SupersededBy: d.by, SupersededByEvent: d.byEvent,
 	}
 	switch {

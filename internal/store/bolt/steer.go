@@ -108,5 +108,6 @@ func (t *tx) discard(number uint64, d *storedDelivery, e *storedEvent, drop *emi
 	if d.state, err = storedState(end); err != nil {
 		return err
 	}
+	d.ended = true
 	return t.finish(number, d, e, first)
 }

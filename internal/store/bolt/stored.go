@@ -257,17 +257,26 @@ type storedDelivery struct {
 	byEvent  string // and the event of that
 
 	place uint64 // the first of those whose place it took; 0: it took none
+	ended bool   // the last of its attempts is none: it says why it is dead
 }
 
 // letter says whether it is a dead letter.
 func (d *storedDelivery) letter() bool { return d.state == stateDead && d.after == 0 }
+
+// made is how many attempts were made of it.
+func (d *storedDelivery) made() int {
+	if d.ended || d.state == stateExpired {
+		return max(d.attempts-1, 0)
+	}
+	return d.attempts
+}
 
 func (d *storedDelivery) record(key []byte) record {
 	return newRecord(len(d.event)+len(d.endpoint)+40).
 		text(d.event).text(d.endpoint).uint(uint64(d.body)).uint(uint64(d.state)).
 		time(d.due).uint(uint64(d.attempts)).time(d.settled).
 		flag(d.unmade).uint(d.origin).uint(d.after).time(d.queued).uint(uint64(d.order)).
-		flag(d.coalesce).uint(d.by).text(d.byEvent).uint(d.place).
+		flag(d.coalesce).uint(d.by).text(d.byEvent).uint(d.place).flag(d.ended).
 		seal(bucketDeliveries, key)
 }
 
@@ -289,7 +298,7 @@ func readDelivery(key, value []byte) (storedDelivery, error) {
 		d.coalesce, d.by, d.byEvent = f.flag(), f.uint(), f.text()
 	}
 	if len(f.rest) > 0 {
-		d.place = f.uint()
+		d.place, d.ended = f.uint(), f.flag()
 	}
 	return d, f.end(bucketDeliveries, key)
 }

@@ -81,6 +81,9 @@ func (d *delivery) shown() emitter.DeliveryRecord {
 	shown := emitter.DeliveryRecord{
 		Number: d.Number, Endpoint: d.Endpoint, State: d.state, Queued: d.Created, Attempts: d.Attempts, Settled: d.settled,
 	}
+	if d.ended || d.state == emitter.Expired {
+		shown.Attempts = max(shown.Attempts-1, 0)
+	}
 	if d.state == emitter.Waiting && d.Attempts > 0 {
 		shown.Due = d.Due
 	}

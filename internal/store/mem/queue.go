@@ -29,6 +29,7 @@ type delivery struct {
 	tried   []emitter.AttemptRecord // the first one first
 
 	unmade bool      // dead from the start, and never to be sent
+	ended  bool      // the last of its attempts is none: it says why it is dead
 	of     *event    // its event
 	origin *delivery // of a replay: the first to the endpoint
 	after  *delivery // the replay that took its place
@@ -70,7 +71,7 @@ func (s *Store) tell(unit string, e *differ.Event, now time.Time) {
 			continue
 		}
 		s.endpoint(b.Endpoint).Dead++
-		d.state, d.settled, d.Attempts, d.unmade = emitter.Dead, now, 1, true
+		d.state, d.settled, d.Attempts, d.unmade, d.ended = emitter.Dead, now, 1, true, true
 		a := emitter.Attempt{At: now, Error: emitter.ErrorPayload, Reason: b.Dead}
 		d.tried = append(d.tried, a.Record(1))
 		s.deliveries[d.Number] = d
@@ -330,6 +331,7 @@ func (s *Store) Drop(ctx context.Context, endpoint string, drop emitter.Drop) (n
 		}
 		if n++; !drop.Dry {
 			end, why := drop.End(now)
+			d.ended = true
 			s.settle(d, &emitter.Outcome{Attempt: why, Verdict: emitter.Verdict{State: end}}, now)
 		}
 	}

@@ -124,6 +124,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"what waits is put into the lanes of another order", testArrange},
 		{"what waits for a time is made due", testHasten},
 		{"what waits is dropped", testDrop},
+		{"what was not sent is no attempt", testEnds},
 		{"updates that wait become one", testCoalesce},
 		{"what may be in hand is told by itself", testCoalesceInHand},
 		{"what may have been sent before is told by itself", testCoalesceRestart},
