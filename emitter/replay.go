@@ -111,7 +111,7 @@ func (m *Replays) Start(ctx context.Context, order ReplayOrder) (ReplayJob, erro
 	endpoints := m.endpoints
 	m.mu.Unlock()
 	if order.Endpoint != "" && !slices.Contains(endpoints, order.Endpoint) {
-		return ReplayJob{}, &OrderError{fmt.Errorf("no endpoint %q is configured", order.Endpoint)}
+		return ReplayJob{}, &OrderError{fmt.Errorf("no endpoint is called %q", order.Endpoint)}
 	}
 	order.Deliveries = slices.Clone(order.Deliveries)
 	if order.one() {

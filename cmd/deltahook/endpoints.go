@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -18,30 +19,30 @@ type steered struct{ *emitter.Emitter }
 
 // Pause stops sending to an endpoint.
 func (s steered) Pause(ctx context.Context, endpoint string) error {
-	return steerError(s.Emitter.Pause(ctx, endpoint))
+	return steerError(endpoint, s.Emitter.Pause(ctx, endpoint))
 }
 
 // Resume sends to an endpoint again.
 func (s steered) Resume(ctx context.Context, endpoint string) error {
-	return steerError(s.Emitter.Resume(ctx, endpoint))
+	return steerError(endpoint, s.Emitter.Resume(ctx, endpoint))
 }
 
 // Drop makes dead letters of what waits at an endpoint.
 func (s steered) Drop(ctx context.Context, endpoint string, before time.Time, dry bool) (int, error) {
 	n, err := s.Emitter.Drop(ctx, endpoint, before, dry)
-	return n, steerError(err)
+	return n, steerError(endpoint, err)
 }
 
 // Test sends a test event to an endpoint.
 func (s steered) Test(ctx context.Context, endpoint string) (emitter.Trial, error) {
 	trial, err := s.Emitter.Test(ctx, endpoint)
-	return trial, steerError(err)
+	return trial, steerError(endpoint, err)
 }
 
-func steerError(err error) error {
+func steerError(endpoint string, err error) error {
 	switch {
 	case errors.Is(err, emitter.ErrNoEndpoint):
-		return refusal{err, web.ErrNotFound}
+		return refusal{fmt.Errorf("no endpoint is called %q", endpoint), web.ErrNotFound}
 	case errors.Is(err, emitter.ErrDisabled), errors.Is(err, emitter.ErrBusy), errors.Is(err, emitter.ErrTesting):
 		return refusal{err, web.ErrConflict}
 	}

@@ -71,7 +71,7 @@ func (a *app) listItems(ctx context.Context, c *web.Client, ask *itemAsk) error 
 		return a.print(all)
 	}
 	if len(all.Items) > 0 {
-		table := a.table("KEY", "REVISION", "CHANGED", "CONTENT")
+		table := a.table("KEY", "REVISION", "SEEN", "CONTENT")
 		for _, item := range all.Items {
 			table.row(item.Key, item.Revision, shortTime(item.Seen), clip(string(item.Content), shownWidth))
 		}
@@ -133,7 +133,7 @@ func (p *printer) item(source, watch string, item *web.Item) {
 	if watch != "" {
 		source += "/" + watch
 	}
-	text := fmt.Sprintf("%s of %s, revision %d, changed %s", item.Key, source, item.Revision, shortTime(item.Seen))
+	text := fmt.Sprintf("%s of %s, revision %d, seen %s", item.Key, source, item.Revision, shortTime(item.Seen))
 	if item.Gone {
 		text = fmt.Sprintf("%s of %s, revision %d: it is gone", item.Key, source, item.Revision)
 	}

@@ -17,7 +17,7 @@ func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Key
 
 // unknownName is a faulty command line: nothing of that name is configured.
 func unknownName[V any](what, name string, known map[string]V) error {
-	text := "no " + what + " " + name + " is configured" + among(name, sortedNames(known))
+	text := fmt.Sprintf("no %s is called %q", what, name) + among(name, sortedNames(known))
 	return &configs.Error{Faults: []configs.Located{{File: "deltahook", Text: text}}}
 }
 

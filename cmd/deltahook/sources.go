@@ -57,9 +57,13 @@ func (s *seen) status(name string) (poller.Status, error) {
 	}
 	status, ok := p.Status(name)
 	if !ok {
-		return status, refusal{fmt.Errorf("no source is called %q", name), web.ErrNotFound}
+		return status, noSource(name)
 	}
 	return status, nil
+}
+
+func noSource(name string) error {
+	return refusal{fmt.Errorf("no source is called %q", name), web.ErrNotFound}
 }
 
 func shownSource(s *poller.Status, t differ.Tally, held []differ.HeldUnit) web.SourceState {
@@ -94,7 +98,9 @@ func (s *seen) Poll(_ context.Context, name, watch string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, poller.ErrNoSource), errors.Is(err, poller.ErrNotWatched):
+	case errors.Is(err, poller.ErrNoSource):
+		return noSource(name)
+	case errors.Is(err, poller.ErrNotWatched):
 		return refusal{fmt.Errorf("%s: %w", name, err), web.ErrNotFound}
 	}
 	return refusal{fmt.Errorf("%s is not polled now: %w", name, err), web.ErrConflict}

@@ -72,7 +72,7 @@ func (a *app) showWatches(source string, keys []web.WatchKey, format string) err
 	}
 	table := a.table("KEY", "STATE", "FROM")
 	for _, k := range keys {
-		state := "polled"
+		state := "watched"
 		if k.Retired {
 			state = "retired"
 		}

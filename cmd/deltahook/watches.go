@@ -28,7 +28,7 @@ func (w *watches) Watched(source string) ([]web.WatchKey, error) {
 	}
 	keys, err := p.Watched(source)
 	if err != nil {
-		return nil, watchError(err)
+		return nil, watchError(source, err)
 	}
 	shown := make([]web.WatchKey, len(keys))
 	for i, k := range keys {
@@ -44,7 +44,7 @@ func (w *watches) WatchedKey(source, key string) (web.WatchKey, error) {
 		return web.WatchKey{}, errStarting
 	}
 	k, err := p.WatchedKey(source, key)
-	return web.WatchKey(k), watchError(err)
+	return web.WatchKey(k), watchError(source, err)
 }
 
 // follow has the poller look at the keys that items of another source name.
@@ -62,7 +62,7 @@ func (w *watches) Watch(ctx context.Context, source, key string) (bool, error) {
 		return false, errStarting
 	}
 	added, err := p.Watch(ctx, source, key)
-	return added, watchError(err)
+	return added, watchError(source, err)
 }
 
 // Unwatch removes a key.
@@ -71,7 +71,7 @@ func (w *watches) Unwatch(ctx context.Context, source, key string) error {
 	if p == nil {
 		return errStarting
 	}
-	return watchError(p.Unwatch(ctx, source, key))
+	return watchError(source, p.Unwatch(ctx, source, key))
 }
 
 // refusal is a poller's error, with what it means to who asked.
@@ -83,9 +83,11 @@ type refusal struct {
 // Unwrap is both.
 func (r refusal) Unwrap() []error { return []error{r.error, r.means} }
 
-func watchError(err error) error {
+func watchError(source string, err error) error {
 	switch {
-	case errors.Is(err, poller.ErrNoSource), errors.Is(err, poller.ErrDisabled),
+	case errors.Is(err, poller.ErrNoSource):
+		return noSource(source)
+	case errors.Is(err, poller.ErrDisabled),
 		errors.Is(err, poller.ErrNoWatch), errors.Is(err, poller.ErrNoKeys), errors.Is(err, poller.ErrNotWatched):
 		return refusal{err, web.ErrNotFound}
 	case errors.Is(err, poller.ErrBadWatchKey):

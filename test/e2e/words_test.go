@@ -60,7 +60,7 @@ endpoints: {}
 	for path, want := range map[string]string{
 		"/sources/plain/items?key=zz":        "source plain has no item &#34;zz&#34;",
 		"/api/v1/sources/plain/items/zz":     `source plain has no item \"zz\"`,
-		"/api/v1/sources/nobody/watches":     "source nobody: no source has this name",
+		"/api/v1/sources/nobody/watches":     `no source is called \"nobody\"`,
 		"/api/v1/sources/off/watches":        "source off: the source is disabled in the configuration",
 		"/api/v1/sources/plain/watches":      "source plain: it has no watch keys",
 		"/api/v1/sources/watched/watches/zz": "source watched: it has no such watch key",
