@@ -97,7 +97,7 @@ func TestShowIsTheConfiguration(t *testing.T) {
         two
         lines
     watch:
-      keys: ["1", "true", "null", "x: y", " z"]
+      keys: ["1", "true", "null", "x: y", "- z"]
     response:
       numbers:
         price:
