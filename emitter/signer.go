@@ -95,7 +95,7 @@ func privateSigner(key []byte) (Signer, error) {
 // dropped, for it quotes the input, and it skips line ends, which a receiver's
 // library may not.
 func decodeKey(text string) ([]byte, error) {
-	if secret, rest, more := strings.Cut(text, "\n"); more && strings.TrimSpace(secret) != "" && strings.TrimSpace(rest) != "" {
+	if first, rest, more := strings.Cut(text, "\n"); more && strings.TrimSpace(first) != "" && strings.TrimSpace(rest) != "" {
 		return nil, errors.New("a second line follows: the file is to hold the key alone")
 	}
 	key, err := base64.StdEncoding.Strict().DecodeString(text)
