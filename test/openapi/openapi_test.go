@@ -178,11 +178,15 @@ func TestGeneratedClient(t *testing.T) {
 		return len(s.Files) == 1 && strings.Contains(s.Yaml, "parcels:") && !strings.Contains(s.Yaml, token)
 	})
 	ask(t, "document", func() (client.GetOpenAPIOK, error) { return c.GetOpenAPI(ctx) }, func(d client.GetOpenAPIOK) bool { return string(d["openapi"]) == `"3.1.0"` })
-	ask(t, "sources", func() (*client.SourcePage, error) {
-		return c.ListSources(ctx, client.ListSourcesParams{Limit: client.NewOptInt(1)})
-	}, func(p *client.SourcePage) bool {
-		return len(p.Sources) == 1 && p.Sources[0].Name == "keyed" && p.Next.Value == "keyed"
-	})
+	var next client.OptString
+	for _, name := range []string{"keyed", "parcels"} {
+		ask(t, "sources", func() (*client.SourcePage, error) {
+			return c.ListSources(ctx, client.ListSourcesParams{Limit: client.NewOptInt(1), Cursor: next})
+		}, func(p *client.SourcePage) bool {
+			next = p.Next
+			return len(p.Sources) == 1 && p.Sources[0].Name == name && p.Next.Set == (name == "keyed")
+		})
+	}
 	ask(t, "source", func() (*client.Source, error) { return c.GetSource(ctx, client.GetSourceParams{Name: "parcels"}) },
 		func(s *client.Source) bool { return s.State == "ok" && s.Items == 2 && len(s.Pulse) > 1 })
 	ask(t, "items", func() (*client.ItemPage, error) { return c.ListItems(ctx, client.ListItemsParams{Name: "parcels"}) },
