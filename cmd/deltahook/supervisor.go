@@ -42,6 +42,9 @@ func (s *supervisor) run(ctx, work context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			if ending != nil && work.Err() != nil { // both ended at once
+				s.tell(sd.SdNotifyStopping, s.status())
+			}
 			return nil
 		case <-ending:
 			ending = nil
