@@ -22,6 +22,9 @@ const (
 	EndpointPaused  EndpointCondition = "paused"
 )
 
+// down says that an endpoint takes nothing by now.
+func (c EndpointCondition) down() bool { return c == EndpointFailing || c == EndpointPaused }
+
 // EndpointIs takes in how an endpoint fares: at each change, and at a start.
 // It does not wait for the disk.
 func (d *Differ) EndpointIs(h EndpointHealth) {
@@ -62,10 +65,8 @@ func (d *Differ) judgeEndpoint(endpoint string) verdict {
 		return verdict{}
 	}
 	var v verdict
-	down := h.Condition == EndpointFailing || h.Condition == EndpointPaused
 	for _, to := range d.alerts {
-		other := d.alerting.endpoints[to].Condition
-		if to != endpoint && !(down && (other == EndpointFailing || other == EndpointPaused)) {
+		if to != endpoint && !(h.Condition.down() && d.alerting.endpoints[to].Condition.down()) {
 			v.to = append(v.to, to)
 		}
 	}
