@@ -28,15 +28,12 @@ func TestSourceFailingMetric(t *testing.T) {
 			return reply(200, "{}")
 		}), poller.ClientOptions{})
 		source := func(name, schedule, path string, change func(*poller.Settings)) *poller.Source {
-			s := poller.Settings{Schedule: schedule, Request: poller.RequestSettings{URL: "http://x.example/" + path}}
-			if change != nil {
-				change(&s)
-			}
-			src, err := poller.NewSource(name, s, poller.ResponseSettings{}, c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return src
+			return made(t, c, name, schedule, func(s *poller.Settings) {
+				s.Request.URL = "http://x.example/" + path
+				if change != nil {
+					change(s)
+				}
+			})
 		}
 		watches := func(keys ...string) func(*poller.Settings) {
 			return func(s *poller.Settings) { s.Watch.Keys = keys }

@@ -52,8 +52,9 @@ var table = map[string]row{
 		why:   "an engine fulfils the contracts of differ and emitter; engines do not know each other, nor what runs on them",
 	},
 	"internal/web": {
-		may: []string{"differ", "emitter", "leaves"},
-		why: "the web reads through interfaces of its own; which engine answers is main's choice",
+		may:   []string{"differ", "emitter", "leaves"},
+		tests: []string{"test/loopback"},
+		why:   "the web reads through interfaces of its own; which engine answers is main's choice",
 	},
 	"internal/imports": {why: "this test"},
 	"test": {

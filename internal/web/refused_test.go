@@ -10,6 +10,7 @@ import (
 
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/web"
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // refusal gives what a client makes of an answer.
@@ -66,7 +67,7 @@ func TestClientTellsRefusalsApart(t *testing.T) {
 // TestClientOfARealDaemon asks a server for what it does not have, without its
 // token, and where nobody is.
 func TestClientOfARealDaemon(t *testing.T) {
-	s, stop := start(t, web.Options{Listen: freeAddress(t), Token: secret.New("0123456789abcdef0123456789abcdef")})
+	s, stop := start(t, web.Options{Listen: loopback.Free(t), Token: secret.New("0123456789abcdef0123456789abcdef")})
 	for token, want := range map[string]error{"": web.ErrToken, "0123456789abcdef0123456789abcdef": web.ErrNoOperation} {
 		c, err := web.Connect("http://"+s.Addr(), token)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/deltahook/deltahook/internal/secret"
 	"github.com/deltahook/deltahook/internal/web"
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -102,8 +103,8 @@ func TestHealth(t *testing.T) {
 }
 
 func TestProbeOfNobody(t *testing.T) {
-	if err := web.Probe(t.Context(), nobody); err == nil || !strings.Contains(err.Error(), nobody) {
-		t.Errorf("Probe = %v, want an error that names %s", err, nobody)
+	if err := web.Probe(t.Context(), loopback.Nobody); err == nil || !strings.Contains(err.Error(), loopback.Nobody) {
+		t.Errorf("Probe = %v, want an error that names %s", err, loopback.Nobody)
 	}
 }
 
@@ -151,7 +152,7 @@ func TestListenTellsWhatIsTaken(t *testing.T) {
 
 	// What was taken before the fault is given back.
 	start(t, web.Options{Store: store, Snapshots: &reader{}})
-	free := freeAddress(t)
+	free := loopback.Free(t)
 	third := web.New(web.Options{Listen: free, Store: store, Snapshots: &reader{}})
 	if err := third.Listen(t.Context()); err == nil {
 		t.Fatal("two servers listen on one socket")

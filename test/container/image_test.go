@@ -10,8 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +21,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 const version = "v0.0.0-container-test"
@@ -42,7 +42,7 @@ func TestImage(t *testing.T) {
 	})
 	t.Run("runs", func(t *testing.T) { runs(t, e, image) })
 	t.Run("writes to /data only", func(t *testing.T) {
-		config := writeConfig(t, "/etc/deltahook/state.db", freeAddress(t), "http://127.0.0.1:1", "http://127.0.0.1:1")
+		config := writeConfig(t, "/etc/deltahook/state.db", loopback.Free(t), "http://127.0.0.1:1", "http://127.0.0.1:1")
 		out, err := e.run(t, "dh-readonly", image, []string{"-v", config + ":/etc/deltahook:ro"}).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "read-only") {
 			t.Errorf("with a store outside of /data: %v, %s; want it to end and to say that the place is read-only", err, out)
@@ -131,7 +131,7 @@ func runs(t *testing.T, e *engine, image string) {
 	}))
 	defer shop.Close()
 
-	config := writeConfig(t, "/data/deltahook.db", freeAddress(t), api.URL, shop.URL)
+	config := writeConfig(t, "/data/deltahook.db", loopback.Free(t), api.URL, shop.URL)
 	var log bytes.Buffer
 	daemon := e.run(t, "dh-daemon", image, []string{"-v", config + ":/etc/deltahook:ro"})
 	daemon.Stdout, daemon.Stderr = &log, &log
@@ -212,17 +212,4 @@ egress:
 		}
 	}
 	return dir
-}
-
-// freeAddress is an address that nobody listens on, nor will until it is used:
-// hardly anybody else has it. The container shares the host's network.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	n := 1 + rand.IntN(1<<16-1)
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.1:0", n>>8, n&0xff))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

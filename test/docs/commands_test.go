@@ -6,8 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deltahook/deltahook/poller"
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 var update = flag.Bool("update", false, "write the real output of commands into the pages")
@@ -164,27 +163,11 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), receiver: free(t), admin: free(t)}
+	s := &stage{t: t, dir: t.TempDir(), receiver: loopback.Free(t), admin: loopback.Free(t)}
 	server := httptest.NewServer(http.FileServer(http.Dir(s.dir)))
 	t.Cleanup(server.Close)
 	s.api = server.Listener.Addr().String()
 	return s
-}
-
-// free is a loopback address that nobody listens on, nor will until it is
-// used: hardly anybody else has it, where the system has more than one.
-func free(t *testing.T) string {
-	t.Helper()
-	n := 1 + rand.IntN(1<<16-1)
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.%d.%d.1:0", n>>8, n&0xff))
-	if err != nil {
-		l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // own puts the stage's addresses in the place of the page's, usual does the

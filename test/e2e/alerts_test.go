@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // alert is what an own event says.
@@ -87,7 +89,7 @@ func TestSourceFailingAndRecovered(t *testing.T) {
 func TestSourceStale(t *testing.T) {
 	t.Parallel()
 	hooks, dir, seen := newReceiver(t, nil), t.TempDir(), map[string]bool{}
-	url := "http://" + nobody + "/private?api_key=" + hiddenWord
+	url := "http://" + loopback.Nobody + "/private?api_key=" + hiddenWord
 	write(t, dir, "deltahook.yaml", "alerts: {to: [hook], source_failing_after: 0, source_stale_after: 4s}\n"+
 		configured(hooks, oneSource(url, "@every 1s")))
 	d := start(t, binary(t), dir, "run")
@@ -113,7 +115,7 @@ func TestAuthExpired(t *testing.T) {
 	t.Parallel()
 	url, _, _ := values(t, `{"v":1}`)
 	var good atomic.Bool
-	tokens := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+	tokens := loopback.NewServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if good.Load() {
 			fmt.Fprint(w, `{"access_token":"fresh-token","expires_in":3600}`)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/emitter"
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // answering is how a receiver answers a request.
@@ -133,7 +134,7 @@ func playFollows(t *testing.T, rows map[string]follow) {
 	t.Helper()
 	var mu sync.Mutex
 	got := map[string][]time.Time{}
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		name := strings.Trim(r.URL.Path, "/")
 		mu.Lock()

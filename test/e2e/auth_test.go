@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // issuer is a token endpoint that takes each refresh token once: it answers
@@ -26,7 +28,7 @@ type issuer struct {
 func newIssuer(tb testing.TB, first string) *issuer {
 	tb.Helper()
 	i := &issuer{good: first}
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.asked = append(i.asked, r.PostFormValue("grant_type"))
@@ -130,7 +132,7 @@ func TestSharedTokenStaysHidden(t *testing.T) {
 	i, hooks, dir := newIssuer(t, ""), newReceiver(t, nil), t.TempDir()
 	var mu sync.Mutex
 	heard := map[string]int{}
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		heard[r.Header.Get("Authorization")+" "+r.URL.Query().Get("appid")]++
 		mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // TestBombs: answers of a few megabytes that are made to be gigabytes cost
@@ -36,7 +38,7 @@ func TestBombs(t *testing.T) {
 		// Its HTML is nobody's concern, so it fails for another reason.
 		{"feed", "require", "application/rss+xml", "", "{require: [nothing]}", []byte("<rss><channel><item><description><![CDATA[" + marked + "]]></description></item></channel></rss>")},
 	}
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, b := range bombs {
 			if r.URL.Path == "/"+b.name {
 				w.Header().Set("Content-Type", b.content)

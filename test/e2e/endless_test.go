@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // TestEndlessPages: a link that always leads on costs a failed poll, and the
@@ -18,7 +20,7 @@ func TestEndlessPages(t *testing.T) {
 	var mu sync.Mutex
 	polls, pages := 0, 0
 	pad := strings.Repeat("x", 1<<20-100)
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		pages++
 		if r.URL.Path == "/" {

@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // A source and an endpoint that name the same credentials share one token. A
@@ -53,7 +55,7 @@ func TestEndpointSharesTheSourcesToken(t *testing.T) {
 		}
 		forward(t, w, r, hooks.URL)
 	})
-	server := newServer(t, behind.ServeHTTP)
+	server := loopback.NewServer(t, behind.ServeHTTP)
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	write(t, dir, "deltahook.yaml", fmt.Sprintf(`

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // said is a receiver's answer.
@@ -39,7 +41,7 @@ type chats struct {
 func newChats(tb testing.TB, scripts map[string][]said) *chats {
 	tb.Helper()
 	c := &chats{scripts: scripts, got: map[string][]heard{}}
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
@@ -71,6 +73,21 @@ func (c *chats) at(name string) []heard {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]heard(nil), c.got[name]...)
+}
+
+// configured is a configuration of one source, the list at url, whose events go
+// to the receivers.
+func (c *chats) configured(url string, settings map[string]string) string {
+	return fmt.Sprintf(`
+server: {listen: "127.0.0.1:0"}
+egress: {endpoints: {allow: [127.0.0.0/8]}}
+sources:
+  s:
+    schedule: "@every 1s"
+    request: {url: "%s", timeout: 60s}
+    response: {items: "@this", id: id}
+endpoints:
+%s`, url, c.endpoints(settings))
 }
 
 // endpoints are the receivers as the configuration has them; settings are by
@@ -123,16 +140,7 @@ func TestReceivers(t *testing.T) {
 	})
 	url, set, _ := values(t, `[{"id":"a","v":1},{"id":"b","v":1}]`)
 	dir := t.TempDir()
-	write(t, dir, "deltahook.yaml", fmt.Sprintf(`
-server: {listen: "127.0.0.1:0"}
-egress: {endpoints: {allow: [127.0.0.0/8]}}
-sources:
-  s:
-    schedule: "@every 1s"
-    request: {url: "%s", timeout: 60s}
-    response: {items: "@this", id: id}
-endpoints:
-%s`, url, c.endpoints(map[string]string{
+	write(t, dir, "deltahook.yaml", c.configured(url, map[string]string{
 		"slack":          "format: slack",
 		"slack-gone":     "format: slack",
 		"slack-400":      "format: slack",
@@ -154,7 +162,7 @@ endpoints:
 		"github":         "signature: github, secrets: [key]",
 		"custom":         `signature: none, format: custom, json: {text: "{{ key }}: {{ old.v }} → {{ new.v }} & <b>", n: "{{ revision }}", whole: "{{ item }}"}`,
 		"custom-failing": `signature: none, format: custom, json: {text: "{{ new.v + new.id }}"}`,
-	})))
+	}))
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, "first answer remembered")
 	set(`[{"id":"a","v":2},{"id":"b","v":2}]`)

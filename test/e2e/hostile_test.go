@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/andybalholm/brotli"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 const (
@@ -254,7 +256,7 @@ func closing(h http.HandlerFunc) http.HandlerFunc {
 // newLoop is the URL of a page that redirects to itself.
 func newLoop(tb testing.TB) string {
 	tb.Helper()
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/loop", http.StatusFound)
 	})
 	tb.Cleanup(server.Close)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 const calendarSource = `
@@ -251,7 +253,7 @@ func TestFeedWhoseEntriesFallOff(t *testing.T) {
 func TestPollAsksFromTheStoredCursor(t *testing.T) {
 	t.Parallel()
 	dry, moved := make(chan string, 100), make(chan bool, 100)
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		v := 1
 		switch {
 		case r.Header.Get("X-Dry") != "":

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // sighting is one attempt as the receiver saw it.
@@ -44,7 +46,7 @@ func newMoody(tb testing.TB, seed uint64) *moody {
 		tb.Fatal(err)
 	}
 	m := &moody{came: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(seed, 2)), fates: map[string]int{}}
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // killed while it wrote: no attempt

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // thing is an item of a source.
@@ -102,7 +104,7 @@ func newWorld(tb testing.TB, seed uint64, sources int) *world {
 		}
 		w.sources[name] = r
 	}
-	server := newServer(tb, w.ServeHTTP)
+	server := loopback.NewServer(tb, w.ServeHTTP)
 	tb.Cleanup(server.Close)
 	w.URL = server.URL
 	return w

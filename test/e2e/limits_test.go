@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // account is an API that notes when which path was asked, and answers at once.
@@ -22,7 +24,7 @@ type account struct {
 func newAccount(tb testing.TB) *account {
 	tb.Helper()
 	a := &account{of: map[string]int{}}
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.at = append(a.at, time.Now())

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // asked is a poll as it arrived at the API.
@@ -42,7 +44,7 @@ func newAPI(tb testing.TB) *api {
 	tb.Helper()
 	a := &api{arrived: make(chan asked), answers: make(chan http.HandlerFunc)}
 	end := make(chan struct{})
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		a.under.Add(1)
 		defer a.under.Add(-1)
 		text, err := io.ReadAll(r.Body)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // values is an API whose one answer is what was set last. It never waits.
@@ -19,7 +21,7 @@ func values(tb testing.TB, first string) (url string, set func(string), polls *a
 	var now atomic.Value
 	now.Store(first)
 	polls = new(atomic.Int64)
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		polls.Add(1)
 		body([]byte(now.Load().(string)))(w, r)
 	})
@@ -189,7 +191,7 @@ func TestAdminAddress(t *testing.T) {
 	t.Parallel()
 	url, _, _ := values(t, `{"v":1}`)
 	hooks, dir := newReceiver(t, nil), t.TempDir()
-	config := strings.Replace(configured(hooks, oneSource(url, "@every 1s")), "127.0.0.1:0", freeAddress(t), 1)
+	config := strings.Replace(configured(hooks, oneSource(url, "@every 1s")), "127.0.0.1:0", loopback.Free(t), 1)
 	write(t, dir, "deltahook.yaml", config)
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, "first answer remembered")

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // whsec is what the tests sign with, unless they say otherwise.
@@ -52,7 +54,7 @@ func newReceiver(tb testing.TB, answer func(delivery) int) *receiver {
 		tb.Fatal(err)
 	}
 	r := &receiver{got: make(chan delivery, 10_000), answer: answer}
-	server := newServer(tb, func(w http.ResponseWriter, req *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, req *http.Request) {
 		d := delivery{ID: req.Header.Get("webhook-id"), Header: req.Header.Clone()}
 		var err error
 		if d.Body, err = io.ReadAll(req.Body); err != nil {

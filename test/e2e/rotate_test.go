@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // A secret is exchanged as docs/delivery.md says: both sign for a while, each
@@ -29,7 +31,7 @@ func TestSecretIsRotated(t *testing.T) {
 		w, err := standardwebhooks.NewWebhook(secret)
 		return err == nil && w.Verify(body, h) == nil
 	}
-	shop := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	shop := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return

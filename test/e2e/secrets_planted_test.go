@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // mark is in every secret of this test, at both ends: what remains of one shows
@@ -123,7 +125,7 @@ func TestPlantedSecretsStayHidden(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, said)
 	})
-	server := newServer(t, mux.ServeHTTP)
+	server := loopback.NewServer(t, mux.ServeHTTP)
 	t.Cleanup(server.Close)
 	clientIdentity(t, dir)
 	key := strings.Split(string(content(t, dir, "key.pem")), "\n")[1]
@@ -153,7 +155,7 @@ endpoints:
   own: {url: "%[1]s/own", signature: github, secrets: ["${file:plain}-github"], auth: {basic: {user: me, password: "${file:endpoint}"}, login: {token: session, name: X-S, request: {url: "%[1]s/login", form: {p: "${PIN}"}}}}, retry: {schedule: [1h]}}
   proxied: {url: "%[1]s/proxied", secrets: [%[2]s], proxy: "http://me:%[3]s-proxy-%[3]s@%[4]s", retry: {schedule: [1h]}}
 egress: {endpoints: {allow: [127.0.0.0/8]}}
-`, server.URL, whsec, mark, nobody))
+`, server.URL, whsec, mark, loopback.Nobody))
 	var env []string
 	for _, name := range []string{"CLIENT_SECRET", "PARAM", "REFRESH", "PIN", "SHOP_PASSWORD"} {
 		env = append(env, name+"="+plant(name))

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // planted are secrets in every place of a configuration that may hold one.
@@ -33,7 +35,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	a, dir := newAPI(t), t.TempDir()
 	attempts := make(chan string, 100)
-	shop := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	shop := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		attempts <- r.URL.Path
 		if strings.HasSuffix(r.URL.Path, "/dead") {
 			w.WriteHeader(http.StatusNotFound)
@@ -43,7 +45,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		repeat(w, r)
 	})
 	t.Cleanup(shop.Close)
-	gone := "http://" + nobody
+	gone := "http://" + loopback.Nobody
 	with := func(base string) string { // a URL with all that may be secret in it
 		return strings.Replace(base, "http://", "http://"+planted["user"]+":"+planted["password"]+"@", 1) + "/v1/${file:token}?api_key=" + planted["in the url"]
 	}

@@ -26,16 +26,7 @@ func TestTooLong(t *testing.T) {
 	}
 	url, set, _ := values(t, item(1))
 	dir := t.TempDir()
-	write(t, dir, "deltahook.yaml", fmt.Sprintf(`
-server: {listen: "127.0.0.1:0"}
-egress: {endpoints: {allow: [127.0.0.0/8]}}
-sources:
-  s:
-    schedule: "@every 1s"
-    request: {url: "%s", timeout: 60s}
-    response: {items: "@this", id: id}
-endpoints:
-%s`, url, c.endpoints(map[string]string{
+	write(t, dir, "deltahook.yaml", c.configured(url, map[string]string{
 		"standard":    "signature: none",
 		"cloudevents": "signature: none, format: cloudevents",
 		"zapier":      "format: zapier",
@@ -43,7 +34,7 @@ endpoints:
 		"discord":     "format: discord",
 		"teams":       "format: teams",
 		"custom":      `signature: none, format: custom, json: {all: "{{ new }}"}`,
-	})))
+	}))
 	d := start(t, binary(t), dir, "run")
 	d.says(t, d.stderr, "first answer remembered")
 	set(item(2))

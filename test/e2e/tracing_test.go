@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // spans is a collector.
@@ -34,7 +36,7 @@ type span struct {
 func newSpans(t *testing.T) *spans {
 	t.Helper()
 	c := &spans{}
-	c.server = newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	c.server = loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the daemon is gone
@@ -134,9 +136,9 @@ func TestTracing(t *testing.T) {
 // A collector that goes, and one that hangs, harm nothing.
 func TestTracingWithoutCollector(t *testing.T) {
 	t.Parallel()
-	gone := &spans{URL: "http://" + nobody}
+	gone := &spans{URL: "http://" + loopback.Nobody}
 	release := make(chan struct{})
-	hanging := newServer(t, func(http.ResponseWriter, *http.Request) { <-release })
+	hanging := loopback.NewServer(t, func(http.ResponseWriter, *http.Request) { <-release })
 	t.Cleanup(func() {
 		close(release)
 		hanging.Close()

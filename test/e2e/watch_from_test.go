@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // desk is a shop's API: a list of orders, and what is known of each parcel.
@@ -24,7 +26,7 @@ type desk struct {
 func newDesk(tb testing.TB) *desk {
 	tb.Helper()
 	d := &desk{orders: map[string]string{}, parcels: map[string]string{}, asked: map[string]int{}}
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")

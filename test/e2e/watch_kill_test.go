@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/deltahook/deltahook/internal/web"
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // TestWatchKill is TestKill's sibling: it kills the program by kill -9 while
@@ -391,7 +392,7 @@ func newKeyWorld(tb testing.TB, seed uint64) *keyWorld {
 		rng: rand.New(rand.NewPCG(seed, 6)), orders: map[string][]string{}, serial: map[string]int{}, done: map[string]bool{},
 		served: map[thing]map[string]int{}, asked: map[string]int{},
 	}
-	server := newServer(tb, w.ServeHTTP)
+	server := loopback.NewServer(tb, w.ServeHTTP)
 	tb.Cleanup(server.Close)
 	w.URL = server.URL
 	return w

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // tracker is FedEx: it answers a batch with what it knows of each number,
@@ -28,7 +30,7 @@ type tracker struct {
 func newTracker(tb testing.TB) *tracker {
 	tb.Helper()
 	tr := &tracker{known: map[string][]byte{}, asked: map[string]int{}}
-	server := newServer(tb, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(tb, func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the poller was killed

@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // TestRefusalsSayWhatIsWrong: what a daemon does not have, or does not take, is
 // told once and by name, by the commands and by the API alike.
 func TestRefusalsSayWhatIsWrong(t *testing.T) {
-	api := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+	api := loopback.NewServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"list":[{"id":"a","url":"https://x.example/?a=1&b=<2>"}]}`)
 	})
 	defer api.Close()

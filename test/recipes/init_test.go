@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // deltahook runs the program to its end.
@@ -143,7 +145,7 @@ func TestFromCurl(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := make(chan string, 10)
-			server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+			server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body) // what is missing shows
 				accept := r.Header.Get("Accept")
 				if !strings.Contains(tt.command, "accept") && !strings.Contains(tt.command, "--json") {

@@ -27,6 +27,8 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 const (
@@ -82,7 +84,7 @@ func newAPI(t *testing.T, p play) *api {
 	end := make(chan struct{})
 	var mu sync.Mutex
 	var current http.HandlerFunc
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the poller was killed
@@ -173,7 +175,7 @@ func newReceiver(t *testing.T) (string, <-chan string) {
 		t.Fatal(err)
 	}
 	got := make(chan string, 1000)
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // receivers are the plays of recipes that show a receiver: to one that refuses
@@ -77,7 +79,7 @@ func chat(t *testing.T, busy, taken http.HandlerFunc, said func(r *http.Request,
 	t.Helper()
 	got := make(chan string, 1000)
 	var asked atomic.Int32
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/deltahook/deltahook/test/loopback"
 )
 
 // shops are the plays of what lists customers, orders and invoices.
@@ -126,7 +128,7 @@ func playParcels(t *testing.T) {
 		defer mu.Unlock()
 		orders, parcel, asked = o, p, map[string]int{}
 	}
-	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	server := loopback.NewServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if token(w, r) {
 			return
 		}
